@@ -1,0 +1,100 @@
+/** What a code means at the edges. */
+interface ErrorMeaning {
+  readonly httpStatus: number
+  readonly exitCode: number
+  /** Whether the same call may succeed later without a change of input. */
+  readonly retryable: boolean
+}
+
+const meaning = (httpStatus: number, exitCode: number, retryable = false): ErrorMeaning => ({ httpStatus, exitCode, retryable })
+
+/**
+ * Every error code of Millpond. Exit codes: 2 usage or bad input, 3 configuration, 4 not found, 5 archive damaged or verification
+ * failed, 6 store, log or index cannot be used, 7 delivery failed, 8 conflict with another process, 1 a defect in Millpond.
+ */
+export const errorTable = {
+  USAGE: meaning(400, 2),
+  INPUT_INVALID: meaning(400, 2),
+  JSON_INVALID: meaning(400, 2),
+  BODY_TOO_LARGE: meaning(413, 2),
+  MESSAGE_TOO_LARGE: meaning(413, 2),
+  MEDIA_TYPE_UNSUPPORTED: meaning(415, 2),
+  TOPIC_INVALID: meaning(400, 2),
+  CONFIG_INVALID: meaning(500, 3),
+  DEPENDENCY_MISSING: meaning(500, 3),
+  NODE_TOO_OLD: meaning(500, 3),
+  UNAUTHORIZED: meaning(401, 2),
+  TOPIC_UNKNOWN: meaning(404, 4),
+  LANE_UNKNOWN: meaning(404, 4),
+  JOB_UNKNOWN: meaning(404, 4),
+  OBJECT_MISSING: meaning(404, 4),
+  KEY_INVALID: meaning(400, 2),
+  OBJECT_TOO_LARGE: meaning(413, 6),
+  STORE_UNAVAILABLE: meaning(503, 6, true),
+  STORE_FULL: meaning(507, 6, true),
+  STORE_READ_ONLY: meaning(503, 6),
+  STORE_UNSAFE: meaning(500, 6),
+  POSITION_GONE: meaning(410, 4),
+  POSITION_INVALID: meaning(500, 5),
+  COMMIT_CORRUPT: meaning(500, 5),
+  COMMIT_LOST_RACE: meaning(409, 8, true),
+  CHAIN_BROKEN: meaning(500, 5),
+  SEGMENT_CORRUPT: meaning(500, 5),
+  SEGMENT_TAKEN: meaning(409, 8, true),
+  BLOCK_CORRUPT: meaning(500, 5),
+  FORMAT_UNSUPPORTED: meaning(400, 2),
+  LOG_CORRUPT: meaning(500, 5),
+  LOG_UNAVAILABLE: meaning(503, 6, true),
+  LOG_FULL: meaning(507, 6, true),
+  INDEX_CORRUPT: meaning(500, 5),
+  INDEX_UNAVAILABLE: meaning(503, 6, true),
+  INDEX_GAP: meaning(500, 5),
+  FOLDER_IN_USE: meaning(409, 8),
+  ADDRESS_IN_USE: meaning(409, 8),
+  VERIFY_FAILED: meaning(500, 5),
+  DELIVERY_FAILED: meaning(502, 7, true),
+  JOB_CONFLICT: meaning(409, 8),
+  TOO_BUSY: meaning(503, 6, true),
+  KERNEL_MISSING: meaning(500, 6),
+  STOPPED: meaning(503, 130, true),
+  INTERNAL: meaning(500, 1),
+} as const satisfies Record<string, ErrorMeaning>
+
+export type ErrorCode = keyof typeof errorTable
+
+/** The one error class. Callers branch on `code`, never on `message`; no secret and no payload goes into either. */
+export class MillpondError extends Error {
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'MillpondError'
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  get httpStatus(): number {
+    return errorTable[this.code].httpStatus
+  }
+
+  get exitCode(): number {
+    return errorTable[this.code].exitCode
+  }
+
+  get retryable(): boolean {
+    return errorTable[this.code].retryable
+  }
+}
+
+/** True for a MillpondError, of `code` where one is given. */
+export function isMillpondError(error: unknown, code?: ErrorCode): error is MillpondError {
+  return error instanceof MillpondError && (code === undefined || error.code === code)
+}
+
+/** The error as it is when it is ours, otherwise wrapped under `code` with `message` in front of its own. */
+export function wrapError(error: unknown, code: ErrorCode, message: string, details: Record<string, unknown> = {}): MillpondError {
+  if (isMillpondError(error)) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new MillpondError(code, `${message}: ${reason}`, { cause: error, details })
+}

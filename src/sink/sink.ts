@@ -1,0 +1,32 @@
+import type { MessageBatch } from '../batch/batch.ts'
+
+/** A message that the target did not take, and why. */
+export interface FailedMessage {
+  readonly position: number
+  readonly reason: string
+}
+
+/** What became of a batch: everything not in `failed` is durable at the target. */
+export interface Delivery {
+  readonly delivered: number
+  readonly failed: readonly FailedMessage[]
+}
+
+/** Where the messages of a batch come from, and where they go. */
+export interface SinkTarget {
+  /** The topic to write to. */
+  readonly topic: string
+  /** The topic and lane that the batch was read from. */
+  readonly origin: { readonly topic: string; readonly lane: string }
+}
+
+/** Where messages go. Batches of one origin lane are written one after another, in order; lanes may be written side by side. */
+export interface Sink extends AsyncDisposable {
+  /** Text for people, without secrets: `local topic orders-replayed`. */
+  readonly name: string
+  /**
+   * Writes the batch and resolves when it is durable at the target. Positions of the batch are those of the origin.
+   * @throws MillpondError `DELIVERY_FAILED` where nothing more can be delivered now (the target is away).
+   */
+  write(target: SinkTarget, batch: MessageBatch, signal: AbortSignal): Promise<Delivery>
+}
