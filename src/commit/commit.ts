@@ -7,6 +7,8 @@ export interface BlockEntry {
   readonly offset: number
   /** Bytes of the block in the segment, its framing included. */
   readonly bytes: number
+  /** CRC-32C of those bytes. */
+  readonly crc32c: number
   readonly count: number
   readonly firstPosition: number
   readonly lastPosition: number

@@ -18,6 +18,8 @@ export interface SinkTarget {
   readonly topic: string
   /** The topic and lane that the batch was read from. */
   readonly origin: { readonly topic: string; readonly lane: string }
+  /** The replay job that writes, where one does. */
+  readonly job?: string
 }
 
 /** Where messages go. Batches of one origin lane are written one after another, in order; lanes may be written side by side. */
@@ -29,4 +31,9 @@ export interface Sink extends AsyncDisposable {
    * @throws MillpondError `DELIVERY_FAILED` where nothing more can be delivered now (the target is away).
    */
   write(target: SinkTarget, batch: MessageBatch, signal: AbortSignal): Promise<Delivery>
+  /**
+   * The first origin position that the job still has to deliver from this lane, known by the target itself together with the
+   * messages it holds; only where the target can tell, so that a resumed job sends nothing twice.
+   */
+  resumePosition?(target: SinkTarget): Promise<number | undefined>
 }

@@ -1,6 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { Codec, EncodedBlock, Format, LookupField } from '../encode/block.ts'
-import type { Lane } from './lane.ts'
+import type { Lane, LaneId } from './lane.ts'
 
 /** What a source must give where it can hand over blocks that are already encoded. */
 export interface BlockRequest {
@@ -20,6 +20,8 @@ export interface Source extends AsyncDisposable {
   read(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<MessageBatch>
   /** As `read`, but in blocks that a segment can take as they are; only where the source holds messages in that form. */
   readBlocks?(lane: Lane, position: number, request: BlockRequest, signal: AbortSignal): AsyncIterable<EncodedBlock>
+  /** The oldest position the broker still has of the lane and the one it will give next; undefined where a broker cannot say. */
+  range(lane: LaneId): Promise<{ readonly oldest: number; readonly next: number } | undefined>
   /** Tells the broker that everything of the lane below `nextPosition` is in the archive. */
   acknowledge(lane: Lane, nextPosition: number): Promise<void>
 }
