@@ -1,0 +1,192 @@
+import { type MessageBatch, heldBytes, selectRows } from '../batch/batch.ts'
+import type { MemoryBudget } from '../batch/memory-budget.ts'
+import { type EncodeOptions, findUnencodable } from '../encode/avro-block.ts'
+import type { EncodedBlock } from '../encode/block.ts'
+import { createBlockEncoder } from '../encode/block-encoder.ts'
+import type { Lane } from './lane.ts'
+import type { BlockRequest, Source } from './source.ts'
+
+/** Messages of a batch that no block can hold, with the reason for each. */
+export interface Unencodable {
+  readonly batch: MessageBatch
+  readonly reasons: readonly string[]
+}
+
+/** What a lane gives next: a block, messages for the dead-letter sink, or word that nothing came in time or will come any more. */
+export type Fed =
+  | { readonly kind: 'block'; readonly block: EncodedBlock; readonly heldBytes: number }
+  | { readonly kind: 'unencodable'; readonly unencodable: Unencodable }
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'ended' }
+
+/** One lane as blocks. Reading and compressing go on while a block is written, as far as the memory budget lets them. */
+export interface BlockFeed {
+  /** The position after the last message that was read. */
+  readonly readPosition: number
+  /** When the oldest message that no block holds yet was read, ms; undefined where there is none. */
+  readonly pendingSinceMs: number | undefined
+  /** When the last message was read, ms. */
+  readonly lastReadMs: number
+  /** True where nothing is queued or waits for its block to fill. */
+  readonly drained: boolean
+  /**
+   * The next thing in order; `waiting` when `deadlineMs` passed or something was read that fills no block yet.
+   * @throws what the source threw, after everything that came before it was given.
+   */
+  next(deadlineMs: number): Promise<Fed>
+  /** Closes the block that is filling, so that `next` gives it. */
+  flush(): void
+  /** Stops reading and gives back the memory of all that was not taken. */
+  close(): Promise<void>
+}
+
+export interface FeedOptions extends EncodeOptions {
+  readonly blockBytes: number
+  readonly budget: MemoryBudget
+  readonly nowMs: () => number
+}
+
+type Queued = { readonly block: Promise<EncodedBlock>; readonly heldBytes: number } | { readonly unencodable: Unencodable }
+
+/** Reads `lane` from `position` on as blocks of `options`; takes the source's own blocks where it has them. */
+export function openBlockFeed(source: Source, lane: Lane, position: number, options: FeedOptions, signal: AbortSignal): BlockFeed {
+  const { budget, nowMs } = options
+  const stop = new AbortController()
+  const reading = AbortSignal.any([signal, stop.signal])
+  const encoder = createBlockEncoder(options)
+  const queue: Queued[] = []
+  let readPosition = position
+  let pendingSinceMs: number | undefined
+  let lastReadMs = nowMs()
+  let pendingHeldBytes = 0
+  let wake = Promise.withResolvers<void>()
+  let finished = false
+  let failure: unknown
+
+  const notify = () => wake.resolve()
+  const push = (item: Queued) => {
+    queue.push(item)
+    notify()
+  }
+  const pushBlocks = (blocks: readonly Promise<EncodedBlock>[]) => {
+    for (const block of blocks) {
+      // A rejection is seen when its turn comes in the queue; until then it must not count as unhandled.
+      block.catch(() => undefined)
+      push({ block, heldBytes: 0 })
+    }
+    if (blocks.length === 0) return
+    const last = queue.at(-1)! as { block: Promise<EncodedBlock> }
+    queue[queue.length - 1] = { block: last.block, heldBytes: pendingHeldBytes }
+    pendingHeldBytes = 0
+    pendingSinceMs = encoder.pendingCount > 0 ? nowMs() : undefined
+  }
+  const flush = () => {
+    const block = encoder.flush()
+    if (block) pushBlocks([block])
+  }
+
+  const encode = (batch: MessageBatch) => {
+    if (batch.count === 0) return
+    pendingSinceMs ??= nowMs()
+    pushBlocks(encoder.add(batch))
+  }
+  /** Splits off what cannot be encoded. It is given before the blocks around it, so that no commit covers it unrecorded. */
+  const take = (batch: MessageBatch) => {
+    const faults = findUnencodable(batch)
+    if (faults.length === 0) return encode(batch)
+    const bad = new Set(faults.map(({ row }) => row))
+    push({
+      unencodable: { batch: selectRows(batch, Int32Array.from(bad)), reasons: faults.map(({ reason }) => reason) },
+    })
+    encode(selectRows(batch, Int32Array.from({ length: batch.count }, (_, row) => row).filter((row) => !bad.has(row))))
+  }
+
+  const readBatches = async () => {
+    for await (const batch of source.read(lane, position, reading)) {
+      const bytes = heldBytes(batch)
+      await budget.acquire(bytes, reading)
+      pendingHeldBytes += bytes
+      lastReadMs = nowMs()
+      readPosition = batch.positions[batch.count - 1]! + 1
+      take(batch)
+      notify()
+    }
+  }
+  const readBlocks = async (request: BlockRequest) => {
+    for await (const block of source.readBlocks!(lane, position, request, reading)) {
+      const bytes = block.bytes.byteLength + block.filters.reduce((sum, filter) => sum + filter.bits.byteLength, 0)
+      await budget.acquire(bytes, reading)
+      lastReadMs = nowMs()
+      readPosition = block.lastPosition + 1
+      push({ block: Promise.resolve(block), heldBytes: bytes })
+    }
+  }
+  const produce = async () => {
+    try {
+      if (source.readBlocks) await readBlocks({ format: 'avro', codec: options.codec, lookups: options.lookups })
+      else await readBatches()
+    } catch (error) {
+      if (!reading.aborted) failure = error
+    } finally {
+      flush()
+      finished = true
+      notify()
+    }
+  }
+  const producing = produce()
+
+  return {
+    get readPosition() {
+      return readPosition
+    },
+    get pendingSinceMs() {
+      return pendingSinceMs
+    },
+    get lastReadMs() {
+      return lastReadMs
+    },
+    get drained() {
+      return queue.length === 0 && encoder.pendingCount === 0
+    },
+    async next(deadlineMs) {
+      if (queue.length === 0 && !finished) {
+        await waitUntil(wake.promise, deadlineMs - nowMs())
+        if (queue.length === 0 && !finished) {
+          wake = Promise.withResolvers<void>()
+          return { kind: 'waiting' }
+        }
+      }
+      const item = queue.shift()
+      if (queue.length === 0 && !finished) wake = Promise.withResolvers<void>()
+      if (item === undefined) {
+        if (failure !== undefined) throw failure
+        return { kind: 'ended' }
+      }
+      if ('unencodable' in item) return { kind: 'unencodable', unencodable: item.unencodable }
+      return { kind: 'block', block: await item.block, heldBytes: item.heldBytes }
+    },
+    flush,
+    async close() {
+      stop.abort()
+      await producing
+      for (const item of queue.splice(0)) {
+        if (!('block' in item)) continue
+        await item.block.catch(() => undefined)
+        budget.release(item.heldBytes)
+      }
+      budget.release(pendingHeldBytes)
+      pendingHeldBytes = 0
+    },
+  }
+}
+
+/** Resolves with the promise or after `milliseconds`, whichever is first; an endless wait sets no timer. */
+async function waitUntil(promise: Promise<void>, milliseconds: number): Promise<void> {
+  if (milliseconds <= 0) return
+  if (milliseconds === Infinity) return promise
+  const timeout = Promise.withResolvers<void>()
+  // Timers count 31 bits; a longer wait is cut and asked for again.
+  const timer = setTimeout(timeout.resolve, Math.min(milliseconds, 0x7fff_ffff))
+  await Promise.race([promise, timeout.promise])
+  clearTimeout(timer)
+}

@@ -1,0 +1,122 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const root = resolve(import.meta.dirname, '../src')
+
+/** What each part of `src/` may import: the layers of docs/architecture.md, top to bottom. Itself is always allowed. */
+const ground = ['errors', 'batch', 'kernel']
+const rules = [...ground, 'encode', 'layout', 'source', 'store', 'sink', 'commit', 'index', 'search', 'replay']
+const edges: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  batch: ['errors'],
+  kernel: ['errors', 'batch'],
+  encode: ground,
+  layout: ['errors'],
+  source: [...ground, 'encode'],
+  store: ['errors'],
+  sink: ['errors', 'batch'],
+  commit: [...ground, 'encode', 'layout', 'source', 'store'],
+  index: ['errors', 'encode', 'source', 'store', 'commit'],
+  search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],
+  replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
+  archive: [...ground, 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
+  adapters: rules,
+  config: ['errors', 'encode'],
+  wiring: [...rules, 'archive', 'adapters', 'config'],
+  api: [...rules, 'archive', 'config', 'wiring'],
+  cli: [...rules, 'archive', 'config', 'wiring', 'api'],
+}
+
+/** A vendor's SDK, and the only folder that may import it. */
+const vendors: Readonly<Record<string, string>> = {
+  fastify: 'api',
+  'prom-client': 'api',
+  commander: 'cli',
+  yaml: 'config',
+  zod: 'config',
+  avsc: 'commit',
+}
+
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts') && !file.startsWith(join('kernel', 'assembly')))
+  .map((file) => file.split(sep).join('/'))
+
+const partOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/u, '')
+
+/** Every module that a file names in an import, `import()` and type-only ones included. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8')
+  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)[^'"\n]*?(?:\{[^}]*\}[^'"\n]*?)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gu)
+  return [...found].map((match) => match[1] ?? match[2]!)
+}
+
+const imports = files.flatMap((file) =>
+  importsOf(file).map((name) => ({
+    file,
+    name,
+    target: name.startsWith('.') ? relative(root, resolve(root, dirname(file), name)).split(sep).join('/') : undefined,
+  })),
+)
+const local = imports.filter((edge) => edge.target !== undefined && !edge.target.startsWith('..')) as { file: string; name: string; target: string }[]
+
+describe('the layers', () => {
+  it('are all there to be looked at', () => {
+    expect(files.length).toBeGreaterThan(60)
+    expect(local.length).toBeGreaterThan(150)
+    expect(new Set(files.map(partOf))).toEqual(new Set(Object.keys(edges)))
+  })
+
+  it('import downwards only', () => {
+    const wrong = local.filter(({ file, target }) => {
+      const from = partOf(file)
+      const to = partOf(target)
+      return from !== to && !edges[from]!.includes(to)
+    })
+    expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([])
+  })
+
+  it('keep every adapter apart from the others', () => {
+    const vendorOf = (file: string) => file.split('/').slice(0, 2).join('/')
+    const wrong = local.filter(
+      ({ file, target }) => partOf(file) === 'adapters' && partOf(target) === 'adapters' && vendorOf(file) !== vendorOf(target),
+    )
+    expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([])
+  })
+
+  it('name an adapter in wiring.ts alone, and load it there when the config asks for it', () => {
+    const wrong = local.filter(({ file, target }) => partOf(target) === 'adapters' && partOf(file) !== 'adapters' && file !== 'wiring.ts')
+    expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([])
+    expect(readFileSync(join(root, 'wiring.ts'), 'utf8')).not.toMatch(/^import (?!type)[^\n]*adapters/mu)
+  })
+
+  it('use a package only where it belongs', () => {
+    const wrong = imports.filter(({ file, name }) => name in vendors && partOf(file) !== vendors[name])
+    expect(wrong.map(({ file, name }) => `${file} imports ${name}`)).toEqual([])
+  })
+
+  it('have no cycle of files, type-only imports included', () => {
+    const graph = new Map(files.map((file) => [file, local.filter((edge) => edge.file === file).map(({ target }) => target)]))
+    const state = new Map<string, 'open' | 'done'>()
+    const cycles: string[] = []
+    const walk = (file: string, path: readonly string[]) => {
+      if (state.get(file) === 'done') return
+      if (state.get(file) === 'open') {
+        cycles.push([...path.slice(path.indexOf(file)), file].join(' → '))
+        return
+      }
+      state.set(file, 'open')
+      for (const next of graph.get(file) ?? []) walk(next, [...path, file])
+      state.set(file, 'done')
+    }
+    for (const file of files) walk(file, [])
+    expect(cycles).toEqual([])
+  })
+
+  it('have no file that only passes on what others export', () => {
+    const wrong = files.filter((file) => file.endsWith('/index.ts') || /^export (?:\*|\{[^}]*\}) from/mu.test(readFileSync(join(root, file), 'utf8')))
+    expect(wrong.filter((file) => !file.startsWith('adapters/'))).toEqual([])
+    // Adapters are named by their role, and "index" is one of the roles.
+    expect(wrong.filter((file) => !file.endsWith('/index.ts'))).toEqual([])
+  })
+})
