@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs'
+import { MillpondError } from '../errors.ts'
+
+/** What the WebAssembly module exports; each function is documented where it is written, in `assembly/`. */
+export interface KernelExports {
+  arenaStart(): number
+  crc32c(seed: number, start: number, length: number): number
+}
+
+/** One instance with its memory; input and output lie at or behind `arenaStart`. Valid only inside of `withKernel`. */
+export interface Kernel {
+  readonly exports: KernelExports
+  readonly bytes: Uint8Array
+  readonly i32: Int32Array
+  readonly f64: Float64Array
+  /** First byte of the arena, a multiple of 64. */
+  readonly arenaStart: number
+  /** First byte behind the arena. */
+  readonly arenaEnd: number
+}
+
+/** Bytes that a kernel function may touch behind a region it is given. */
+export const SLACK_BYTES = 64
+
+/** Arena of the instance that serves usual inputs; only pages that are touched cost memory. */
+export const USUAL_ARENA_BYTES = 32 * 1024 * 1024
+
+const PAGE_BYTES = 65_536
+const MAX_PAGES = 65_536
+// Covers the constant tables below the arena and the slack behind it.
+const RESERVED_BYTES = 4 * PAGE_BYTES
+
+let compiled: WebAssembly.Module | undefined
+let usual: Kernel | undefined
+let inUse = false
+
+function kernelModule(): WebAssembly.Module {
+  if (compiled !== undefined) return compiled
+  const file = new URL('kernel.wasm', import.meta.url)
+  let wasm: Uint8Array<ArrayBuffer>
+  try {
+    wasm = readFileSync(file)
+  } catch (error) {
+    throw new MillpondError('KERNEL_MISSING', 'the compiled kernel is missing: in a checkout, "npm run kernel" builds it', {
+      cause: error,
+    })
+  }
+  compiled = new WebAssembly.Module(wasm)
+  return compiled
+}
+
+/** An instance of its own with an arena of at least `arenaBytes`; `withKernel` is the usual way. */
+export function createKernel(arenaBytes: number): Kernel {
+  const pages = Math.ceil((arenaBytes + RESERVED_BYTES) / PAGE_BYTES)
+  if (pages > MAX_PAGES) {
+    throw new MillpondError('MESSAGE_TOO_LARGE', `${arenaBytes} bytes do not fit into the kernel's memory of 4 GiB`, {
+      details: { arenaBytes },
+    })
+  }
+  let memory: WebAssembly.Memory
+  try {
+    memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
+  } catch (error) {
+    throw new MillpondError('TOO_BUSY', `no memory for ${arenaBytes} bytes of kernel arena`, {
+      cause: error,
+      details: { arenaBytes },
+    })
+  }
+  const instance = new WebAssembly.Instance(kernelModule(), { env: { memory } })
+  const exports = instance.exports as unknown as KernelExports
+  const arenaStart = exports.arenaStart()
+  return {
+    exports,
+    bytes: new Uint8Array(memory.buffer),
+    i32: new Int32Array(memory.buffer),
+    f64: new Float64Array(memory.buffer),
+    arenaStart,
+    arenaEnd: pages * PAGE_BYTES - SLACK_BYTES,
+  }
+}
+
+/**
+ * Calls `use` with a kernel whose arena has at least `neededBytes`: the one of this thread where that suffices, otherwise one of
+ * its own, dropped afterwards. Everything is synchronous; the arena's content is lost when `use` returns, so copy results out.
+ * @throws MillpondError `MESSAGE_TOO_LARGE` past 4 GiB; `INTERNAL` where the kernel traps or calls are nested.
+ */
+export function withKernel<T>(neededBytes: number, use: (kernel: Kernel) => T): T {
+  if (inUse) throw new MillpondError('INTERNAL', 'calls of the kernel must not be nested')
+  const fits = neededBytes <= USUAL_ARENA_BYTES
+  const kernel = fits ? (usual ??= createKernel(USUAL_ARENA_BYTES)) : createKernel(neededBytes)
+  inUse = true
+  try {
+    return use(kernel)
+  } catch (error) {
+    if (!(error instanceof WebAssembly.RuntimeError)) throw error
+    // What it wrote before it trapped is unknown: its tables are not trusted again.
+    usual = undefined
+    throw new MillpondError('INTERNAL', `the kernel trapped: ${error.message}`, { cause: error })
+  } finally {
+    inUse = false
+  }
+}
