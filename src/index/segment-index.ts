@@ -5,10 +5,12 @@ import type { LaneId } from '../source/lane.ts'
 export interface IndexedLane extends LaneId {
   readonly firstPosition: number
   readonly nextPosition: number
-  /** SHA-256 (hex) of the newest commit that was added. */
+  /** Key of the newest commit that was added, and the SHA-256 (hex) of that object. */
+  readonly headKey: string
   readonly headSha256: string
   readonly commits: number
   readonly segments: number
+  readonly blocks: number
   readonly messages: number
   /** Bytes of all segments. */
   readonly bytes: number
@@ -21,6 +23,8 @@ export interface IndexedLane extends LaneId {
 /** Half-open ranges: `from` is in, `to` is not. */
 export interface SegmentQuery {
   readonly topic?: string
+  /** The broker's identity of the topic, where one name had several. */
+  readonly topicId?: string
   readonly lanes?: readonly string[]
   readonly positions?: { readonly from?: number; readonly to?: number }
   readonly timestamps?: { readonly from?: number; readonly to?: number }
@@ -37,19 +41,22 @@ export interface IndexedSegment extends Omit<SegmentEntry, 'blocks' | 'lookups'>
   readonly lookups: readonly SegmentLookup[]
 }
 
-/** What can be asked of the commits. It follows the chains and never leads them; it can be made anew from the store alone. */
+/**
+ * What can be asked of the commits. It follows the chains and never leads them; it can be made anew from the store alone.
+ * @throws MillpondError `INDEX_UNAVAILABLE`, `INDEX_CORRUPT`, from every call.
+ */
 export interface SegmentIndex extends AsyncDisposable {
   /** Text for people, without secrets. */
   readonly name: string
   /**
    * Adds a commit once, however often it comes. The genesis commit comes first.
-   * @throws MillpondError `INDEX_GAP` where it does not follow the newest commit of its lane that is known.
+   * @throws MillpondError `INDEX_GAP` where it is not known and does not follow the newest commit of its lane that is.
    */
   add(commit: StoredCommit): Promise<'added' | 'known'>
   lane(id: LaneId): Promise<IndexedLane | undefined>
   /** Every lane, by topic, topic id and lane (numbers in their order). */
   lanes(topic?: string): Promise<readonly IndexedLane[]>
-  /** Segments that may hold what is asked for, by lane and position. Segments are read in pages. */
+  /** Segments that may hold what is asked for, by lane (in the order of `lanes`) and first position. Segments are read in pages. */
   segments(query: SegmentQuery): AsyncIterable<IndexedSegment>
   /** Forgets one lane's commits, or everything. */
   clear(id?: LaneId): Promise<void>

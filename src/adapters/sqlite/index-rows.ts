@@ -1,0 +1,275 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
+import type { SegmentEntry, StoredCommit } from '../../commit/commit.ts'
+import { MillpondError } from '../../errors.ts'
+import { decodeTables, encodeTables } from '../../index/block-table.ts'
+import { decodeRanges, encodeRanges } from '../../index/segment-directory.ts'
+import type { SegmentRange } from '../../index/segment-directory.ts'
+import type { IndexedLane, IndexedSegment, SegmentQuery } from '../../index/segment-index.ts'
+import { laneName } from '../../source/lane.ts'
+import type { LaneId } from '../../source/lane.ts'
+import { REMEDY } from './index-database.ts'
+
+export type Row = Readonly<Record<string, unknown>>
+
+/** A lane as the index knows it, with the number that stands for it in the other tables. */
+export interface LaneRow extends IndexedLane {
+  readonly laneRef: number
+}
+
+const LANE_COLUMNS = [
+  'topic topic_id lane first_position next_position head_key head_sha256 commits segments blocks messages bytes',
+  'missing dead_lettered min_timestamp max_timestamp',
+].flatMap((names) => names.split(' '))
+const COMMIT_COLUMNS = 'lane_ref next_position first_position key sha256'.split(' ')
+const SEGMENT_COLUMNS = [
+  'lane_ref first_position last_position min_timestamp max_timestamp commit_next key bytes crc32c sha256 format codec',
+  'count layout tables',
+].flatMap((names) => names.split(' '))
+const DIRECTORY_COLUMNS = ['lane_ref', 'chunk', 'ranges']
+
+/** Segments whose ranges share a row of the directory. */
+const CHUNK_SEGMENTS = 256
+
+const insertInto = (table: string, columns: readonly string[]): string =>
+  `INSERT INTO ${table} (${columns.join(', ')}, row_check) VALUES (${columns.map(() => '?').join(', ')}, ?)`
+
+/** Every statement of the adapter, prepared. */
+export function prepareStatements(database: DatabaseSync) {
+  const laneSelect = 'SELECT * FROM lanes'
+  const byLane = 'WHERE topic = ? AND topic_id = ? AND lane = ?'
+  return {
+    lane: database.prepare(`${laneSelect} ${byLane}`),
+    laneRef: database.prepare(`SELECT lane_ref FROM lanes ${byLane}`),
+    laneByRef: database.prepare(`${laneSelect} WHERE lane_ref = ?`),
+    lanes: database.prepare(laneSelect),
+    laneCount: database.prepare('SELECT lanes FROM totals'),
+    countLanes: database.prepare('UPDATE totals SET lanes = lanes + ?'),
+    version: database.prepare('PRAGMA data_version'),
+    insertLane: database.prepare(`${insertInto('lanes', LANE_COLUMNS)} RETURNING lane_ref`),
+    updateLane: database.prepare(
+      `UPDATE lanes SET ${LANE_COLUMNS.map((column) => `${column} = ?`).join(', ')}, row_check = ? WHERE lane_ref = ?`,
+    ),
+    commit: database.prepare('SELECT * FROM commits WHERE lane_ref = ? AND next_position = ?'),
+    insertCommit: database.prepare(insertInto('commits', COMMIT_COLUMNS)),
+    segment: database.prepare('SELECT * FROM segments WHERE lane_ref = ? AND first_position = ?'),
+    directory: database.prepare('SELECT * FROM directory WHERE lane_ref = ? AND chunk >= ? ORDER BY chunk'),
+    putDirectory: database.prepare(insertInto('directory', DIRECTORY_COLUMNS).replace('INSERT', 'INSERT OR REPLACE')),
+    insertSegment: database.prepare(insertInto('segments', SEGMENT_COLUMNS)),
+    clear: ['segments', 'commits', 'directory', 'lanes'].map((table) =>
+      database.prepare(`DELETE FROM ${table} WHERE lane_ref = ?`),
+    ),
+  }
+}
+
+/** The values of a lane's row, its check last. */
+export function laneValues(lane: IndexedLane): SQLInputValue[] {
+  const values = [
+    lane.topic,
+    lane.topicId,
+    lane.lane,
+    lane.firstPosition,
+    lane.nextPosition,
+    lane.headKey,
+    fromHex(lane.headSha256),
+    lane.commits,
+    lane.segments,
+    lane.blocks,
+    lane.messages,
+    lane.bytes,
+    lane.missing,
+    lane.deadLettered,
+    lane.minTimestamp,
+    lane.maxTimestamp,
+  ]
+  return [...values, rowCheck(values)]
+}
+
+/** The values of a commit's row, its check last. */
+export function commitValues(laneRef: number, commit: StoredCommit): SQLInputValue[] {
+  const values = [laneRef, commit.nextPosition, commit.firstPosition, commit.key, fromHex(commit.sha256)]
+  return [...values, rowCheck(values)]
+}
+
+/** The values of a segment's row, its check last; its filters' places counted from the beginning of the commit object. */
+export function segmentValues(laneRef: number, commit: StoredCommit, segment: SegmentEntry): SQLInputValue[] {
+  const lookups = segment.lookups.map((lookup) => ({ ...lookup, offset: lookup.offset + commit.lookupStart }))
+  const values = [
+    laneRef,
+    segment.firstPosition,
+    segment.lastPosition,
+    segment.minTimestamp,
+    segment.maxTimestamp,
+    commit.nextPosition,
+    segment.key,
+    segment.bytes,
+    segment.crc32c,
+    fromHex(segment.sha256),
+    segment.format,
+    segment.codec,
+    segment.count,
+    JSON.stringify(segment.layout),
+    encodeTables({ blocks: segment.blocks, lookups }),
+  ]
+  return [...values, rowCheck(values)]
+}
+
+/** The rows of the directory, their checks last, that a lane's new segments make or replace. `last` is the chunk that is not full. */
+export function directoryValues(lane: LaneRow, last: Row | undefined, added: readonly SegmentRange[]): SQLInputValue[][] {
+  const firstChunk = openChunk(lane)
+  const ranges = [...toRanges(lane, last === undefined ? [] : [last], firstChunk), ...added]
+  const rows: SQLInputValue[][] = []
+  for (let from = 0; from < ranges.length; from += CHUNK_SEGMENTS) {
+    const values = [lane.laneRef, firstChunk + rows.length, encodeRanges(ranges.slice(from, from + CHUNK_SEGMENTS))]
+    rows.push([...values, rowCheck(values)])
+  }
+  return rows
+}
+
+/** The chunk of the directory that a lane's next segment will be in. */
+export const openChunk = (lane: LaneRow): number => Math.floor(lane.segments / CHUNK_SEGMENTS)
+
+/**
+ * The ranges of a lane's segments from a chunk on, in the order of their commits.
+ * @throws MillpondError `INDEX_CORRUPT` where a row is not what was written, or there are not as many as the lane's total says.
+ */
+export function toRanges(lane: LaneRow, rows: readonly Row[], fromChunk = 0): SegmentRange[] {
+  const ranges: SegmentRange[] = []
+  for (const [at, row] of rows.entries()) {
+    checkRow(row, DIRECTORY_COLUMNS, laneName(lane))
+    if (row['chunk'] !== fromChunk + at) throw damagedLane(laneName(lane))
+    for (const range of decodeRanges(row['ranges'] as Uint8Array)) ranges.push(range)
+  }
+  if (ranges.length !== lane.segments - fromChunk * CHUNK_SEGMENTS) throw damagedLane(laneName(lane))
+  return ranges
+}
+
+/** A lane of which nothing is known but its genesis commit. */
+export function newLane(genesis: StoredCommit): IndexedLane {
+  return {
+    topic: genesis.topic,
+    topicId: genesis.topicId,
+    lane: genesis.lane,
+    firstPosition: genesis.firstPosition,
+    nextPosition: genesis.nextPosition,
+    headKey: genesis.key,
+    headSha256: genesis.sha256,
+    commits: 1,
+    segments: 0,
+    blocks: 0,
+    messages: 0,
+    bytes: 0,
+    missing: 0,
+    deadLettered: 0,
+    minTimestamp: null,
+    maxTimestamp: null,
+  }
+}
+
+/** The lane with one commit more. */
+export function extendedLane(lane: IndexedLane, commit: StoredCommit): IndexedLane {
+  const { segments, gaps } = commit
+  return {
+    ...lane,
+    nextPosition: commit.nextPosition,
+    headKey: commit.key,
+    headSha256: commit.sha256,
+    commits: lane.commits + 1,
+    segments: lane.segments + segments.length,
+    blocks: segments.reduce((sum, segment) => sum + segment.blocks.length, lane.blocks),
+    messages: segments.reduce((sum, segment) => sum + segment.count, lane.messages),
+    bytes: segments.reduce((sum, segment) => sum + segment.bytes, lane.bytes),
+    missing: gaps.reduce((sum, gap) => sum + gap.missing, lane.missing),
+    deadLettered: lane.deadLettered + commit.deadLetters.length,
+    minTimestamp: segments.reduce((least, segment) => Math.min(least ?? Infinity, segment.minTimestamp), lane.minTimestamp),
+    maxTimestamp: segments.reduce((most, segment) => Math.max(most ?? -Infinity, segment.maxTimestamp), lane.maxTimestamp),
+  }
+}
+
+/** @throws MillpondError `INDEX_CORRUPT` where the row is not what was written. */
+export function toLane(row: Row): LaneRow {
+  const lane: LaneRow = {
+    laneRef: Number(row['lane_ref']),
+    topic: String(row['topic']),
+    topicId: String(row['topic_id']),
+    lane: String(row['lane']),
+    firstPosition: Number(row['first_position']),
+    nextPosition: Number(row['next_position']),
+    headKey: String(row['head_key']),
+    headSha256: toHex(row['head_sha256']),
+    commits: Number(row['commits']),
+    segments: Number(row['segments']),
+    blocks: Number(row['blocks']),
+    messages: Number(row['messages']),
+    bytes: Number(row['bytes']),
+    missing: Number(row['missing']),
+    deadLettered: Number(row['dead_lettered']),
+    minTimestamp: row['min_timestamp'] === null ? null : Number(row['min_timestamp']),
+    maxTimestamp: row['max_timestamp'] === null ? null : Number(row['max_timestamp']),
+  }
+  checkRow(row, LANE_COLUMNS, laneName(lane))
+  return lane
+}
+
+/** @throws MillpondError `INDEX_CORRUPT` where a row is not what was written. */
+export function toSegment(lane: LaneId, row: Row, commit: Row | undefined): IndexedSegment {
+  checkRow(row, SEGMENT_COLUMNS, laneName(lane))
+  checkRow(commit, COMMIT_COLUMNS, laneName(lane))
+  return {
+    lane,
+    commitKey: String(commit['key']),
+    key: String(row['key']),
+    bytes: Number(row['bytes']),
+    crc32c: Number(row['crc32c']),
+    sha256: toHex(row['sha256']),
+    format: row['format'] as SegmentEntry['format'],
+    codec: row['codec'] as SegmentEntry['codec'],
+    count: Number(row['count']),
+    firstPosition: Number(row['first_position']),
+    lastPosition: Number(row['last_position']),
+    minTimestamp: Number(row['min_timestamp']),
+    maxTimestamp: Number(row['max_timestamp']),
+    layout: JSON.parse(String(row['layout'])) as Record<string, string>,
+    ...decodeTables(row['tables'] as Uint8Array),
+  }
+}
+
+/** Whether the lane's totals leave room for what is asked. */
+export function laneMayHold(lane: IndexedLane, query: SegmentQuery): boolean {
+  if (lane.minTimestamp === null || lane.maxTimestamp === null) return false
+  if (query.topicId !== undefined && query.topicId !== lane.topicId) return false
+  if (query.lanes !== undefined && !query.lanes.includes(lane.lane)) return false
+  const { firstPosition, nextPosition, minTimestamp, maxTimestamp } = lane
+  return rangeMayHold({ firstPosition, lastPosition: nextPosition - 1, minTimestamp, maxTimestamp }, query)
+}
+
+/** Whether the ranges of positions and times touch those that are asked for. */
+export function rangeMayHold(range: SegmentRange, { positions = {}, timestamps = {} }: SegmentQuery): boolean {
+  return (
+    range.lastPosition >= (positions.from ?? -Infinity) &&
+    range.firstPosition < (positions.to ?? Infinity) &&
+    range.maxTimestamp >= (timestamps.from ?? -Infinity) &&
+    range.minTimestamp < (timestamps.to ?? Infinity)
+  )
+}
+
+export const toHex = (bytes: unknown): string => (bytes instanceof Uint8Array ? Buffer.from(bytes).toString('hex') : '')
+const fromHex = (text: string): Uint8Array => Buffer.from(text, 'hex')
+
+function checkRow(row: Row | undefined, columns: readonly string[], lane: string): asserts row is Row {
+  if (row !== undefined && rowCheck(columns.map((column) => row[column])) === row['row_check']) return
+  throw damagedLane(lane)
+}
+
+/** The error for rows of a lane that are not what was written. */
+export function damagedLane(lane: string): MillpondError {
+  return new MillpondError('INDEX_CORRUPT', `the index's rows of lane ${lane} are damaged; ${REMEDY}`)
+}
+
+/** CRC-32 of a row: its numbers and texts joined by NUL, then its bytes. */
+function rowCheck(values: readonly unknown[]): number {
+  const plain = values.filter((value) => !(value instanceof Uint8Array))
+  let check = crc32(plain.join('\0'))
+  for (const value of values) if (value instanceof Uint8Array) check = crc32(value, check)
+  return check
+}

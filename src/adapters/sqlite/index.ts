@@ -1,0 +1,206 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { StoredCommit } from '../../commit/commit.ts'
+import { MillpondError } from '../../errors.ts'
+import { compareLanes } from '../../index/lane-order.ts'
+import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../../index/segment-index.ts'
+import { laneName } from '../../source/lane.ts'
+import type { LaneId } from '../../source/lane.ts'
+import { indexError, openIndexDatabase, REMEDY } from './index-database.ts'
+import type { IndexDatabaseOptions } from './index-database.ts'
+import {
+  commitValues,
+  extendedLane,
+  laneMayHold,
+  laneValues,
+  newLane,
+  prepareStatements,
+  segmentValues,
+  toHex,
+} from './index-rows.ts'
+import { damagedLane, directoryValues, openChunk, rangeMayHold, toLane, toRanges, toSegment } from './index-rows.ts'
+import type { LaneRow } from './index-rows.ts'
+
+/** Segments that one turn of the event loop reads at the most. */
+const PAGE_SEGMENTS = 128
+
+/**
+ * An index in one SQLite file. Any number of processes may use it at once; each addition is one transaction.
+ * @throws MillpondError `INDEX_CORRUPT`, `INDEX_UNAVAILABLE`.
+ */
+export async function openSqliteIndex(options: IndexDatabaseOptions): Promise<SegmentIndex> {
+  return new SqliteIndex(options)
+}
+
+/** A class for the statements that it keeps prepared. */
+class SqliteIndex implements SegmentIndex {
+  readonly name: string
+  readonly #path: string
+  readonly #database: DatabaseSync
+  readonly #statements: ReturnType<typeof prepareStatements>
+  #known: { readonly version: number; readonly lanes: readonly LaneRow[] } | undefined
+
+  constructor(options: IndexDatabaseOptions) {
+    this.#path = options.path
+    this.name = `sqlite:${options.path}`
+    this.#database = openIndexDatabase(options)
+    this.#statements = this.#guard(() => prepareStatements(this.#database))
+  }
+
+  async add(commit: StoredCommit): Promise<'added' | 'known'> {
+    return this.#guard(() => this.#transaction('BEGIN IMMEDIATE', () => this.#addInTransaction(commit)))
+  }
+
+  async lane(id: LaneId): Promise<IndexedLane | undefined> {
+    const row = this.#guard(() => this.#laneRow(id))
+    return row === undefined ? undefined : withoutRef(row)
+  }
+
+  async lanes(topic?: string): Promise<readonly IndexedLane[]> {
+    return this.#guard(() => this.#laneRows(topic)).map(withoutRef)
+  }
+
+  async *segments(query: SegmentQuery): AsyncGenerator<IndexedSegment> {
+    const lanes = this.#guard(() => this.#laneRows(query.topic)).filter((lane) => laneMayHold(lane, query))
+    for (const lane of lanes) {
+      const positions = this.#guard(() => this.#transaction('BEGIN', () => this.#candidates(lane, query)))
+      for (let page = 0; page < positions.length; page += PAGE_SEGMENTS) {
+        const some = positions.subarray(page, page + PAGE_SEGMENTS)
+        yield* this.#guard(() => this.#transaction('BEGIN', () => this.#page(lane, some, query)))
+      }
+    }
+  }
+
+  async clear(id?: LaneId): Promise<void> {
+    this.#guard(() =>
+      this.#transaction('BEGIN IMMEDIATE', () => {
+        this.#known = undefined
+        if (id === undefined) {
+          this.#database.exec('DELETE FROM segments; DELETE FROM commits; DELETE FROM directory; DELETE FROM lanes')
+          this.#database.exec('UPDATE totals SET lanes = 0')
+          return
+        }
+        const lane = this.#statements.laneRef.get(id.topic, id.topicId, id.lane)
+        if (lane === undefined) return
+        const laneRef = Number(lane['lane_ref'])
+        for (const statement of this.#statements.clear) statement.run(laneRef)
+        this.#statements.countLanes.run(-1)
+      }),
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#database.isOpen) this.#guard(() => this.#database.close())
+  }
+
+  #addInTransaction(commit: StoredCommit): 'added' | 'known' {
+    const lane = this.#laneRow(commit)
+    if (lane === undefined) {
+      if (commit.kind !== 'genesis') throw gap(commit, 'its chain is not known; the genesis commit comes first')
+      const created = this.#statements.insertLane.get(...laneValues(newLane(commit)))
+      this.#statements.insertCommit.run(...commitValues(Number(created?.['lane_ref']), commit))
+      this.#statements.countLanes.run(1)
+      this.#known = undefined
+      return 'added'
+    }
+    const same = this.#statements.commit.get(lane.laneRef, commit.nextPosition)
+    if (same !== undefined && toHex(same['sha256']) === commit.sha256) return 'known'
+    if (same !== undefined || commit.firstPosition < lane.nextPosition) {
+      throw gap(commit, `the index knows another commit for that position; ${REMEDY}`)
+    }
+    if (commit.firstPosition !== lane.nextPosition)
+      throw gap(commit, `the index knows the lane up to position ${lane.nextPosition}`)
+    if (commit.previousSha256 !== lane.headSha256) throw gap(commit, `it follows another commit than the index knows; ${REMEDY}`)
+    this.#insertSegments(lane, commit)
+    this.#known = undefined
+    this.#statements.updateLane.run(...laneValues(extendedLane(lane, commit)), lane.laneRef)
+    return 'added'
+  }
+
+  #insertSegments(lane: LaneRow, commit: StoredCommit): void {
+    this.#statements.insertCommit.run(...commitValues(lane.laneRef, commit))
+    for (const segment of commit.segments) this.#statements.insertSegment.run(...segmentValues(lane.laneRef, commit, segment))
+    const last = this.#statements.directory.get(lane.laneRef, openChunk(lane))
+    for (const values of directoryValues(lane, last, commit.segments)) this.#statements.putDirectory.run(...values)
+  }
+
+  #laneRow(id: LaneId): LaneRow | undefined {
+    const row = this.#statements.lane.get(id.topic, id.topicId, id.lane)
+    return row === undefined ? undefined : toLane(row)
+  }
+
+  #laneRows(topic: string | undefined): readonly LaneRow[] {
+    const version = Number(this.#statements.version.get()?.['data_version'])
+    // SQLite's data version tells of other connections' changes; this one's own forget what is known.
+    if (this.#known?.version !== version) this.#known = { version, lanes: this.#transaction('BEGIN', () => this.#allLanes()) }
+    const { lanes } = this.#known
+    return topic === undefined ? lanes : lanes.filter((lane) => lane.topic === topic)
+  }
+
+  #allLanes(): readonly LaneRow[] {
+    const lanes = this.#statements.lanes.all().map(toLane).sort(compareLanes)
+    if (lanes.length === this.#statements.laneCount.get()?.['lanes']) return lanes
+    throw new MillpondError('INDEX_CORRUPT', `${this.#path} has lost lanes; ${REMEDY}`)
+  }
+
+  /** First positions, rising, of the lane's segments that the query's ranges touch; none where the lane was cleared meanwhile. */
+  #candidates(lane: LaneRow, query: SegmentQuery): Float64Array {
+    const row = this.#statements.laneByRef.get(lane.laneRef)
+    if (row === undefined) return new Float64Array()
+    const ranges = toRanges(toLane(row), this.#statements.directory.all(lane.laneRef, 0))
+    const positions: number[] = []
+    for (const range of ranges) if (rangeMayHold(range, query)) positions.push(range.firstPosition)
+    return Float64Array.from(positions).sort()
+  }
+
+  #page(lane: LaneRow, positions: Float64Array, query: SegmentQuery): IndexedSegment[] {
+    if (this.#statements.laneByRef.get(lane.laneRef) === undefined) return []
+    const id: LaneId = { topic: lane.topic, topicId: lane.topicId, lane: lane.lane }
+    const segments: IndexedSegment[] = []
+    for (const position of positions) {
+      const row = this.#statements.segment.get(lane.laneRef, position)
+      if (row === undefined) throw damagedLane(laneName(lane))
+      const segment = toSegment(id, row, this.#statements.commit.get(lane.laneRef, Number(row['commit_next'])))
+      if (query.layout === undefined || hasLayout(segment, query.layout)) segments.push(segment)
+    }
+    return segments
+  }
+
+  #transaction<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', act: () => T): T {
+    this.#database.exec(begin)
+    try {
+      const result = act()
+      this.#database.exec('COMMIT')
+      return result
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #guard<T>(act: () => T): T {
+    try {
+      return act()
+    } catch (error) {
+      throw indexError(error, this.#path)
+    }
+  }
+}
+
+function withoutRef(row: LaneRow): IndexedLane {
+  const { laneRef: _, ...lane } = row
+  return lane
+}
+
+const hasLayout = (segment: IndexedSegment, layout: Readonly<Record<string, string>>): boolean =>
+  Object.entries(layout).every(([name, value]) => Object.hasOwn(segment.layout, name) && segment.layout[name] === value)
+
+function gap(commit: StoredCommit, why: string): MillpondError {
+  const { firstPosition, nextPosition, key } = commit
+  return new MillpondError(
+    'INDEX_GAP',
+    `the commit of ${laneName(commit)} from position ${firstPosition} cannot be indexed: ${why}`,
+    {
+      details: { key, firstPosition, nextPosition },
+    },
+  )
+}

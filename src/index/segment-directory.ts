@@ -1,0 +1,48 @@
+import { NumberReader, NumberWriter } from './numbers.ts'
+
+/** The ranges of one segment: all that is needed to leave it out of a query. */
+export interface SegmentRange {
+  readonly firstPosition: number
+  readonly lastPosition: number
+  readonly minTimestamp: number
+  readonly maxTimestamp: number
+}
+
+/** Ranges of a lane's consecutive segments as compact bytes, about 8 a segment. */
+export function encodeRanges(ranges: readonly SegmentRange[]): Uint8Array {
+  const out = new NumberWriter()
+  out.unsigned(ranges.length)
+  let position = 0
+  let timestamp = 0
+  for (const range of ranges) {
+    out.relative(range.firstPosition, position)
+    out.relative(range.lastPosition, range.firstPosition)
+    out.relative(range.minTimestamp, timestamp)
+    out.relative(range.maxTimestamp, range.minTimestamp)
+    position = range.lastPosition + 1
+    timestamp = range.maxTimestamp
+  }
+  return out.finish()
+}
+
+/**
+ * What `encodeRanges` was given.
+ * @throws RangeError where the bytes are not that.
+ */
+export function decodeRanges(bytes: Uint8Array): SegmentRange[] {
+  const from = new NumberReader(bytes)
+  const ranges: SegmentRange[] = []
+  let position = 0
+  let timestamp = 0
+  for (let left = from.count(); left > 0; left--) {
+    const firstPosition = from.relative(position)
+    const lastPosition = from.relative(firstPosition)
+    const minTimestamp = from.relative(timestamp)
+    const maxTimestamp = from.relative(minTimestamp)
+    ranges.push({ firstPosition, lastPosition, minTimestamp, maxTimestamp })
+    position = lastPosition + 1
+    timestamp = maxTimestamp
+  }
+  if (!from.ended) throw new RangeError('bytes follow the ranges')
+  return ranges
+}
