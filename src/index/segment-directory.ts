@@ -1,6 +1,7 @@
 import { NumberReader, NumberWriter } from './numbers.ts'
+import type { SegmentQuery } from './segment-index.ts'
 
-/** The ranges of one segment: all that is needed to leave it out of a query. */
+/** What positions and times messages lie in, both ends included: all that is needed to leave a segment or block out of a query. */
 export interface SegmentRange {
   readonly firstPosition: number
   readonly lastPosition: number
@@ -45,4 +46,14 @@ export function decodeRanges(bytes: Uint8Array): SegmentRange[] {
   }
   if (!from.ended) throw new RangeError('bytes follow the ranges')
   return ranges
+}
+
+/** Whether the ranges of positions and times touch those that are asked for. */
+export function rangeMayHold(range: SegmentRange, { positions = {}, timestamps = {} }: SegmentQuery): boolean {
+  return (
+    range.lastPosition >= (positions.from ?? -Infinity) &&
+    range.firstPosition < (positions.to ?? Infinity) &&
+    range.maxTimestamp >= (timestamps.from ?? -Infinity) &&
+    range.minTimestamp < (timestamps.to ?? Infinity)
+  )
 }

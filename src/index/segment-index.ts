@@ -61,3 +61,6 @@ export interface SegmentIndex extends AsyncDisposable {
   /** Forgets one lane's commits, or everything. */
   clear(id?: LaneId): Promise<void>
 }
+
+/** What a person does about an index that is damaged or does not fit its archive. */
+export const REMEDY = '`millpond index rebuild` makes it anew from the archive'

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isMillpondError, MillpondError, wrapError } from '../../errors.ts'
+import { REMEDY } from '../../index/segment-index.ts'
 
 /** Marks a SQLite file as an index of Millpond ("MpIx"). */
 const APPLICATION_ID = 0x4d70_4978
@@ -123,9 +124,6 @@ export function setAsideDamagedIndex(path: string): boolean {
     throw wrapError(error, 'INDEX_UNAVAILABLE', `${path} cannot be moved out of the way`)
   }
 }
-
-/** What a person does about an index that is damaged. */
-export const REMEDY = '`millpond index rebuild` makes it anew from the archive'
 
 /** SQLite's result codes that say the file's content is wrong: ERROR (a table is missing), CORRUPT, CONSTRAINT, MISMATCH, NOTADB. */
 const CORRUPT_CODES: ReadonlySet<number> = new Set([1, 11, 19, 20, 26])

@@ -3,12 +3,12 @@ import { crc32 } from 'node:zlib'
 import type { SegmentEntry, StoredCommit } from '../../commit/commit.ts'
 import { MillpondError } from '../../errors.ts'
 import { decodeTables, encodeTables } from '../../index/block-table.ts'
-import { decodeRanges, encodeRanges } from '../../index/segment-directory.ts'
+import { decodeRanges, encodeRanges, rangeMayHold } from '../../index/segment-directory.ts'
 import type { SegmentRange } from '../../index/segment-directory.ts'
+import { REMEDY } from '../../index/segment-index.ts'
 import type { IndexedLane, IndexedSegment, SegmentQuery } from '../../index/segment-index.ts'
 import { laneName } from '../../source/lane.ts'
 import type { LaneId } from '../../source/lane.ts'
-import { REMEDY } from './index-database.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -241,16 +241,6 @@ export function laneMayHold(lane: IndexedLane, query: SegmentQuery): boolean {
   if (query.lanes !== undefined && !query.lanes.includes(lane.lane)) return false
   const { firstPosition, nextPosition, minTimestamp, maxTimestamp } = lane
   return rangeMayHold({ firstPosition, lastPosition: nextPosition - 1, minTimestamp, maxTimestamp }, query)
-}
-
-/** Whether the ranges of positions and times touch those that are asked for. */
-export function rangeMayHold(range: SegmentRange, { positions = {}, timestamps = {} }: SegmentQuery): boolean {
-  return (
-    range.lastPosition >= (positions.from ?? -Infinity) &&
-    range.firstPosition < (positions.to ?? Infinity) &&
-    range.maxTimestamp >= (timestamps.from ?? -Infinity) &&
-    range.minTimestamp < (timestamps.to ?? Infinity)
-  )
 }
 
 export const toHex = (bytes: unknown): string => (bytes instanceof Uint8Array ? Buffer.from(bytes).toString('hex') : '')

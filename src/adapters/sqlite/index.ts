@@ -2,10 +2,12 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { StoredCommit } from '../../commit/commit.ts'
 import { MillpondError } from '../../errors.ts'
 import { compareLanes } from '../../index/lane-order.ts'
+import { rangeMayHold } from '../../index/segment-directory.ts'
+import { REMEDY } from '../../index/segment-index.ts'
 import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../../index/segment-index.ts'
 import { laneName } from '../../source/lane.ts'
 import type { LaneId } from '../../source/lane.ts'
-import { indexError, openIndexDatabase, REMEDY } from './index-database.ts'
+import { indexError, openIndexDatabase } from './index-database.ts'
 import type { IndexDatabaseOptions } from './index-database.ts'
 import {
   commitValues,
@@ -17,7 +19,7 @@ import {
   segmentValues,
   toHex,
 } from './index-rows.ts'
-import { damagedLane, directoryValues, openChunk, rangeMayHold, toLane, toRanges, toSegment } from './index-rows.ts'
+import { damagedLane, directoryValues, openChunk, toLane, toRanges, toSegment } from './index-rows.ts'
 import type { LaneRow } from './index-rows.ts'
 
 /** Segments that one turn of the event loop reads at the most. */

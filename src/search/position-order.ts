@@ -1,0 +1,54 @@
+import { sliceBatch } from '../batch/batch.ts'
+import type { MessageBatch } from '../batch/batch.ts'
+import type { LaneId } from '../source/lane.ts'
+import { firstRowFrom } from './match.ts'
+
+/** Messages of one lane, in order; reading goes on at `nextPosition` after them. */
+export interface LaneBatch {
+  readonly lane: LaneId
+  readonly batch: MessageBatch
+  readonly nextPosition: number
+}
+
+/** What a block gave: no batch where none of it is meant. */
+export interface BlockSelection {
+  readonly lane: LaneId
+  readonly batch: MessageBatch | undefined
+  readonly lastPosition: number
+  /** No later block of the lane holds a position below this one. */
+  readonly safeBefore: number
+}
+
+/**
+ * Gives what the blocks hold in the order of positions. Blocks that follow each other pass as they are; where segments of one
+ * commit lie across each other, messages are held back until nothing that comes can precede them.
+ */
+export async function* inPositionOrder(blocks: AsyncIterable<BlockSelection>): AsyncGenerator<LaneBatch> {
+  let held: MessageBatch[] = []
+  for await (const { lane, batch, lastPosition, safeBefore } of blocks) {
+    if (held.length === 0 && lastPosition < safeBefore) {
+      if (batch !== undefined) yield { lane, batch, nextPosition: lastPosition + 1 }
+      continue
+    }
+    if (batch !== undefined) held.push(batch)
+    for (const merged of mergeBelow(held, safeBefore)) yield { lane, batch: merged, nextPosition: merged.positions.at(-1)! + 1 }
+    held = held.flatMap((batch) => {
+      const from = firstRowFrom(batch, safeBefore)
+      return from === batch.count ? [] : [sliceBatch(batch, from, batch.count)]
+    })
+  }
+}
+
+/** Runs of messages below `position`, in order, of batches whose positions interleave. */
+function* mergeBelow(batches: readonly MessageBatch[], position: number): Generator<MessageBatch> {
+  const cursors = batches.map((batch) => ({ batch, row: 0, end: firstRowFrom(batch, position) })).filter(({ end }) => end > 0)
+  const headOf = ({ batch, row }: { batch: MessageBatch; row: number }): number => batch.positions[row]!
+  while (cursors.length > 0) {
+    cursors.sort((a, b) => headOf(a) - headOf(b))
+    const [first, rival] = cursors
+    const end = rival === undefined ? first!.end : Math.min(first!.end, firstRowFrom(first!.batch, headOf(rival)))
+    yield sliceBatch(first!.batch, first!.row, end)
+    first!.row = end
+    if (end === first!.end) cursors.shift()
+  }
+}
