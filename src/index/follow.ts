@@ -1,10 +1,8 @@
-import { findChains, readCommits } from '../commit/chain.ts'
-import { chainPrefix } from '../commit/commit-names.ts'
+import { chainFolders, readCommits, readGenesis } from '../commit/chain.ts'
+import { CHAINS_PREFIX, chainPrefix } from '../commit/commit-names.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
 import { laneName } from '../source/lane.ts'
-import type { LaneId } from '../source/lane.ts'
 import type { Store } from '../store/store.ts'
-import { compareLanes } from './lane-order.ts'
 import { REMEDY } from './segment-index.ts'
 import type { IndexedLane, SegmentIndex } from './segment-index.ts'
 
@@ -31,19 +29,20 @@ export async function followChains(
   filter: ChainFilter = {},
   signal?: AbortSignal,
 ): Promise<{ readonly commits: number }> {
-  const lanes = await index.lanes(filter.topic)
-  const known = new Map(lanes.filter(({ lane }) => (filter.lane ?? lane) === lane).map((lane) => [textOf(lane), lane]))
-  const chains = await Array.fromAsync(findChains(store, filter, signal))
-  chains.sort((a, b) => compareLanes(a.lane, b.lane))
-  refuseStrangers(known, chains, store)
-  const waiting = chains.values()
+  const lanes = (await index.lanes(filter.topic)).filter(({ lane }) => (filter.lane ?? lane) === lane)
+  const known = new Map(lanes.map((lane) => [folderOf(lane), lane]))
+  const folders = await Array.fromAsync(chainFolders(store, filter.topic, signal))
+  refuseStrangers(known, folders, store)
   const failed = new AbortController()
   const ended = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal])
+  const waiting = folders.values()
   let commits = 0
   const worker = async () => {
-    for (const { lane, folder } of waiting) {
+    for (const folder of waiting) {
       ended.throwIfAborted()
-      const added = await followChain({ store, index, lane, folder }, known.get(textOf(lane)), ended)
+      const head = known.get(folder)
+      if (head === undefined && !(await isWanted(store, folder, filter, ended))) continue
+      const added = await followChain({ store, index, folder }, head, ended)
       commits += added
     }
   }
@@ -68,37 +67,39 @@ export async function rebuildIndex(
 interface Following {
   readonly store: Store
   readonly index: SegmentIndex
-  readonly lane: LaneId
   readonly folder: string
 }
 
-async function followChain(
-  following: Following,
-  head: IndexedLane | undefined,
-  signal: AbortSignal | undefined,
-): Promise<number> {
+/** Whether a folder that the index does not know holds a chain that the filter names. */
+async function isWanted(store: Store, folder: string, filter: ChainFilter, signal: AbortSignal): Promise<boolean> {
+  const genesis = await readGenesis(store, folder, signal)
+  if (genesis === undefined) return false
+  return (filter.topic ?? genesis.topic) === genesis.topic && (filter.lane ?? genesis.lane) === genesis.lane
+}
+
+async function followChain(following: Following, head: IndexedLane | undefined, signal: AbortSignal): Promise<number> {
   let known = head
   for (let attempt = 1; ; attempt++) {
     try {
       return await addNewer(following, known, signal)
     } catch (error) {
       if (!isMillpondError(error, 'INDEX_GAP') || attempt === ATTEMPTS) throw error
-      known = await following.index.lane(following.lane)
+      known = known && (await following.index.lane(known))
     }
   }
 }
 
 async function addNewer(
-  { store, index, lane, folder }: Following,
+  { store, index, folder }: Following,
   known: IndexedLane | undefined,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<number> {
   if (known !== undefined && (await newestKey(store, folder, signal)) === known.headKey) return 0
-  const after = known && { after: { nextPosition: known.nextPosition, sha256: known.headSha256 } }
+  const after = known && { nextPosition: known.nextPosition, sha256: known.headSha256 }
   let commits = 0
   let seen = 0
   try {
-    for await (const commit of readCommits(store, folder, after, signal)) {
+    for await (const commit of readCommits(store, folder, { after }, signal)) {
       seen++
       if ((await index.add(commit)) === 'added') commits++
     }
@@ -109,42 +110,29 @@ async function addNewer(
       details: error.details,
     })
   }
-  if (known !== undefined && seen === 0) {
-    const position = `position ${known.nextPosition}`
-    throw new MillpondError(
-      'INDEX_CORRUPT',
-      `the index knows lane ${laneName(lane)} up to ${position}, ${store.name} does not; ${REMEDY}`,
-      {
-        details: { ...lane, headKey: known.headKey },
-      },
-    )
-  }
+  if (known !== undefined && seen === 0)
+    throw strange(known, ` up to position ${known.nextPosition}, which ${store.name} does not`)
   return commits
 }
 
 /** The newest commit is the first of a listing. */
-async function newestKey(store: Store, folder: string, signal?: AbortSignal): Promise<string | undefined> {
+async function newestKey(store: Store, folder: string, signal: AbortSignal): Promise<string | undefined> {
   for await (const { key } of store.list(chainPrefix(folder), { limit: 1 }, signal)) return key
   return undefined
 }
 
 /** Lanes were listed in the index before the store was asked, so the store must have them all. */
-function refuseStrangers(
-  known: ReadonlyMap<string, IndexedLane>,
-  chains: readonly { readonly lane: LaneId }[],
-  store: Store,
-): void {
-  const found = new Set(chains.map(({ lane }) => textOf(lane)))
-  const strange = [...known.values()].find((lane) => !found.has(textOf(lane)))
-  if (strange === undefined) return
-  const { topic, topicId, lane } = strange
-  throw new MillpondError(
-    'INDEX_CORRUPT',
-    `the index knows lane ${laneName(strange)}, which ${store.name} does not hold; ${REMEDY}`,
-    {
-      details: { topic, topicId, lane },
-    },
-  )
+function refuseStrangers(known: ReadonlyMap<string, IndexedLane>, folders: readonly string[], store: Store): void {
+  const found = new Set(folders)
+  for (const [folder, lane] of known) if (!found.has(folder)) throw strange(lane, `, which ${store.name} does not hold`)
 }
 
-const textOf = ({ topic, topicId, lane }: LaneId): string => JSON.stringify([topic, topicId, lane])
+/** The folder that a lane's commits lie in. */
+const folderOf = ({ headKey }: IndexedLane): string => headKey.slice(CHAINS_PREFIX.length, headKey.lastIndexOf('/'))
+
+function strange(known: IndexedLane, what: string): MillpondError {
+  const { topic, topicId, lane, headKey } = known
+  return new MillpondError('INDEX_CORRUPT', `the index knows lane ${laneName(known)}${what}; ${REMEDY}`, {
+    details: { topic, topicId, lane, headKey },
+  })
+}
