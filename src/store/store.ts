@@ -46,8 +46,15 @@ export interface Store extends AsyncDisposable {
   /** The object's size in bytes, or undefined where there is none. */
   size(key: string, signal?: AbortSignal): Promise<number | undefined>
   /** Objects whose key begins with `prefix`, by key in byte order, those after `after` only. Asks the store for pages as they are read. */
-  list(prefix: string, options?: { readonly after?: string; readonly limit?: number }, signal?: AbortSignal): AsyncIterable<ListedObject>
-  /** The next path segments below `prefix` (which ends in `/` or is empty), in byte order: what a person would call its folders. */
+  list(
+    prefix: string,
+    options?: { readonly after?: string; readonly limit?: number },
+    signal?: AbortSignal,
+  ): AsyncIterable<ListedObject>
+  /**
+   * The next path segments below `prefix` (which ends in `/` or is empty): what a person would call its folders. They come in the order
+   * of their keys, so as if each ended in `/`: `a-b` before `a`.
+   */
   folders(prefix: string, signal?: AbortSignal): AsyncIterable<string>
   /** Removes the object; one that is not there is no error. */
   delete(key: string, signal?: AbortSignal): Promise<void>
