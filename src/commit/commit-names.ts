@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import { pathSegment } from '../layout/path-segment.ts'
+import type { LaneId } from '../source/lane.ts'
+
+/** Where every chain lies; data objects never do. */
+export const CHAINS_PREFIX = '_millpond/'
+
+const GENESIS_NAME = 'genesis.avro'
+const COMMIT_NAME = /^(\d{16})-(0|[1-9]\d{0,15})\.avro$/u
+const SEGMENT_NAME = /^(\d{1,16})-[^/]+$/u
+const TOPIC_ID_DIGITS = 16
+
+/** The part of a lane's keys that names topic and lane; segments lie under it, and commits under it behind `CHAINS_PREFIX`. */
+export function laneFolder(lane: LaneId): string {
+  return `${topicFolder(lane.topic)}/${pathSegment(lane.lane)}`
+}
+
+/** The folder of a lane whose usual one belongs to another topic of this name, one that was deleted. */
+export function remadeLaneFolder(lane: LaneId): string {
+  const identity = createHash('sha256').update(lane.topicId, 'utf8').digest('hex').slice(0, TOPIC_ID_DIGITS)
+  return `${topicFolder(lane.topic)}@${identity}/${pathSegment(lane.lane)}`
+}
+
+/** The first segment of the usual folder of every lane of the topic. */
+export function topicFolder(topic: string): string {
+  return pathSegment(topic)
+}
+
+/** True for the folder of the topic, and for those of topics of its name that were made again. */
+export function isTopicFolder(name: string, topic: string): boolean {
+  const usual = topicFolder(topic)
+  return name === usual || (name.startsWith(`${usual}@`) && name.length === usual.length + 1 + TOPIC_ID_DIGITS)
+}
+
+/** What the keys of a chain's commits begin with. */
+export const chainPrefix = (folder: string): string => `${CHAINS_PREFIX}${folder}/`
+
+/** The key of the commit that begins a chain. */
+export const genesisKey = (folder: string): string => `${chainPrefix(folder)}${GENESIS_NAME}`
+
+/** The key of the commit that covers positions from `firstPosition` on: the larger it is, the earlier it is listed. */
+export function commitKey(folder: string, firstPosition: number): string {
+  const countdown = String(Number.MAX_SAFE_INTEGER - firstPosition).padStart(16, '0')
+  return `${chainPrefix(folder)}${countdown}-${firstPosition}.avro`
+}
+
+/** What a key in a chain's folder names: a commit by its first position, the genesis commit, or nothing of ours. */
+export function parseCommitKey(key: string): number | 'genesis' | undefined {
+  const name = key.slice(key.lastIndexOf('/') + 1)
+  if (name === GENESIS_NAME) return 'genesis'
+  const found = COMMIT_NAME.exec(name)
+  if (found === null) return undefined
+  const firstPosition = Number(found[2])
+  return Number(found[1]) === Number.MAX_SAFE_INTEGER - firstPosition ? firstPosition : undefined
+}
+
+/**
+ * The position that a data object's name begins with, for names as the `millpond` layout gives them directly in the lane's folder;
+ * undefined for any other key.
+ */
+export function segmentPosition(folder: string, key: string): number | undefined {
+  if (!key.startsWith(`${folder}/`)) return undefined
+  const found = SEGMENT_NAME.exec(key.slice(folder.length + 1))
+  const position = Number(found?.[1] ?? NaN)
+  return Number.isSafeInteger(position) ? position : undefined
+}
