@@ -5,6 +5,8 @@ import { MillpondError } from '../errors.ts'
 export interface KernelExports {
   arenaStart(): number
   crc32c(seed: number, start: number, length: number): number
+  readJson(call: number): number
+  writeJson(call: number): number
 }
 
 /** One instance with its memory; input and output lie at or behind `arenaStart`. Valid only inside of `withKernel`. */

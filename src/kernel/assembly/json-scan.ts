@@ -4,25 +4,15 @@
  * The byte behind the input must be 0, which no JSON text holds, so that no loop compares addresses; 64 bytes may be read there.
  */
 
-// The reasons, as `jsonReasons` in src/encode/json-lines-errors.ts names them.
-export const VALUE_EXPECTED: i32 = 1
-export const OBJECT_EXPECTED: i32 = 2
-export const NAME_EXPECTED: i32 = 3
-export const COLON_EXPECTED: i32 = 4
-export const COMMA_EXPECTED: i32 = 5
-export const END_EXPECTED: i32 = 6
-export const ENDS_EARLY: i32 = 7
-export const CONTROL_CHARACTER: i32 = 8
-export const ESCAPE_INVALID: i32 = 9
-export const SURROGATE_ALONE: i32 = 10
-export const UTF8_INVALID: i32 = 11
-export const NUMBER_INVALID: i32 = 12
-export const TOO_DEEP: i32 = 13
+import {
+  COLON_EXPECTED, COMMA_EXPECTED, CONTROL_CHARACTER, ENDS_EARLY, ESCAPE_INVALID, NAME_EXPECTED, NUMBER_INVALID, SURROGATE_ALONE,
+  TOO_DEEP, UTF8_INVALID, VALUE_EXPECTED,
+} from './json-reasons'
 
 /** Containers that a value may hold inside of one another. */
 const MAX_DEPTH: i32 = 128
 
-const LF: i32 = 10
+export const LF: i32 = 10
 export const QUOTE: i32 = 0x22
 export const COMMA: i32 = 0x2c
 export const COLON: i32 = 0x3a
@@ -46,8 +36,12 @@ export let failedAt: usize = 0
 /** The bytes of the text that was read last, escapes replaced. */
 export let textStart: usize = 0
 export let textEnd: usize = 0
-/** Whether any byte of the input was changed: text with escapes is shortened where it lies. */
+/** Whether any byte of the input was changed: text with escapes and base64 is decoded where it lies. */
 export let changed: i32 = 0
+
+export function markChanged(): void {
+  changed = 1
+}
 
 /** One byte a container that is open: 1 for an object, 0 for an array. */
 const containers: usize = memory.data(128)
@@ -60,9 +54,10 @@ export function beginScan(end: usize, spaceBits: u64): void {
   changed = 0
 }
 
+/** Notes what is wrong and where; always 0. */
 export function fail(reason: i32, at: usize): usize {
   const ended = at >= inputEnd || (spaces != SPACES_IN_TEXT && load<u8>(at) == LF)
-  failedReason = ended && reason <= CONTROL_CHARACTER ? ENDS_EARLY : reason
+  failedReason = ended && reason < ENDS_EARLY ? ENDS_EARLY : reason
   failedAt = at
   return 0
 }
@@ -167,7 +162,7 @@ function escapedByte(letter: i32): i32 {
 
 /** From behind the opening quote to behind the closing one; the string stays as it is, its escapes are checked. */
 export function skipString(p: usize): usize {
-  for (;;) {
+  while (true) {
     const special = specialBytes(v128.load(p))
     if (special == 0) {
       p += 16
@@ -193,7 +188,7 @@ export function skipString(p: usize): usize {
 /** Like `skipString`, and leaves the text in `textStart` and `textEnd`. */
 export function readText(p: usize): usize {
   const start = p
-  for (;;) {
+  while (true) {
     const special = specialBytes(v128.load(p))
     if (special == 0) {
       p += 16
@@ -217,7 +212,7 @@ export function readText(p: usize): usize {
 function readEscapedText(start: usize, p: usize): usize {
   changed = 1
   let out = p
-  for (;;) {
+  while (true) {
     const bytes = v128.load(p)
     const special = specialBytes(bytes)
     if (special == 0) {
@@ -352,7 +347,7 @@ function skipName(p: usize): usize {
 export function skipValue(p: usize): usize {
   let depth = 0
   let inObject: i32 = 0
-  for (;;) {
+  while (true) {
     const c = <i32>load<u8>(p)
     if (c == OPEN_BRACE || c == OPEN_BRACKET) {
       if (depth == MAX_DEPTH) return fail(TOO_DEEP, p)
@@ -374,7 +369,7 @@ export function skipValue(p: usize): usize {
       p = skipScalar(p, c)
       if (p == 0) return 0
     }
-    for (;;) {
+    while (true) {
       if (depth == 0) return p
       p = skipSpace(p)
       const sign = <i32>load<u8>(p)
