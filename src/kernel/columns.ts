@@ -11,7 +11,7 @@ export interface ColumnsPlace {
 
 /** Memory that columns with this room take, in bytes: a multiple of 8. */
 export function columnsBytes(count: number, headers: number): number {
-  return (count * 44 + 4 + headers * 16 + 7) & ~7
+  return Math.ceil((count * 44 + 4 + headers * 16) / 8) * 8
 }
 
 /** Copies the columns of the messages `from` to `to - 1` to `start`; `headerFrom` and the spans keep the batch's own numbers. */

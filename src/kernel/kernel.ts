@@ -5,6 +5,41 @@ import { MillpondError } from '../errors.ts'
 export interface KernelExports {
   arenaStart(): number
   crc32c(seed: number, start: number, length: number): number
+  hashBytes(start: number, length: number, out: number): void
+  measureRows(columns: number, n: number, h: number, bytesLength: number, result: number): number
+  writeRows(
+    columns: number,
+    n: number,
+    h: number,
+    from: number,
+    bytes: number,
+    out: number,
+    pendingBytes: number,
+    blockBytes: number,
+    result: number,
+  ): number
+  readRows(source: number, length: number, columns: number, n: number, h: number, result: number): number
+  hashSpans(columns: number, n: number, from: number, to: number, column: number, bytes: number, out: number): number
+  hashHeaders(
+    columns: number,
+    n: number,
+    h: number,
+    from: number,
+    to: number,
+    name: number,
+    nameLength: number,
+    present: bigint,
+    bytes: number,
+    out: number,
+  ): number
+  distinctHashes(hashes: number, count: number, table: number, slots: number): number
+  fillFilter(hashes: number, count: number, bits: number, buckets: number): void
+  partitionKeys(columns: number, n: number, bytes: number, partitions: number, out: number): void
+  isUtf8(start: number, length: number): number
+  findNotUtf8(columns: number, n: number, h: number, bytes: number, out: number): number
+  snappyCompress(source: number, length: number, out: number): number
+  snappyLength(source: number, length: number): number
+  snappyDecompress(source: number, length: number, out: number, outLength: number): number
   readJson(call: number): number
   writeJson(call: number): number
 }

@@ -1,4 +1,4 @@
-/** Results below 0. The host's table in `../kernel.ts` has the same numbers; those of JSON begin at -100. */
+/** Results below 0. `../fault.ts` has the same numbers; those of JSON begin at -100. */
 export const TRUNCATED: i32 = -1
 export const VARINT_TOO_LONG: i32 = -2
 export const UNSAFE_INTEGER: i32 = -3

@@ -5,11 +5,20 @@
  * Conventions
  * - Pointers and lengths are `usize` and `i32`; a region is given as pointer and length, and no function reads or writes
  *   outside of the regions it is given, but for up to 64 bytes behind a region (`SLACK_BYTES`), which the caller must leave free.
- * - A result is a length or count, 0 or more. A negative result is one of the codes of `errors.ts`; the host's table beside
- *   `kernelError` gives each its meaning.
+ * - A result is a length or count, 0 or more. A negative result is one of the codes of `errors.ts`; `../fault.ts` gives
+ *   each its meaning.
  * - No length, count or offset that comes from input is used before it is checked against what is there.
  * - Columns of messages lie as `columns.ts` says, on both sides.
  * - No allocation, no objects: `load`, `store`, and memory given by the caller.
  */
 export { arenaStart } from './arena'
+export * from './avro-read'
+export * from './avro-write'
 export * from './crc32c'
+export { distinctHashes, fillFilter, hashHeaders, hashSpans } from './filter'
+export { partitionKeys } from './murmur2'
+export { measureRows } from './rows'
+export { snappyCompress, snappyDecompress, snappyLength } from './snappy'
+export * from './utf8'
+export { hashBytes } from './xxhash64'
+export * from './json'

@@ -1,0 +1,253 @@
+/**
+ * The Avro object container file: a header, then blocks, each framed by its count, its length and the file's sync marker. Source:
+ * Apache Avro 1.12.0 specification, "Object Container Files".
+ */
+import type { MessageBatch } from '../batch/batch.ts'
+import { MillpondError } from '../errors.ts'
+import { crc32c } from '../kernel/checksum.ts'
+import type { ByteRange } from '../store/store.ts'
+import { decodeBlock } from './avro-block.ts'
+import type { Codec } from './block.ts'
+
+/** The schema of every segment. Fields are never removed or reordered: segments live for years. */
+export const messageSchema = {
+  type: 'record',
+  name: 'Message',
+  namespace: 'millpond',
+  fields: [
+    { name: 'position', type: 'long', doc: "The lane's own rising number" },
+    { name: 'timestamp', type: { type: 'long', logicalType: 'timestamp-millis' } },
+    { name: 'key', type: ['null', 'bytes'] },
+    { name: 'value', type: ['null', 'bytes'] },
+    {
+      name: 'headers',
+      type: {
+        type: 'array',
+        items: {
+          type: 'record',
+          name: 'Header',
+          fields: [
+            { name: 'name', type: 'string' },
+            { name: 'value', type: ['null', 'bytes'] },
+          ],
+        },
+      },
+    },
+    { name: 'id', type: ['null', 'string'] },
+  ],
+} as const
+
+/** Bytes of a sync marker. */
+export const SYNC_BYTES = 16
+
+const MAGIC = Uint8Array.of(0x4f, 0x62, 0x6a, 1)
+const CODECS: readonly string[] = ['zstandard', 'deflate', 'snappy', 'null'] satisfies Codec[]
+/** A header has a schema and a codec's name; one that is larger than this is not read. */
+const MAX_HEADER_BYTES = 1024 * 1024
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** What a container file says about itself. */
+export interface AvroFileHeader {
+  readonly codec: Codec
+  readonly sync: Uint8Array
+  /** Length of the header: where the first block begins. */
+  readonly bytes: number
+}
+
+/** One block of a container file, as it lies there. */
+export interface FramedBlock {
+  readonly count: number
+  /** The compressed records. */
+  readonly payload: Uint8Array
+  /** Bytes of the block in the file, with its framing. */
+  readonly bytes: number
+}
+
+/** Where a container file is read from: all of it in memory, or an object of a store. */
+export type ReadRange = (range: ByteRange) => Promise<Uint8Array> | Uint8Array
+
+/** The beginning of a segment. */
+export function avroFileHeader(codec: Codec, sync: Uint8Array): Uint8Array {
+  const text = (value: string) => {
+    const bytes = encoder.encode(value)
+    return [...longBytes(bytes.byteLength), ...bytes]
+  }
+  const metadata = ['avro.schema', JSON.stringify(messageSchema), 'avro.codec', codec].flatMap(text)
+  return Uint8Array.from([...MAGIC, ...longBytes(2), ...metadata, 0, ...sync])
+}
+
+/** What comes before a block's records in the file: how many they are, and the length of their compressed form. */
+export function blockFrame(count: number, payloadBytes: number): Uint8Array {
+  return Uint8Array.from([...longBytes(count), ...longBytes(payloadBytes)])
+}
+
+/**
+ * Takes the framing off a block's bytes, which must hold exactly one block.
+ * @throws MillpondError `BLOCK_CORRUPT`; with `sync` also where the block does not end in it.
+ */
+export function parseStoredBlock(bytes: Uint8Array, sync?: Uint8Array): FramedBlock {
+  const block = takeBlock(bytes)
+  if (block === undefined || block.bytes !== bytes.byteLength)
+    throw corrupt(`a stored block of ${bytes.byteLength} bytes does not fit its frame`)
+  if (sync !== undefined && !isEqual(bytes.subarray(bytes.byteLength - SYNC_BYTES), sync))
+    throw corrupt('a block does not end in its sync marker')
+  return block
+}
+
+/** The messages of one block from its bytes as they lie in the segment (`BlockEntry`). @throws MillpondError `BLOCK_CORRUPT`. */
+export async function decodeStoredBlock(bytes: Uint8Array, codec: Codec): Promise<MessageBatch> {
+  const { count, payload } = parseStoredBlock(bytes)
+  return decodeBlock({ codec, bytes: payload, count })
+}
+
+/** Compares a block's bytes with what its commit says of them. @throws MillpondError `BLOCK_CORRUPT`. */
+export function checkStoredBlock(
+  bytes: Uint8Array,
+  entry: { readonly bytes: number; readonly crc32c: number; readonly offset: number },
+): void {
+  if (bytes.byteLength !== entry.bytes) {
+    throw corrupt(`the block at ${entry.offset} has ${bytes.byteLength} of its ${entry.bytes} bytes`, { offset: entry.offset })
+  }
+  if (crc32c(bytes) !== entry.crc32c)
+    throw corrupt(`the block at ${entry.offset} does not match its CRC-32C`, { offset: entry.offset })
+}
+
+/**
+ * Reads the header from the first bytes of a file; undefined where they end before the header does.
+ * @throws MillpondError `SEGMENT_CORRUPT` for what is no container file, `FORMAT_UNSUPPORTED` for a schema or codec that is not ours.
+ */
+export function parseAvroFileHeader(bytes: Uint8Array): AvroFileHeader | undefined {
+  if (!isEqual(bytes.subarray(0, MAGIC.byteLength), MAGIC.subarray(0, bytes.byteLength))) {
+    throw new MillpondError('SEGMENT_CORRUPT', 'this is no Avro object container file')
+  }
+  const metadata = takeMetadata(bytes, MAGIC.byteLength)
+  if (metadata === undefined || metadata.end + SYNC_BYTES > bytes.byteLength) {
+    if (bytes.byteLength > MAX_HEADER_BYTES)
+      throw new MillpondError('SEGMENT_CORRUPT', 'the header of the container file does not end')
+    return undefined
+  }
+  const codec = metadata.entries.get('avro.codec') ?? 'null'
+  if (!isCodec(codec)) throw new MillpondError('FORMAT_UNSUPPORTED', `codec ${codec} of the container file is not known`)
+  checkSchema(metadata.entries.get('avro.schema') ?? '')
+  return { codec, sync: bytes.slice(metadata.end, metadata.end + SYNC_BYTES), bytes: metadata.end + SYNC_BYTES }
+}
+
+/**
+ * Reads a whole container file of our schema, block by block, with one read ahead of nothing: for import, and for files without a
+ * commit. `size` is the file's length in bytes.
+ * @throws MillpondError `SEGMENT_CORRUPT`, `BLOCK_CORRUPT`, `FORMAT_UNSUPPORTED`.
+ */
+export async function* readAvroFile(read: ReadRange, size: number): AsyncGenerator<MessageBatch> {
+  const header = await readHeader(read, size)
+  for (let at = header.bytes; at < size;) {
+    const frame = takeFrame(await read({ start: at, end: Math.min(size, at + 20) }), 0)
+    const end = frame === undefined ? Infinity : at + frame.end + frame.payloadBytes + SYNC_BYTES
+    if (frame === undefined || end > size) throw corrupt(`the block at ${at} passes the end of the file`, { offset: at })
+    const { count, payload } = parseStoredBlock(await read({ start: at, end }), header.sync)
+    if (count > 0) yield await decodeBlock({ codec: header.codec, bytes: payload, count })
+    at = end
+  }
+}
+
+async function readHeader(read: ReadRange, size: number): Promise<AvroFileHeader> {
+  for (let bytes = 4096; ; bytes *= 8) {
+    const header = parseAvroFileHeader(await read({ start: 0, end: Math.min(size, bytes) }))
+    if (header !== undefined) return header
+    if (bytes >= size) throw new MillpondError('SEGMENT_CORRUPT', 'the container file ends within its header')
+  }
+}
+
+function takeBlock(bytes: Uint8Array): FramedBlock | undefined {
+  const frame = takeFrame(bytes, 0)
+  if (frame === undefined) return undefined
+  const end = frame.end + frame.payloadBytes
+  return { count: frame.count, payload: bytes.subarray(frame.end, end), bytes: end + SYNC_BYTES }
+}
+
+function takeFrame(bytes: Uint8Array, at: number): { count: number; payloadBytes: number; end: number } | undefined {
+  const count = takeLong(bytes, at)
+  const payload = count === undefined ? undefined : takeLong(bytes, count.end)
+  if (count === undefined || payload === undefined) return undefined
+  if (count.value < 0 || payload.value < 0) throw corrupt('a block with a negative count or length')
+  return { count: count.value, payloadBytes: payload.value, end: payload.end }
+}
+
+/** The map of names to bytes; undefined where the bytes end before it does. */
+function takeMetadata(bytes: Uint8Array, start: number): { entries: Map<string, string>; end: number } | undefined {
+  const entries = new Map<string, string>()
+  let at = start
+  for (;;) {
+    const count = takeLong(bytes, at)
+    if (count === undefined) return undefined
+    at = count.end
+    if (count.value === 0) return { entries, end: at }
+    if (count.value < 0) at = takeLong(bytes, at)?.end ?? Infinity
+    for (let left = Math.abs(count.value); left > 0; left--) {
+      const name = takeText(bytes, at)
+      const value = name && takeText(bytes, name.end)
+      if (value === undefined) return undefined
+      entries.set(name!.text, value.text)
+      at = value.end
+    }
+  }
+}
+
+function takeText(bytes: Uint8Array, at: number): { text: string; end: number } | undefined {
+  const length = takeLong(bytes, at)
+  if (length === undefined) return undefined
+  if (length.value < 0) throw new MillpondError('SEGMENT_CORRUPT', 'the header of the container file has a negative length')
+  const end = length.end + length.value
+  return end > bytes.byteLength ? undefined : { text: decoder.decode(bytes.subarray(length.end, end)), end }
+}
+
+/** A long at `at`: for framing only, so at most nine bytes, which hold any length there is. */
+function takeLong(bytes: Uint8Array, at: number): { value: number; end: number } | undefined {
+  let zigzag = 0n
+  for (let i = 0; i < 9; i++) {
+    const byte = bytes[at + i]
+    if (byte === undefined) return undefined
+    zigzag |= BigInt(byte & 0x7f) << BigInt(7 * i)
+    if (byte < 0x80) return { value: Number(BigInt.asIntN(64, (zigzag >> 1n) ^ -(zigzag & 1n))), end: at + i + 1 }
+  }
+  throw corrupt('a number of the framing is too long')
+}
+
+function longBytes(value: number): number[] {
+  const bytes: number[] = []
+  let rest = value * 2
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80)
+  bytes.push(rest)
+  return bytes
+}
+
+const isCodec = (codec: string): codec is Codec => CODECS.includes(codec)
+
+const isEqual = (a: Uint8Array, b: Uint8Array) => a.byteLength === b.byteLength && Buffer.compare(a, b) === 0
+
+const corrupt = (message: string, details: Record<string, unknown> = {}) =>
+  new MillpondError('BLOCK_CORRUPT', message, { details })
+
+/** Accepts what encodes as ours does: names of records, documentation and defaults may differ, names and types of fields may not. */
+function checkSchema(json: string): void {
+  let schema: unknown
+  try {
+    schema = JSON.parse(json)
+  } catch (error) {
+    throw new MillpondError('SEGMENT_CORRUPT', 'the schema of the container file is no JSON', { cause: error })
+  }
+  if (JSON.stringify(shape(schema)) !== JSON.stringify(shape(messageSchema))) {
+    throw new MillpondError('FORMAT_UNSUPPORTED', "the container file's schema is not that of messages")
+  }
+}
+
+/** A schema without what does not change its encoding. */
+function shape(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(shape)
+  if (typeof schema !== 'object' || schema === null) return schema
+  const { type, fields, items } = schema as { type?: unknown; fields?: unknown; items?: unknown }
+  if (type === 'record' && Array.isArray(fields)) {
+    return { record: fields.map((field: { name?: unknown; type?: unknown }) => [field.name, shape(field.type)]) }
+  }
+  return type === 'array' ? { array: shape(items) } : shape(type)
+}

@@ -1,0 +1,111 @@
+import { promisify } from 'node:util'
+import {
+  constants,
+  crc32,
+  deflateRaw as deflateRawCallback,
+  inflateRaw as inflateRawCallback,
+  zstdCompress as zstdCompressCallback,
+  zstdDecompress as zstdDecompressCallback,
+} from 'node:zlib'
+import { MillpondError, wrapError } from '../errors.ts'
+import { snappyCompress, snappyDecompress } from '../kernel/snappy.ts'
+import type { Codec } from './block.ts'
+
+const deflateRaw = promisify<Uint8Array, object, Buffer>(deflateRawCallback)
+const inflateRaw = promisify<Uint8Array, object, Buffer>(inflateRawCallback)
+const zstdCompress = promisify<Uint8Array, object, Buffer>(zstdCompressCallback)
+const zstdDecompress = promisify<Uint8Array, object, Buffer>(zstdDecompressCallback)
+
+/** Bytes of a block before compression that reading accepts unless told otherwise: the largest message and its frame. */
+export const MAX_RAW_BYTES = 1024 * 1024 * 1024 + 64 * 1024
+
+/** Fast, and with the blocks of a stream nearly as small as more effort makes them. */
+export const DEFAULT_LEVEL = 1
+
+// A smaller window costs 3 % of size and saves a fifth of the time on blocks of 1 MiB.
+const WINDOW_LOG = 17
+const KiB = 1024
+
+/** Compresses the records of a block, off the main thread where Node can; `raw` must not change until it resolves. */
+export async function compress(codec: Codec, raw: Uint8Array, level = DEFAULT_LEVEL): Promise<Uint8Array> {
+  if (codec === 'null') return raw
+  if (codec === 'snappy') return withCrc(snappyCompress(raw), raw)
+  const chunkSize = outputChunkBytes(raw)
+  if (codec === 'deflate') return compact(await deflateRaw(raw, { level, chunkSize }))
+  const hasSmallWindow = level <= 3 && raw.byteLength <= 4 * 1024 * KiB
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: level,
+    [constants.ZSTD_c_checksumFlag]: 1,
+    ...(hasSmallWindow && { [constants.ZSTD_c_windowLog]: WINDOW_LOG }),
+  }
+  return compact(await zstdCompress(raw, { chunkSize, pledgedSrcSize: raw.byteLength, params }))
+}
+
+/**
+ * Decompresses the records of a block; gives `bytes` itself for the codec `null`.
+ * @throws MillpondError `BLOCK_CORRUPT`, also where more than `maxRawBytes` would come out.
+ */
+export async function decompress(codec: Codec, bytes: Uint8Array, maxRawBytes = MAX_RAW_BYTES): Promise<Uint8Array> {
+  if (codec === 'null') return bytes
+  if (codec === 'snappy') return checkCrc(bytes, maxRawBytes)
+  try {
+    const options = { maxOutputLength: maxRawBytes, chunkSize: 2 * 1024 * KiB }
+    if (codec === 'deflate') return compact(await inflateRaw(bytes, options))
+    return compact(await zstdDecompress(bytes, { ...options, chunkSize: zstdChunkBytes(bytes) }))
+  } catch (error) {
+    throw wrapError(error, 'BLOCK_CORRUPT', `${codec} data of ${bytes.byteLength} bytes cannot be read`, { codec })
+  }
+}
+
+/** Most blocks shrink to less than half: then one chunk takes all, and nothing is put together afterwards. */
+const outputChunkBytes = (raw: Uint8Array) => Math.min(1024 * KiB, Math.max(4 * KiB, raw.byteLength >> 1))
+
+/** Room for all that comes out where the frame says how much, and for one byte more: a full chunk would make Node add another. */
+function zstdChunkBytes(bytes: Uint8Array): number {
+  const size = zstdContentBytes(bytes)
+  return size === undefined ? 2 * 1024 * KiB : Math.max(64, Math.min(size + 1, 4 * 1024 * KiB))
+}
+
+/** The content size that the header of a Zstandard frame may give. Source: RFC 8878, 3.1.1.1. */
+function zstdContentBytes(bytes: Uint8Array): number | undefined {
+  if (bytes.byteLength < 18) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (view.getUint32(0, true) !== 0xfd2f_b528) return undefined
+  const descriptor = view.getUint8(4)
+  const isSingleSegment = (descriptor & 0x20) !== 0
+  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3]!
+  const at = 5 + (isSingleSegment ? 0 : 1) + dictionaryBytes
+  switch (descriptor >> 6) {
+    case 0:
+      return isSingleSegment ? view.getUint8(at) : undefined
+    case 1:
+      return view.getUint16(at, true) + 256
+    case 2:
+      return view.getUint32(at, true)
+    default:
+      return Number(view.getBigUint64(at, true))
+  }
+}
+
+/** Gives back a chunk that is mostly empty: blocks wait for their segment, and their unused rest would wait with them. */
+function compact(buffer: Buffer): Uint8Array {
+  const isMostlyUsed = buffer.buffer.byteLength <= buffer.byteLength + (buffer.byteLength >> 3)
+  return isMostlyUsed ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength) : new Uint8Array(buffer)
+}
+
+/** Avro's snappy: the data, then the CRC-32 of what was compressed, high byte first. Source: Avro 1.12 specification, "snappy". */
+function withCrc(compressed: Uint8Array, raw: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(compressed.byteLength + 4)
+  bytes.set(compressed)
+  new DataView(bytes.buffer).setUint32(compressed.byteLength, crc32(raw))
+  return bytes
+}
+
+function checkCrc(bytes: Uint8Array, maxRawBytes: number): Uint8Array {
+  const length = bytes.byteLength - 4
+  if (length < 0) throw new MillpondError('BLOCK_CORRUPT', 'snappy data without its checksum')
+  const raw = snappyDecompress(bytes.subarray(0, length), maxRawBytes)
+  const expected = new DataView(bytes.buffer, bytes.byteOffset + length, 4).getUint32(0)
+  if (crc32(raw) !== expected) throw new MillpondError('BLOCK_CORRUPT', 'snappy data does not match its CRC-32')
+  return raw
+}

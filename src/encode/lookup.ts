@@ -1,0 +1,107 @@
+/**
+ * Look-up filters: for each block of a segment and each look-up field one split-block Bloom filter (Apache Parquet's, XXH64) over the
+ * distinct values that are not null. Bucket of a hash: its high word times the buckets, divided by 2^32.
+ *
+ * The filters of one field are stored in slices: where a block has 64 buckets or more there are 64, slice `s` holding of each block, in
+ * order, the buckets from s/64 to (s + 1)/64 of all; smaller filters (their buckets are a power of two) are stretched to 64 by repeating
+ * each bucket, which leaves every hash where it belongs. Otherwise there is one slice. So a look-up reads one slice, a 64th.
+ */
+import type { SegmentLookup } from '../commit/commit.ts'
+import { type Hash64, xxhash64 } from '../kernel/checksum.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { SLACK_BYTES, withKernel } from '../kernel/kernel.ts'
+import type { ByteRange } from '../store/store.ts'
+import type { BlockFilter, LookupField } from './block.ts'
+
+/** What a look-up asks the filters for. */
+export type LookupHash = Hash64
+
+const BUCKET_BYTES = 32
+const SLICES = 64
+/** About 1 false answer in 1,000 (Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007, blocked by 256 bits). */
+const BITS_PER_VALUE = 14
+/** Keeps the product with a 32-bit word exact; past it (19 million values in one block) filters only get less sharp. */
+const MAX_BUCKETS = 1 << 20
+
+/** The hash of a value: the bytes of a key or header value, the UTF-8 of an id. */
+export const lookupHash = (value: Uint8Array): LookupHash => xxhash64(value)
+
+/** In the filter of `header:<name>` where a message of the block has that header at all. */
+export const presenceHash: LookupHash = { high: 0x4d69_6c6c, low: 0x706f_6e64 }
+
+/** The same for the kernel, which takes 64 bits. */
+export const presenceBits = (BigInt(presenceHash.high) << 32n) | BigInt(presenceHash.low)
+
+/** Buckets of a filter for so many distinct values: 1, 2, 4, 8, 16, 32 or a multiple of 64. */
+export function bucketsFor(distinct: number): number {
+  const buckets = Math.ceil((distinct * BITS_PER_VALUE) / (BUCKET_BYTES * 8))
+  if (buckets > 32) return Math.min(MAX_BUCKETS, Math.ceil(buckets / SLICES) * SLICES)
+  return buckets <= 1 ? 1 : 2 ** Math.ceil(Math.log2(buckets))
+}
+
+/** The filter over `count` hashes of 8 bytes each, which may repeat. */
+export function buildFilter(field: LookupField, hashes: Uint8Array): BlockFilter {
+  const count = hashes.byteLength / 8
+  const slots = 2 ** Math.ceil(Math.log2(Math.max(16, count * 2)))
+  const filterBytes = bucketsFor(count) * BUCKET_BYTES
+  return withKernel(hashes.byteLength + slots * 8 + filterBytes + 3 * SLACK_BYTES, (kernel: Kernel) => {
+    const at = kernel.arenaStart
+    const table = at + hashes.byteLength + SLACK_BYTES
+    const bits = table + slots * 8 + SLACK_BYTES
+    kernel.bytes.set(hashes, at)
+    const distinct = kernel.exports.distinctHashes(at, count, table, slots)
+    const buckets = bucketsFor(distinct)
+    kernel.exports.fillFilter(at, distinct, bits, buckets)
+    return { field, buckets, bits: kernel.bytes.slice(bits, bits + buckets * BUCKET_BYTES) }
+  })
+}
+
+/** The filters of one field, of all blocks of a segment in order, as they are stored; `offset` is what `lookup.offset` will be. */
+export function assembleLookup(
+  filters: readonly BlockFilter[],
+  offset: number,
+): { readonly lookup: SegmentLookup; readonly bytes: Uint8Array } {
+  const slices = filters.some(({ buckets }) => buckets >= SLICES) ? SLICES : 1
+  const buckets = filters.map((filter) => (slices === 1 ? filter.buckets : Math.max(SLICES, filter.buckets)))
+  const bytes = new Uint8Array(buckets.reduce((sum, count) => sum + count, 0) * BUCKET_BYTES)
+  let at = 0
+  for (let slice = 0; slice < slices; slice++) {
+    for (const [ordinal, filter] of filters.entries()) {
+      const part = buckets[ordinal]! / slices
+      for (let bucket = slice * part; bucket < (slice + 1) * part; bucket++) {
+        const stored = Math.floor((bucket * filter.buckets) / buckets[ordinal]!) * BUCKET_BYTES
+        bytes.set(filter.bits.subarray(stored, stored + BUCKET_BYTES), at)
+        at += BUCKET_BYTES
+      }
+    }
+  }
+  const { field } = filters[0]!
+  return { lookup: { field, slices, buckets, offset, bytes: bytes.byteLength }, bytes }
+}
+
+/** The one slice that a look-up of `hash` reads, in the coordinates of `lookup.offset`. */
+export function sliceOf(lookup: SegmentLookup, hash: LookupHash): ByteRange {
+  const sliceBytes = lookup.bytes / lookup.slices
+  const start = lookup.offset + Math.floor((hash.high * lookup.slices) / 2 ** 32) * sliceBytes
+  return { start, end: start + sliceBytes }
+}
+
+/** Ordinals of the blocks that may hold a value of that hash; `slice` holds the bytes that `sliceOf` named. */
+export function probeSlice(lookup: SegmentLookup, slice: Uint8Array, hash: LookupHash): number[] {
+  const sliceIndex = Math.floor((hash.high * lookup.slices) / 2 ** 32)
+  const view = new DataView(slice.buffer, slice.byteOffset, slice.byteLength)
+  const masks = SALTS.map((salt) => 1 << (Math.imul(hash.low, salt) >>> 27))
+  const ordinals: number[] = []
+  let partStart = 0
+  for (const [ordinal, buckets] of lookup.buckets.entries()) {
+    const part = buckets / lookup.slices
+    const bucket = Math.floor((hash.high * buckets) / 2 ** 32) - sliceIndex * part
+    const at = (partStart + bucket) * BUCKET_BYTES
+    if (masks.every((mask, word) => (view.getInt32(at + word * 4, true) & mask) !== 0)) ordinals.push(ordinal)
+    partStart += part
+  }
+  return ordinals
+}
+
+/** Source: Apache Parquet format, BloomFilter.md. */
+const SALTS = [0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31]

@@ -1,0 +1,187 @@
+import type { MessageBatch } from '../batch/batch.ts'
+import { MillpondError } from '../errors.ts'
+import { checkResult } from '../kernel/fault.ts'
+import { type LoadedRows, withRows } from '../kernel/rows.ts'
+import type { BlockFilter, LookupField } from './block.ts'
+import { buildFilter, presenceBits } from './lookup.ts'
+
+/** The records of one block before compression, with what is known about them. */
+export interface RawBlock {
+  /** The records; they lie in the buffer that the builder was given, or in one that it made because they did not fit. */
+  readonly bytes: Uint8Array
+  readonly count: number
+  readonly firstPosition: number
+  readonly lastPosition: number
+  readonly minTimestamp: number
+  readonly maxTimestamp: number
+  readonly filters: readonly BlockFilter[]
+}
+
+/** Largest message that a block can hold, in bytes of its encoding. */
+export const MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
+
+const encoder = new TextEncoder()
+const NO_BYTES = new Uint8Array(0)
+
+/** Bytes that grow at their end. */
+class Growing {
+  bytes: Uint8Array
+  used = 0
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+
+  push(more: Uint8Array): void {
+    const needed = this.used + more.byteLength
+    if (needed > this.bytes.byteLength) {
+      const grown = new Uint8Array(this.used === 0 ? needed : Math.max(needed, this.bytes.byteLength * 2))
+      grown.set(this.bytes.subarray(0, this.used))
+      this.bytes = grown
+    }
+    this.bytes.set(more, this.used)
+    this.used = needed
+  }
+
+  get filled(): Uint8Array {
+    return this.bytes.subarray(0, this.used)
+  }
+}
+
+interface FieldHashes {
+  readonly field: LookupField
+  readonly headerName: Uint8Array | undefined
+  readonly hashes: Growing
+}
+
+/** Writes messages as the records of one block. A class: it is the hot path of every archive, and its state changes with each call. */
+export class RawBlockBuilder {
+  readonly #blockBytes: number
+  readonly #records: Growing
+  readonly #fields: readonly FieldHashes[]
+  #count = 0
+  #firstPosition = NaN
+  #lastPosition: number
+  #minTimestamp = Infinity
+  #maxTimestamp = -Infinity
+
+  readonly #nameBytes: number
+
+  /** A block of at most `blockBytes`, or of one message, written into `buffer` where it fits; positions are above `after`. */
+  constructor(
+    lookups: readonly LookupField[],
+    { blockBytes, buffer = NO_BYTES, after = -Infinity }: { blockBytes: number; buffer?: Uint8Array; after?: number },
+  ) {
+    this.#blockBytes = Math.min(blockBytes, 0x7fff_ffff)
+    this.#records = new Growing(buffer)
+    this.#lastPosition = after
+    this.#fields = lookups.map((field) => ({
+      field,
+      headerName: field.startsWith('header:') ? encoder.encode(field.slice('header:'.length)) : undefined,
+      hashes: new Growing(NO_BYTES),
+    }))
+    this.#nameBytes = Math.max(0, ...this.#fields.map(({ headerName }) => headerName?.byteLength ?? 0))
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  get bytes(): number {
+    return this.#records.used
+  }
+
+  /**
+   * Copies in messages from row `from` on. Gives the row behind the last one taken: if that is not `batch.count`, the block is full.
+   * @throws MillpondError `POSITION_INVALID`, `MESSAGE_TOO_LARGE`; the block may then hold a part of the batch.
+   */
+  append(batch: MessageBatch, from: number): number {
+    let row = from
+    while (row < batch.count) {
+      if (batch.positions[row]! <= this.#lastPosition) {
+        throw new MillpondError('POSITION_INVALID', `position ${batch.positions[row]} does not follow ${this.#lastPosition}`)
+      }
+      const loadedFrom = row
+      const loaded = withRows(
+        batch,
+        row,
+        (rows) => this.#scratchBytes(rows),
+        (rows) => {
+          row = loadedFrom + this.#write(rows)
+          return rows.nextRow
+        },
+      )
+      if (row > loadedFrom) {
+        if (this.#count === 0) this.#firstPosition = batch.positions[loadedFrom]!
+        this.#lastPosition = batch.positions[row - 1]!
+        this.#count += row - loadedFrom
+      }
+      if (row < loaded) break
+    }
+    return row
+  }
+
+  /** The block of all that was appended; the builder must not be used afterwards. */
+  seal(): RawBlock {
+    return {
+      bytes: this.#records.filled,
+      count: this.#count,
+      firstPosition: this.#firstPosition,
+      lastPosition: this.#lastPosition,
+      minTimestamp: this.#minTimestamp,
+      maxTimestamp: this.#maxTimestamp,
+      filters: this.#fields.map(({ field, hashes }) => buildFilter(field, hashes.filled)),
+    }
+  }
+
+  /** Records, and then hashes, use the same place one after the other. */
+  #scratchBytes({ encodedBytes, columns }: LoadedRows): number {
+    return Math.max(encodedBytes, 8 * (columns.count + columns.headers + 1) + this.#nameBytes)
+  }
+
+  #write(rows: LoadedRows): number {
+    const { kernel, columns, bytesAt, free } = rows
+    if (rows.encodedBytes > MAX_MESSAGE_BYTES && columns.count === 1) {
+      throw new MillpondError('MESSAGE_TOO_LARGE', `a message of ${rows.encodedBytes} bytes is larger than a block can hold`, {
+        details: { bytes: rows.encodedBytes, maxBytes: MAX_MESSAGE_BYTES },
+      })
+    }
+    const result = kernel.arenaStart
+    const taken = kernel.exports.writeRows(
+      columns.start,
+      columns.count,
+      columns.headers,
+      0,
+      bytesAt,
+      free,
+      this.#records.used,
+      this.#blockBytes,
+      result,
+    )
+    if (checkResult(taken, 'INTERNAL', 'messages cannot be written') === 0) return 0
+    const length = kernel.i32[result / 4]!
+    this.#records.push(kernel.bytes.subarray(free, free + length))
+    this.#minTimestamp = Math.min(this.#minTimestamp, kernel.f64[result / 8 + 1]!)
+    this.#maxTimestamp = Math.max(this.#maxTimestamp, kernel.f64[result / 8 + 2]!)
+    for (const field of this.#fields) collectHashes(rows, field, taken)
+    return taken
+  }
+}
+
+function collectHashes(
+  { kernel, columns, bytesAt, free }: LoadedRows,
+  { field, headerName, hashes }: FieldHashes,
+  taken: number,
+): void {
+  const { start, count, headers } = columns
+  let found: number
+  if (headerName === undefined) {
+    found = kernel.exports.hashSpans(start, count, 0, taken, field === 'key' ? 0 : 4, bytesAt, free)
+  } else {
+    // The name lies behind what the hashes can take.
+    const name = free + 8 * (headers + 1)
+    kernel.bytes.set(headerName, name)
+    found = kernel.exports.hashHeaders(start, count, headers, 0, taken, name, headerName.byteLength, presenceBits, bytesAt, free)
+  }
+  if (found > 0) hashes.push(kernel.bytes.subarray(free, free + 8 * found))
+}

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto'
+import type { BlockEntry, SegmentEntry, SegmentLookup } from '../commit/commit.ts'
+import { MillpondError } from '../errors.ts'
+import { crc32c } from '../kernel/checksum.ts'
+import { avroFileHeader, blockFrame, SYNC_BYTES } from './avro-file.ts'
+import type { BlockFilter, Codec, EncodedBlock, Format } from './block.ts'
+import { assembleLookup } from './lookup.ts'
+
+/** A segment as its commit will describe it, and the look-up bytes that its `lookups` point into, counted from their beginning. */
+export interface FinishedSegment {
+  readonly entry: SegmentEntry
+  readonly lookupBytes: Uint8Array
+}
+
+/** Frames blocks of one lane as a segment and keeps account of them. It writes nothing: the chunks go to the store as they come. */
+export interface SegmentBuilder {
+  /** Written first. */
+  readonly header: Uint8Array
+  /** Length of header and blocks so far. */
+  readonly bytes: number
+  readonly count: number
+  /** NaN while there is no block, as is `lastPosition`. */
+  readonly firstPosition: number
+  readonly lastPosition: number
+  readonly minTimestamp: number
+  readonly maxTimestamp: number
+  /**
+   * The chunks to write for this block, in order.
+   * @throws MillpondError `POSITION_INVALID` where it does not follow the block before; `INTERNAL` where its format, codec or
+   * look-up fields are not those of the segment.
+   */
+  append(block: EncodedBlock): Uint8Array[]
+  /** The account of all that was appended, one block at the least; `layout` is what the key's layout put in the path. */
+  finish(key: string, layout: Readonly<Record<string, string>>): FinishedSegment
+}
+
+/** A segment whose sync marker is `sync`, 16 random bytes. */
+export function createSegmentBuilder(options: {
+  readonly format: Format
+  readonly codec: Codec
+  readonly sync: Uint8Array
+}): SegmentBuilder {
+  const { format, codec } = options
+  const sync = options.sync.slice()
+  if (sync.byteLength !== SYNC_BYTES)
+    throw new MillpondError('INTERNAL', `a sync marker has ${SYNC_BYTES} bytes, not ${sync.byteLength}`)
+  const header = avroFileHeader(codec, sync)
+  const sha256 = createHash('sha256').update(header)
+  const blocks: BlockEntry[] = []
+  const filters: (readonly BlockFilter[])[] = []
+  const total = {
+    bytes: header.byteLength,
+    crc32c: crc32c(header),
+    count: 0,
+    firstPosition: NaN,
+    lastPosition: NaN,
+    minTimestamp: Infinity,
+    maxTimestamp: -Infinity,
+  }
+
+  const check = (block: EncodedBlock) => {
+    const fields = (of: readonly BlockFilter[]) => of.map(({ field }) => field).join('\n')
+    const isAlike =
+      block.format === format && block.codec === codec && fields(block.filters) === fields(filters[0] ?? block.filters)
+    if (!isAlike)
+      throw new MillpondError(
+        'INTERNAL',
+        `a block in ${block.format}, ${block.codec} does not suit a segment in ${format}, ${codec}`,
+      )
+    if (block.firstPosition <= total.lastPosition) {
+      throw new MillpondError('POSITION_INVALID', `a block from ${block.firstPosition} on does not follow ${total.lastPosition}`)
+    }
+  }
+  const account = (block: EncodedBlock, chunks: readonly Uint8Array[]) => {
+    let crc = 0
+    let bytes = 0
+    for (const chunk of chunks) {
+      crc = crc32c(chunk, crc)
+      total.crc32c = crc32c(chunk, total.crc32c)
+      sha256.update(chunk)
+      bytes += chunk.byteLength
+    }
+    const { count, firstPosition, lastPosition, minTimestamp, maxTimestamp } = block
+    blocks.push({ offset: total.bytes, bytes, crc32c: crc, count, firstPosition, lastPosition, minTimestamp, maxTimestamp })
+    filters.push(block.filters)
+    if (total.count === 0) total.firstPosition = firstPosition
+    total.lastPosition = lastPosition
+    total.bytes += bytes
+    total.count += count
+    total.minTimestamp = Math.min(total.minTimestamp, minTimestamp)
+    total.maxTimestamp = Math.max(total.maxTimestamp, maxTimestamp)
+  }
+
+  return {
+    header,
+    get bytes() {
+      return total.bytes
+    },
+    get count() {
+      return total.count
+    },
+    get firstPosition() {
+      return total.firstPosition
+    },
+    get lastPosition() {
+      return total.lastPosition
+    },
+    get minTimestamp() {
+      return total.minTimestamp
+    },
+    get maxTimestamp() {
+      return total.maxTimestamp
+    },
+    append(block) {
+      check(block)
+      const chunks = [blockFrame(block.count, block.bytes.byteLength), block.bytes, sync]
+      account(block, chunks)
+      return chunks
+    },
+    finish(key, layout) {
+      if (blocks.length === 0) throw new MillpondError('INTERNAL', `segment ${key} has no block`)
+      const { lookups, lookupBytes } = assembleLookups(filters)
+      const entry = { key, ...total, sha256: sha256.digest('hex'), format, codec, layout, blocks, lookups }
+      return { entry, lookupBytes }
+    },
+  }
+}
+
+function assembleLookups(filters: readonly (readonly BlockFilter[])[]): { lookups: SegmentLookup[]; lookupBytes: Uint8Array } {
+  const lookups: SegmentLookup[] = []
+  const parts: Uint8Array[] = []
+  let offset = 0
+  for (const index of filters[0]!.keys()) {
+    const { lookup, bytes } = assembleLookup(
+      filters.map((ofBlock) => ofBlock[index]!),
+      offset,
+    )
+    lookups.push(lookup)
+    parts.push(bytes)
+    offset += bytes.byteLength
+  }
+  return { lookups, lookupBytes: Buffer.concat(parts) }
+}
