@@ -1,0 +1,72 @@
+import { join, resolve } from 'node:path'
+import type { LookupField } from '../encode/block.ts'
+import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
+import type { FileConfig } from './schema.ts'
+import { parseDuration, parseSize } from './units.ts'
+
+// The schema has let through only what these can count.
+const bytesOf = (written: string | number): number => parseSize(written)!
+const msOf = (written: string | number): number => parseDuration(written)!
+
+/** Counts the units of a checked file and makes its paths absolute; relative ones count from `folder`. */
+export function resolveConfig(file: FileConfig, place: { readonly file: string | undefined; readonly folder: string }): Config {
+  const inData = (path: string | undefined, name: string): string =>
+    path === undefined ? join(resolve(place.folder, file.data), name) : resolve(place.folder, path)
+  const { archive, http, local } = file
+  const retention = retentionOf(local.retention)
+  const topics = Object.entries(local.topics).map(([name, topic]): [string, LocalTopicConfig] => [
+    name,
+    { partitions: topic.partitions ?? local.partitions, retention: { ...retention, ...defined(retentionOf(topic.retention)) } },
+  ])
+  return {
+    ...place,
+    store: { type: file.store.type, path: inData(file.store.path, 'archive') },
+    source: file.source,
+    index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite') },
+    jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite') },
+    archive: {
+      codec: archive.codec,
+      level: archive.level,
+      lookups: lookupFields(archive.lookups),
+      rotate: {
+        maxCount: archive.rotate.maxCount,
+        maxBytes: bytesOf(archive.rotate.maxBytes),
+        maxSpanMs: msOf(archive.rotate.maxSpan),
+        maxAgeMs: msOf(archive.rotate.maxAge),
+        idleMs: msOf(archive.rotate.idle),
+      },
+      memoryBytes: bytesOf(archive.memory),
+      blockBytes: bytesOf(archive.blockBytes),
+    },
+    deadLetters: { type: file.deadLetters.type, path: inData(file.deadLetters.path, 'dead-letters') },
+    local: { path: inData(local.path, 'log'), partitions: local.partitions, retention, topics: Object.fromEntries(topics) },
+    http: {
+      host: http.host,
+      port: http.port,
+      token: http.token,
+      maxBodyBytes: bytesOf(http.maxBodyBytes),
+      maxMessageBytes: bytesOf(http.maxMessageBytes),
+      maxConnections: http.maxConnections,
+      requestTimeoutMs: msOf(http.requestTimeout),
+    },
+    log: file.log,
+  }
+}
+
+function retentionOf(written: FileConfig['local']['retention']): RetentionConfig {
+  return {
+    maxAgeMs: written.maxAge === undefined ? undefined : msOf(written.maxAge),
+    maxBytes: written.maxBytes === undefined ? undefined : bytesOf(written.maxBytes),
+  }
+}
+
+const defined = (retention: RetentionConfig): Partial<RetentionConfig> =>
+  Object.fromEntries(Object.entries(retention).filter(([, value]) => value !== undefined))
+
+function lookupFields({ key, id, headers }: FileConfig['archive']['lookups']): LookupField[] {
+  const fields: LookupField[] = []
+  if (key) fields.push('key')
+  if (id) fields.push('id')
+  for (const name of new Set(headers)) fields.push(`header:${name}`)
+  return fields
+}

@@ -1,0 +1,68 @@
+import { resolve } from 'node:path'
+import type { ConfigPath } from './mistake.ts'
+import { configSchema, type FileConfig } from './schema.ts'
+import { parseSize } from './units.ts'
+
+/** What one rule over several keys found. */
+export interface Finding {
+  readonly path: ConfigPath
+  readonly message: string
+}
+
+/** Whether only this machine reaches the address. */
+export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/u.test(host)
+
+/**
+ * Checks what no key can tell alone. Values that are wrong by themselves count as left out, so that these rules speak even then;
+ * `broken` says which those are.
+ */
+export function checkRules(values: unknown, broken: (path: ConfigPath) => boolean): Finding[] {
+  const usable = configSchema.safeParse(without(values, [], broken))
+  if (!usable.success) return []
+  return [
+    ...tokenRule(usable.data, broken),
+    ...levelRule(usable.data),
+    ...messageRule(usable.data),
+    ...pathRule(usable.data, broken),
+  ]
+}
+
+function without(value: unknown, path: ConfigPath, broken: (path: ConfigPath) => boolean): unknown {
+  if (Array.isArray(value)) return value.filter((_, i) => !broken([...path, i]))
+  if (typeof value !== 'object' || value === null) return value
+  const kept = Object.entries(value).filter(([key]) => !broken([...path, key]))
+  return Object.fromEntries(kept.map(([key, inner]) => [key, without(inner, [...path, key], broken)]))
+}
+
+function tokenRule({ http }: FileConfig, broken: (path: ConfigPath) => boolean): Finding[] {
+  if (isLoopback(http.host) || http.token !== undefined || broken(['http', 'token'])) return []
+  const message = `others than this machine reach ${http.host}: set http.token (best \${file:…} or \${MILLPOND_TOKEN}), or listen at 127.0.0.1`
+  return [{ path: ['http', 'host'], message }]
+}
+
+function levelRule({ archive: { codec, level } }: FileConfig): Finding[] {
+  if (level === undefined || codec === 'zstandard') return []
+  const path = ['archive', 'level']
+  if (codec !== 'deflate') return [{ path, message: `the codec ${codec} has no level` }]
+  return level <= 9 ? [] : [{ path, message: `must be from 1 to 9 for the codec deflate, not ${level}` }]
+}
+
+function messageRule({ http }: FileConfig): Finding[] {
+  if (parseSize(http.maxMessageBytes)! <= parseSize(http.maxBodyBytes)!) return []
+  return [{ path: ['http', 'maxMessageBytes'], message: `must not be more than http.maxBodyBytes (${http.maxBodyBytes})` }]
+}
+
+const PARTS = ['store', 'local', 'index', 'jobs', 'deadLetters'] as const
+
+function pathRule(file: FileConfig, broken: (path: ConfigPath) => boolean): Finding[] {
+  const taken = new Map<string, string>()
+  const findings: Finding[] = []
+  for (const part of PARTS) {
+    const path = file[part].path
+    if (path === undefined || broken([part, 'path'])) continue
+    const owner = taken.get(resolve(path))
+    if (owner === undefined) taken.set(resolve(path), `${part}.path`)
+    else findings.push({ path: [part, 'path'], message: `is the path of ${owner} too; each part needs its own` })
+  }
+  return findings
+}

@@ -1,0 +1,152 @@
+import { z } from 'zod'
+import {
+  DAY_MS,
+  duration,
+  listOf,
+  MiB,
+  oneOf,
+  optionalNumber,
+  optionalPath,
+  section,
+  size,
+  text,
+  TiB,
+  truth,
+  wholeNumber,
+} from './fields.ts'
+import { createSecret } from './secret.ts'
+
+const retention = section(
+  {
+    maxAge: duration(1000, 36_500 * DAY_MS, 'Messages older than this may be removed. Without it: kept for ever.').optional(),
+    maxBytes: size(MiB, 1024 * TiB, 'The oldest messages are removed while a topic holds more. Without it: no limit.').optional(),
+  },
+  'What the local log may remove once it is in the archive.',
+)
+
+const localTopic = section(
+  {
+    partitions: optionalNumber(1, 1024, 'Partitions of this topic, when it is made. Without it: as `local.partitions`.'),
+    retention,
+  },
+  'A topic with settings of its own.',
+)
+
+const rotate = section(
+  {
+    maxCount: wholeNumber(1, 100_000_000, 5_000_000, 'Messages in a segment.'),
+    maxBytes: size(64 * 1024, 5 * TiB, 'Bytes of a segment, compressed.').default('256 MiB'),
+    maxSpan: duration(1000, 3650 * DAY_MS, 'From the smallest to the largest timestamp in a segment.').default('1d'),
+    maxAge: duration(10, DAY_MS, 'From the first message read into a segment until it closes.').default('10m'),
+    idle: duration(10, DAY_MS, 'How long nothing came before a segment closes.').default('10s'),
+  },
+  'When a segment closes and is committed: whichever comes first.',
+)
+
+/** The whole of `millpond.yaml`. What it gives is again a file of this form with every default filled in; `resolve.ts` counts its units. */
+export const configSchema = section(
+  {
+    data: text('./millpond-data', 'The folder under which everything lies that has no path of its own.'),
+    store: section(
+      {
+        type: oneOf(['file'], 'file', 'The kind of store.'),
+        path: optionalPath('The folder of the archive. Without it: `archive` in the `data` folder.'),
+      },
+      'Where the archive is kept.',
+    ),
+    source: section(
+      {
+        type: oneOf(['local'], 'local', 'The kind of broker; `local` is the log of the `local` section.'),
+        topics: listOf(['*'], 'topic names or patterns', 'Topics to archive. `*` stands for any text within a name.'),
+        group: text('millpond', 'The consumer group in which archivers share the lanes.'),
+      },
+      'What is archived.',
+    ),
+    index: section(
+      {
+        type: oneOf(['sqlite'], 'sqlite', 'The kind of index.'),
+        path: optionalPath('The file of the index. Without it: `index.sqlite` in the `data` folder.'),
+      },
+      'What can be asked of the archive; it can be made anew from the store at any time.',
+    ),
+    jobs: section(
+      {
+        type: oneOf(['sqlite'], 'sqlite', 'The kind of database.'),
+        path: optionalPath('The file of the replay jobs. Without it: `jobs.sqlite` in the `data` folder.'),
+      },
+      'Where replay jobs keep their progress.',
+    ),
+    archive: section(
+      {
+        codec: oneOf(['zstandard', 'deflate', 'snappy', 'null'], 'zstandard', 'Compression of the blocks.'),
+        level: optionalNumber(1, 19, 'Level of zstandard (1 to 19) or deflate (1 to 9). Without it: 1.'),
+        lookups: section(
+          {
+            key: truth(true, 'Find by key.'),
+            id: truth(true, 'Find by id.'),
+            headers: listOf([], 'header names', 'Find by the values of these headers.'),
+          },
+          'What a look-up finds without reading every block. It costs about a byte a message each.',
+        ),
+        rotate,
+        memory: size(16 * MiB, 64 * 1024 * MiB, 'What all lanes together may hold; past it reading waits.').default('128 MiB'),
+        blockBytes: size(4096, 64 * MiB, 'Bytes of a block before compression: what one look-up reads.').default('1 MiB'),
+      },
+      'How messages are written.',
+    ),
+    deadLetters: section(
+      {
+        type: oneOf(['file'], 'file', 'The kind of sink.'),
+        path: optionalPath('The folder of the dead letters. Without it: `dead-letters` in the `data` folder.'),
+      },
+      'Where messages go that cannot be archived, with their bytes and the reason.',
+    ),
+    local: section(
+      {
+        path: optionalPath('The folder of the log. Without it: `log` in the `data` folder.'),
+        partitions: wholeNumber(
+          1,
+          1024,
+          4,
+          'Partitions of a topic that its first message makes; a key always goes to the same one.',
+        ),
+        retention,
+        topics: z
+          .record(z.string(), localTopic, { error: 'must be a section of topic names' })
+          .meta({ description: 'Topics with settings of their own, by name.' })
+          .default({}),
+      },
+      'The embedded broker: what HTTP and `millpond ingest` write to.',
+    ),
+    http: section(
+      {
+        host: text('127.0.0.1', 'The address to listen at. Every address but the loopback ones needs a `token`.'),
+        port: wholeNumber(0, 65_535, 7070, 'The port to listen at; 0 takes a free one.'),
+        token: z
+          .string({ error: 'must be text' })
+          .regex(/^[\u0021-\u007e]{8,}$/u, { error: 'must be at least 8 printable characters without spaces' })
+          .transform(createSecret)
+          .meta({
+            description:
+              'What callers send as `Authorization: Bearer <token>`. Best `${file:/run/secrets/…}` or `${MILLPOND_TOKEN}`.',
+          })
+          .optional(),
+        maxBodyBytes: size(1024, 1024 * MiB, 'The largest request body.').default('64 MiB'),
+        maxMessageBytes: size(1, 1024 * MiB, 'The largest message: key, value, headers and id together.').default('16 MiB'),
+        maxConnections: wholeNumber(1, 65_535, 1024, 'Connections that are open at once; more are turned away.'),
+        requestTimeout: duration(100, DAY_MS, 'Within what time a whole request must have come.').default('60s'),
+      },
+      'The HTTP interface of `millpond serve`.',
+    ),
+    log: section(
+      {
+        level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info', 'How much goes to stderr.'),
+      },
+      'What the program says about itself.',
+    ),
+  },
+  'Configuration of Millpond.',
+)
+
+/** A configuration file with every default filled in, in the form of the file. */
+export type FileConfig = z.output<typeof configSchema>
