@@ -150,7 +150,13 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([stop, reading.signal])
     const feedOptions = { ...options, budget: run.budget, nowMs: parts.nowMs }
     const feed = openBlockFeed(source, lane, chain.nextPosition, feedOptions, signal)
-    const filling: Filling = { chain, account: openAccount(chain.nextPosition), segment: undefined, firstReadMs: 0, filterBytes: 0 }
+    const filling: Filling = {
+      chain,
+      account: openAccount(chain.nextPosition),
+      segment: undefined,
+      firstReadMs: 0,
+      filterBytes: 0,
+    }
     try {
       await fill(run, feed, filling, () => {
         if (feed.readPosition >= endPosition) reading.abort()
@@ -264,9 +270,16 @@ async function append(run: LaneRun, filling: Filling, block: EncodedBlock): Prom
 async function bury(run: LaneRun, filling: Filling, { batch, reasons }: Unencodable): Promise<void> {
   const { lane, parts } = run
   const target = { topic: lane.topic, origin: { topic: lane.topic, lane: lane.lane } }
-  const { failed } = await parts.deadLetters.write(target, addHeader(batch, 'millpond-dead-letter-reason', (row) => reasons[row]!), new AbortController().signal)
+  const { failed } = await parts.deadLetters.write(
+    target,
+    addHeader(batch, 'millpond-dead-letter-reason', (row) => reasons[row]!),
+    new AbortController().signal,
+  )
   if (failed.length > 0) {
-    throw new MillpondError('DELIVERY_FAILED', `${parts.deadLetters.name} did not take position ${failed[0]!.position}: ${failed[0]!.reason}`)
+    throw new MillpondError(
+      'DELIVERY_FAILED',
+      `${parts.deadLetters.name} did not take position ${failed[0]!.position}: ${failed[0]!.reason}`,
+    )
   }
   for (const [row, reason] of reasons.entries()) filling.account.addDeadLetter({ position: batch.positions[row]!, reason })
   parts.onEvent?.({ kind: 'dead-lettered', lane, count: batch.count })

@@ -47,7 +47,9 @@ const partOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/u, '
 /** Every module that a file names in an import, `import()` and type-only ones included. */
 function importsOf(file: string): string[] {
   const text = readFileSync(join(root, file), 'utf8')
-  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)[^'"\n]*?(?:\{[^}]*\}[^'"\n]*?)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gu)
+  const found = text.matchAll(
+    /(?:^|\n)\s*(?:import|export)[^'"\n]*?(?:\{[^}]*\}[^'"\n]*?)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gu,
+  )
   return [...found].map((match) => match[1] ?? match[2]!)
 }
 
@@ -55,10 +57,18 @@ const imports = files.flatMap((file) =>
   importsOf(file).map((name) => ({
     file,
     name,
-    target: name.startsWith('.') ? relative(root, resolve(root, dirname(file), name)).split(sep).join('/') : undefined,
+    target: name.startsWith('.')
+      ? relative(root, resolve(root, dirname(file), name))
+          .split(sep)
+          .join('/')
+      : undefined,
   })),
 )
-const local = imports.filter((edge) => edge.target !== undefined && !edge.target.startsWith('..')) as { file: string; name: string; target: string }[]
+const local = imports.filter((edge) => edge.target !== undefined && !edge.target.startsWith('..')) as {
+  file: string
+  name: string
+  target: string
+}[]
 
 describe('the layers', () => {
   it('are all there to be looked at', () => {
@@ -85,7 +95,9 @@ describe('the layers', () => {
   })
 
   it('name an adapter in wiring.ts alone, and load it there when the config asks for it', () => {
-    const wrong = local.filter(({ file, target }) => partOf(target) === 'adapters' && partOf(file) !== 'adapters' && file !== 'wiring.ts')
+    const wrong = local.filter(
+      ({ file, target }) => partOf(target) === 'adapters' && partOf(file) !== 'adapters' && file !== 'wiring.ts',
+    )
     expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([])
     expect(readFileSync(join(root, 'wiring.ts'), 'utf8')).not.toMatch(/^import (?!type)[^\n]*adapters/mu)
   })
@@ -114,7 +126,9 @@ describe('the layers', () => {
   })
 
   it('have no file that only passes on what others export', () => {
-    const wrong = files.filter((file) => file.endsWith('/index.ts') || /^export (?:\*|\{[^}]*\}) from/mu.test(readFileSync(join(root, file), 'utf8')))
+    const wrong = files.filter(
+      (file) => file.endsWith('/index.ts') || /^export (?:\*|\{[^}]*\}) from/mu.test(readFileSync(join(root, file), 'utf8')),
+    )
     expect(wrong.filter((file) => !file.startsWith('adapters/'))).toEqual([])
     // Adapters are named by their role, and "index" is one of the roles.
     expect(wrong.filter((file) => !file.endsWith('/index.ts'))).toEqual([])

@@ -6,7 +6,9 @@ const encoder = new TextEncoder()
 export function addHeader(batch: MessageBatch, name: string, valueOf: (row: number) => string): MessageBatch {
   const nameBytes = encoder.encode(name)
   const values = Array.from({ length: batch.count }, (_, row) => encoder.encode(valueOf(row)))
-  const bytes = new Uint8Array(batch.bytes.byteLength + nameBytes.byteLength + values.reduce((sum, value) => sum + value.byteLength, 0))
+  const bytes = new Uint8Array(
+    batch.bytes.byteLength + nameBytes.byteLength + values.reduce((sum, value) => sum + value.byteLength, 0),
+  )
   bytes.set(batch.bytes)
   bytes.set(nameBytes, batch.bytes.byteLength)
   const headers = batch.headerFrom[batch.count]! - batch.headerFrom[0]! + batch.count

@@ -97,7 +97,8 @@ export function selectRows(batch: MessageBatch, rows: Int32Array): MessageBatch 
 export function payloadBytes(batch: MessageBatch): number {
   let bytes = 0
   for (let i = 0; i < batch.count; i++) {
-    bytes += batch.keyEnd[i]! - batch.keyStart[i]! + batch.valueEnd[i]! - batch.valueStart[i]! + batch.idEnd[i]! - batch.idStart[i]!
+    bytes +=
+      batch.keyEnd[i]! - batch.keyStart[i]! + batch.valueEnd[i]! - batch.valueStart[i]! + batch.idEnd[i]! - batch.idStart[i]!
   }
   const last = batch.headerFrom[batch.count]!
   for (let h = batch.headerFrom[0]!; h < last; h++) {

@@ -50,7 +50,10 @@ export class BatchBuilder {
       throw new MillpondError('POSITION_INVALID', `position ${message.position} does not follow ${last ?? 'nothing'}`)
     }
     if (!Number.isSafeInteger(message.timestamp)) {
-      throw new MillpondError('POSITION_INVALID', `timestamp ${message.timestamp} ms at position ${message.position} is no safe integer`)
+      throw new MillpondError(
+        'POSITION_INVALID',
+        `timestamp ${message.timestamp} ms at position ${message.position} is no safe integer`,
+      )
     }
     this.#append(this.#spans, message.key)
     this.#append(this.#spans, message.value)
@@ -68,7 +71,8 @@ export class BatchBuilder {
   build(): MessageBatch {
     const count = this.#positions.length
     const span = (offset: number) => Int32Array.from({ length: count }, (_, i) => this.#spans[i * 6 + offset]!)
-    const header = (offset: number) => Int32Array.from({ length: this.#headers.length / 4 }, (_, i) => this.#headers[i * 4 + offset]!)
+    const header = (offset: number) =>
+      Int32Array.from({ length: this.#headers.length / 4 }, (_, i) => this.#headers[i * 4 + offset]!)
     return {
       count,
       bytes: this.#bytes.subarray(0, this.#used),
@@ -103,7 +107,8 @@ export class BatchBuilder {
   #reserve(extra: number): void {
     const needed = this.#used + extra
     if (needed <= this.#bytes.byteLength) return
-    if (needed > MAX_BATCH_BYTES) throw new MillpondError('MESSAGE_TOO_LARGE', `a batch holds at most ${MAX_BATCH_BYTES} bytes, not ${needed}`)
+    if (needed > MAX_BATCH_BYTES)
+      throw new MillpondError('MESSAGE_TOO_LARGE', `a batch holds at most ${MAX_BATCH_BYTES} bytes, not ${needed}`)
     const grown = new Uint8Array(Math.min(MAX_BATCH_BYTES, Math.max(needed, this.#bytes.byteLength * 2)))
     grown.set(this.#bytes.subarray(0, this.#used))
     this.#bytes = grown

@@ -18,10 +18,13 @@ export interface Message {
 
 const decoder = new TextDecoder()
 
-const span = (batch: MessageBatch, start: number, end: number): Uint8Array | null => (start < 0 ? null : batch.bytes.subarray(start, end))
+const span = (batch: MessageBatch, start: number, end: number): Uint8Array | null =>
+  start < 0 ? null : batch.bytes.subarray(start, end)
 
-export const keyAt = (batch: MessageBatch, row: number): Uint8Array | null => span(batch, batch.keyStart[row]!, batch.keyEnd[row]!)
-export const valueAt = (batch: MessageBatch, row: number): Uint8Array | null => span(batch, batch.valueStart[row]!, batch.valueEnd[row]!)
+export const keyAt = (batch: MessageBatch, row: number): Uint8Array | null =>
+  span(batch, batch.keyStart[row]!, batch.keyEnd[row]!)
+export const valueAt = (batch: MessageBatch, row: number): Uint8Array | null =>
+  span(batch, batch.valueStart[row]!, batch.valueEnd[row]!)
 
 /** The id of message `row` as text, or null. */
 export function idAt(batch: MessageBatch, row: number): string | null {
@@ -34,7 +37,7 @@ export function headersAt(batch: MessageBatch, row: number): Header[] {
   const headers: Header[] = []
   for (let h = batch.headerFrom[row]!; h < batch.headerFrom[row + 1]!; h++) {
     headers.push({
-      name: decoder.decode(batch.bytes.subarray(batch.headerNameStart[h]!, batch.headerNameEnd[h]!)),
+      name: decoder.decode(batch.bytes.subarray(batch.headerNameStart[h], batch.headerNameEnd[h])),
       value: span(batch, batch.headerValueStart[h]!, batch.headerValueEnd[h]!),
     })
   }

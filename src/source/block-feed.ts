@@ -49,7 +49,13 @@ export interface FeedOptions extends EncodeOptions {
 type Queued = { readonly block: Promise<EncodedBlock>; readonly heldBytes: number } | { readonly unencodable: Unencodable }
 
 /** Reads `lane` from `position` on as blocks of `options`; takes the source's own blocks where it has them. */
-export function openBlockFeed(source: Source, lane: Lane, position: number, options: FeedOptions, signal: AbortSignal): BlockFeed {
+export function openBlockFeed(
+  source: Source,
+  lane: Lane,
+  position: number,
+  options: FeedOptions,
+  signal: AbortSignal,
+): BlockFeed {
   const { budget, nowMs } = options
   const stop = new AbortController()
   const reading = AbortSignal.any([signal, stop.signal])
@@ -98,7 +104,12 @@ export function openBlockFeed(source: Source, lane: Lane, position: number, opti
     push({
       unencodable: { batch: selectRows(batch, Int32Array.from(bad)), reasons: faults.map(({ reason }) => reason) },
     })
-    encode(selectRows(batch, Int32Array.from({ length: batch.count }, (_, row) => row).filter((row) => !bad.has(row))))
+    encode(
+      selectRows(
+        batch,
+        Int32Array.from({ length: batch.count }, (_, row) => row).filter((row) => !bad.has(row)),
+      ),
+    )
   }
 
   const readBatches = async () => {

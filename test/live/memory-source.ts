@@ -1,0 +1,110 @@
+import { type MessageBatch, sliceBatch } from '../../src/batch/batch.ts'
+import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
+import { MillpondError } from '../../src/errors.ts'
+import type { Lane, LaneId } from '../../src/source/lane.ts'
+import type { Source } from '../../src/source/source.ts'
+
+/** A broker in memory that gives batches, with what real ones do to a reader: gaps, expiry, lanes that are taken away. */
+export interface MemorySource extends Source {
+  /** Appends messages to a lane, which is made where it is new. */
+  produce(lane: string, messages: readonly MessageInput[]): void
+  /** Removes what lies below `oldest`; who wants to read there is told. */
+  expire(lane: string, oldest: number): void
+  /** Takes the lane away from its reader, and gives it again. */
+  reassign(lane: string): void
+  readonly acknowledged: ReadonlyMap<string, number>
+}
+
+interface MemoryLane {
+  readonly id: LaneId
+  readonly batches: MessageBatch[]
+  oldest: number
+  next: number
+  revocation: AbortController
+}
+
+export function createMemorySource(topic: string, topicId = topic): MemorySource {
+  const lanes = new Map<string, MemoryLane>()
+  const assigned: string[] = []
+  const acknowledged = new Map<string, number>()
+  let change = Promise.withResolvers<void>()
+  const changed = () => {
+    change.resolve()
+    change = Promise.withResolvers<void>()
+  }
+  const laneOf = (name: string): MemoryLane => {
+    const known = lanes.get(name)
+    if (known) return known
+    const made = { id: { topic, topicId, lane: name }, batches: [], oldest: 0, next: 0, revocation: new AbortController() }
+    lanes.set(name, made)
+    assigned.push(name)
+    return made
+  }
+  const stopped = (signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      if (signal.aborted) resolve()
+      else signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+
+  return {
+    acknowledged,
+    produce(name, messages) {
+      const lane = laneOf(name)
+      const batch = batchOf(messages)
+      lane.batches.push(batch)
+      lane.next = batch.positions[batch.count - 1]! + 1
+      changed()
+    },
+    expire(name, oldest) {
+      laneOf(name).oldest = oldest
+      changed()
+    },
+    reassign(name) {
+      const lane = laneOf(name)
+      lane.revocation.abort()
+      lane.revocation = new AbortController()
+      assigned.push(name)
+      changed()
+    },
+    async *lanes(signal) {
+      while (!signal.aborted) {
+        const name = assigned.shift()
+        if (name === undefined) {
+          await Promise.race([change.promise, stopped(signal)])
+          continue
+        }
+        const lane = lanes.get(name)!
+        yield { ...lane.id, startPosition: 0, revoked: lane.revocation.signal } satisfies Lane
+      }
+    },
+    async *read(lane, position, signal) {
+      const from = lanes.get(lane.lane)!
+      let next = position
+      while (!signal.aborted) {
+        if (next < from.oldest) {
+          throw new MillpondError('POSITION_GONE', `${next} is gone`, { details: { oldest: from.oldest } })
+        }
+        const batch = from.batches.find(({ positions, count }) => positions[count - 1]! >= next)
+        if (batch === undefined) {
+          await Promise.race([change.promise, stopped(signal)])
+          continue
+        }
+        const rest = sliceBatch(
+          batch,
+          batch.positions.findIndex((p) => p >= next),
+          batch.count,
+        )
+        next = rest.positions[rest.count - 1]! + 1
+        yield rest
+      }
+    },
+    async range(lane) {
+      const known = lanes.get(lane.lane)
+      return known ? { oldest: known.oldest, next: known.next } : undefined
+    },
+    async acknowledge(lane, nextPosition) {
+      acknowledged.set(lane.lane, nextPosition)
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+}
