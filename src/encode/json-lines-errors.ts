@@ -39,22 +39,7 @@ export const MESSAGE_TOO_LARGE = 27
 export const COLUMNS_FULL = 28
 
 const headerProperties = ['name', 'value', 'nameBase64', 'valueBase64']
-const messageProperties = [
-  ...[
-    'key',
-    'keyBase64',
-    'value',
-    'valueText',
-    'valueBase64',
-    'headers',
-    'timestamp',
-    'id',
-    'idBase64',
-    'topic',
-    'lane',
-    'position',
-  ],
-]
+const messageProperties = 'key keyBase64 value valueText valueBase64 headers timestamp id idBase64 topic lane position'.split(' ')
 
 /** What was being read when something was wrong. */
 export interface JsonFailure {
