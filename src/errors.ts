@@ -20,6 +20,7 @@ export const errorTable = {
   MESSAGE_TOO_LARGE: meaning(413, 2),
   MEDIA_TYPE_UNSUPPORTED: meaning(415, 2),
   TOPIC_INVALID: meaning(400, 2),
+  TOPIC_EXISTS: meaning(409, 2),
   CONFIG_INVALID: meaning(500, 3),
   DEPENDENCY_MISSING: meaning(500, 3),
   NODE_TOO_OLD: meaning(500, 3),
@@ -27,6 +28,7 @@ export const errorTable = {
   TOPIC_UNKNOWN: meaning(404, 4),
   LANE_UNKNOWN: meaning(404, 4),
   JOB_UNKNOWN: meaning(404, 4),
+  NOT_FOUND: meaning(404, 4),
   OBJECT_MISSING: meaning(404, 4),
   KEY_INVALID: meaning(400, 2),
   OBJECT_TOO_LARGE: meaning(413, 6),
@@ -52,8 +54,12 @@ export const errorTable = {
   FOLDER_IN_USE: meaning(409, 8),
   ADDRESS_IN_USE: meaning(409, 8),
   VERIFY_FAILED: meaning(500, 5),
+  OUTPUT_FAILED: meaning(500, 6),
   DELIVERY_FAILED: meaning(502, 7, true),
   JOB_CONFLICT: meaning(409, 8),
+  JOBS_UNAVAILABLE: meaning(503, 6, true),
+  JOBS_CORRUPT: meaning(500, 5),
+  REPLAY_LOOP: meaning(409, 2),
   TOO_BUSY: meaning(503, 6, true),
   KERNEL_MISSING: meaning(500, 6),
   STOPPED: meaning(503, 130, true),
@@ -93,7 +99,12 @@ export function isMillpondError(error: unknown, code?: ErrorCode): error is Mill
 }
 
 /** The error as it is when it is ours, otherwise wrapped under `code` with `message` in front of its own. */
-export function wrapError(error: unknown, code: ErrorCode, message: string, details: Record<string, unknown> = {}): MillpondError {
+export function wrapError(
+  error: unknown,
+  code: ErrorCode,
+  message: string,
+  details: Record<string, unknown> = {},
+): MillpondError {
   if (isMillpondError(error)) return error
   const reason = error instanceof Error ? error.message : String(error)
   return new MillpondError(code, `${message}: ${reason}`, { cause: error, details })

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { Config } from '../config/config.ts'
+import type { LoadedConfig } from '../config/load.ts'
 import type { Progress, ProgressOptions } from './progress.ts'
 
 /**
@@ -20,6 +21,8 @@ export interface Cli {
   readonly input: AsyncIterable<Uint8Array>
   /** Reads and checks the configuration that `--config` and `--dir` name. */
   loadConfig(): Promise<Config>
+  /** As `loadConfig`, with the form of the file beside it. */
+  loadConfiguration(): Promise<LoadedConfig>
   /** Writes to stdout as it is; resolves when more may be written. */
   write(content: Uint8Array | string): Promise<void>
   /** Writes a line to stdout. */

@@ -4,6 +4,8 @@ import { inspect } from 'node:util'
 export interface Secret {
   /** The text itself; only what sends or compares it asks for it. */
   reveal(): string
+  /** Gives `[secret]`. */
+  toString(): string
 }
 
 const SHOWN = '[secret]'

@@ -163,7 +163,7 @@ describe('references', () => {
       JSON.stringify(config),
       JSON.stringify(written),
       inspect(config, { depth: 9 }),
-      `${String(config.http.token)}`,
+      config.http.token!.toString(),
     ]) {
       expect(text).toContain('[secret]')
       expect(text).not.toContain('hunter2')

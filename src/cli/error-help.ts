@@ -1,0 +1,119 @@
+import type { ErrorCode, MillpondError } from '../errors.ts'
+
+/** What a code says and what to do about it. */
+interface ErrorHelp {
+  /** For the reference, docs/errors.md. */
+  readonly means: string
+  /** The next step, shown below the error; none where the message itself says it. */
+  readonly next?: string
+}
+
+/** Words for every code. */
+export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
+  USAGE: {
+    means: 'A command or option is not used as it is meant.',
+    next: 'millpond <command> --help shows options and examples',
+  },
+  INPUT_INVALID: { means: 'A value that was given cannot be right: a time, a range, a header, text that is no UTF-8.' },
+  JSON_INVALID: {
+    means: 'A message is not the JSON it should be. The answer names line, column and reason; nothing of the request was taken.',
+  },
+  BODY_TOO_LARGE: {
+    means: 'A request has more bytes than `http.maxBodyBytes`.',
+    next: 'send smaller requests or raise http.maxBodyBytes',
+  },
+  MESSAGE_TOO_LARGE: {
+    means: 'A message is larger than `http.maxMessageBytes`, or than a batch can be.',
+    next: 'raise http.maxMessageBytes where such messages are meant',
+  },
+  MEDIA_TYPE_UNSUPPORTED: { means: 'A request says a content type or encoding that Millpond cannot read.' },
+  TOPIC_INVALID: { means: 'A topic cannot have this name: 1 to 1,024 bytes of UTF-8.' },
+  TOPIC_EXISTS: { means: 'A topic of this name is there already.', next: 'millpond topics lists all topics' },
+  CONFIG_INVALID: {
+    means: 'The configuration has mistakes; all are told at once, with line and column.',
+    next: 'docs/config.md lists every key; `millpond config check` checks again',
+  },
+  DEPENDENCY_MISSING: { means: 'The configuration names something whose package is not installed; the message says which.' },
+  NODE_TOO_OLD: { means: 'Node is older than version 24.' },
+  UNAUTHORIZED: { means: 'A request has no token, or the wrong one.', next: 'send `Authorization: Bearer <http.token>`' },
+  TOPIC_UNKNOWN: { means: 'There is no topic of this name.', next: 'millpond topics lists all topics' },
+  LANE_UNKNOWN: { means: 'The topic has no such lane.', next: 'millpond topics show <topic> lists its lanes' },
+  JOB_UNKNOWN: { means: 'There is no replay job of this id.', next: 'millpond jobs lists all jobs' },
+  NOT_FOUND: { means: 'The HTTP interface has no such address.' },
+  OBJECT_MISSING: { means: 'An object that should be in the store is not there.', next: 'millpond verify says what is missing' },
+  KEY_INVALID: { means: 'A name cannot be a key of the store.' },
+  OBJECT_TOO_LARGE: { means: 'The store takes no object of this size.', next: 'lower archive.rotate.maxBytes' },
+  STORE_UNAVAILABLE: {
+    means: 'The store does not answer or refuses access.',
+    next: 'check store.path and its rights; the same command may succeed later',
+  },
+  STORE_FULL: { means: 'There is no room left where the archive lies.', next: 'free some room; archiving goes on by itself' },
+  STORE_READ_ONLY: { means: 'The folder of the archive cannot be written to.', next: 'check the rights of store.path' },
+  STORE_UNSAFE: {
+    means: 'The store cannot put an object only if it is absent, and so cannot keep messages exactly once.',
+    next: 'use a local file system, or another store',
+  },
+  POSITION_GONE: { means: 'The broker no longer has the position that is asked for.' },
+  POSITION_INVALID: { means: 'Positions do not rise as they must.' },
+  COMMIT_CORRUPT: {
+    means: 'A commit is not what was written.',
+    next: 'millpond verify says how much of the archive is affected',
+  },
+  COMMIT_LOST_RACE: { means: 'Another writer committed these positions first.' },
+  CHAIN_BROKEN: {
+    means: 'A commit is missing, or does not follow the one before it.',
+    next: 'millpond verify says how much of the archive is affected',
+  },
+  SEGMENT_CORRUPT: {
+    means: 'A segment is not what was written.',
+    next: 'millpond verify says how much of the archive is affected',
+  },
+  SEGMENT_TAKEN: { means: 'Another writer made an object of this name.' },
+  BLOCK_CORRUPT: {
+    means: 'A block of a segment or of the local log is not what was written.',
+    next: 'millpond verify says how much of the archive is affected',
+  },
+  FORMAT_UNSUPPORTED: { means: 'A segment has a format or codec that this version cannot read.' },
+  LOG_CORRUPT: {
+    means: 'The local log is damaged.',
+    next: 'stop writing; what is in the archive is not affected: millpond verify',
+  },
+  LOG_UNAVAILABLE: { means: 'The local log does not open or answer.', next: 'check local.path and its rights' },
+  LOG_FULL: {
+    means: 'There is no room left where the local log lies.',
+    next: 'free some room, or let local.retention remove what is archived',
+  },
+  INDEX_CORRUPT: { means: 'The index is damaged; the archive is not affected.', next: 'millpond index rebuild' },
+  INDEX_UNAVAILABLE: { means: 'The index does not open or answer.', next: 'check index.path and its rights' },
+  INDEX_GAP: { means: 'The index lacks a commit before the one that is to be added.', next: 'millpond index rebuild' },
+  FOLDER_IN_USE: {
+    means: 'Another `millpond serve` runs on this folder.',
+    next: 'stop the other one, or give this one its own --dir',
+  },
+  ADDRESS_IN_USE: { means: 'Something else listens at this address.', next: 'set another http.port, or 0 for a free one' },
+  VERIFY_FAILED: { means: 'The archive is not what it should be; the report says where.' },
+  OUTPUT_FAILED: { means: 'What a command has to say could not be written.' },
+  DELIVERY_FAILED: {
+    means: 'The target of a replay takes nothing more at the moment.',
+    next: 'millpond replay --resume <job> goes on where it stopped',
+  },
+  JOB_CONFLICT: { means: 'Another process runs this job, or it has ended.', next: 'millpond jobs show <job>' },
+  JOBS_UNAVAILABLE: { means: 'The database of the replay jobs does not open or answer.', next: 'check jobs.path and its rights' },
+  JOBS_CORRUPT: {
+    means: 'The database of the replay jobs is damaged.',
+    next: 'move the file at jobs.path away; a new one is made',
+  },
+  REPLAY_LOOP: {
+    means: 'A replay would write to a topic that it reads from.',
+    next: 'choose another target, or say --allow-loop',
+  },
+  TOO_BUSY: { means: 'More is on its way than memory is allowed for.', next: 'send again in a moment' },
+  KERNEL_MISSING: { means: 'The compiled kernel is not there.', next: 'npm run kernel, or install the package again' },
+  STOPPED: { means: 'A signal ended the work before it was complete. What was told to be done is done.' },
+  INTERNAL: { means: 'A defect in Millpond.', next: 'please report it with the lines below' },
+}
+
+/** What to do about the error. */
+export function nextStep(error: MillpondError): string | undefined {
+  return errorHelp[error.code].next
+}
