@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { parseSegmentKey } from '../layout/millpond.ts'
 import { pathSegment } from '../layout/path-segment.ts'
 import type { LaneId } from '../source/lane.ts'
 
@@ -7,7 +8,6 @@ export const CHAINS_PREFIX = '_millpond/'
 
 const GENESIS_NAME = 'genesis.avro'
 const COMMIT_NAME = /^(\d{16})-(0|[1-9]\d{0,15})\.avro$/u
-const SEGMENT_NAME = /^(\d{1,16})-[^/]+$/u
 const TOPIC_ID_DIGITS = 16
 
 /** The part of a lane's keys that names topic and lane; segments lie under it, and commits under it behind `CHAINS_PREFIX`. */
@@ -54,13 +54,8 @@ export function parseCommitKey(key: string): number | 'genesis' | undefined {
   return Number(found[1]) === Number.MAX_SAFE_INTEGER - firstPosition ? firstPosition : undefined
 }
 
-/**
- * The position that a data object's name begins with, for names as the `millpond` layout gives them directly in the lane's folder;
- * undefined for any other key.
- */
+/** The position that a data object's name begins with, for names of the `millpond` layout in the lane's folder; undefined for other keys. */
 export function segmentPosition(folder: string, key: string): number | undefined {
-  if (!key.startsWith(`${folder}/`)) return undefined
-  const found = SEGMENT_NAME.exec(key.slice(folder.length + 1))
-  const position = Number(found?.[1] ?? NaN)
-  return Number.isSafeInteger(position) ? position : undefined
+  const name = parseSegmentKey(key)
+  return name?.folder === folder ? name.firstPosition : undefined
 }
