@@ -63,8 +63,9 @@ export interface SearchOptions extends ReadOptions {
 /** Enough for a decompression on every thread and a store that answers slowly. */
 export const READ_AHEAD: ReadAhead = { blocks: 8, bytes: 16 * 1024 * 1024 }
 
-/** Where a few messages are wanted, what is read beyond them is waste. */
-const LIMITED_READ_AHEAD: ReadAhead = { blocks: 2, bytes: 1024 * 1024 }
+/** Where few messages are wanted, what is read beyond them is waste. */
+const FEW_MESSAGES = 10_000
+const FEW_READ_AHEAD: ReadAhead = { blocks: 2, bytes: 512 * 1024 }
 
 /** Shared by the lanes that are merged: each of them holds this much. */
 const MERGED_READ_AHEAD: ReadAhead = { blocks: 1, bytes: 256 * 1024 }
@@ -95,7 +96,7 @@ export function readLane(
  */
 export function search(archive: Archive, query: MessageQuery, options: SearchOptions = {}): AsyncIterable<SelectedBatch> {
   const { order = 'lane', limit = Infinity } = options
-  const readAhead = limit === Infinity ? READ_AHEAD : LIMITED_READ_AHEAD
+  const readAhead = limit <= FEW_MESSAGES ? FEW_READ_AHEAD : READ_AHEAD
   return reading(archive, options, readAhead, async function* (context, stats) {
     const lanes = await lanesOf(archive, query)
     addTotals(stats, lanes)

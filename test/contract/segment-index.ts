@@ -8,7 +8,7 @@ const plain = (count: number, minTimestamp: number, maxTimestamp = minTimestamp 
   segments: [{ count, minTimestamp, maxTimestamp, blocks: 3 }],
 })
 
-/** What every index must do. `reopen` closes nothing: it gives a second way into the same index. */
+/** What every index must do. Each `open` gives another way into the same index, which is empty when it is set up. */
 export function segmentIndexContract(
   name: string,
   setup: () => Promise<{ open: () => Promise<SegmentIndex>; remove: () => Promise<void> }>,

@@ -190,7 +190,7 @@ describe('searching a random archive', () => {
           }
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 30 },
     )
   })
 })
