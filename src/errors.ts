@@ -48,6 +48,7 @@ export const errorTable = {
   LOG_CORRUPT: meaning(500, 5),
   LOG_UNAVAILABLE: meaning(503, 6, true),
   LOG_FULL: meaning(507, 6, true),
+  MEMBER_REPLACED: meaning(409, 8),
   INDEX_CORRUPT: meaning(500, 5),
   INDEX_UNAVAILABLE: meaning(503, 6, true),
   INDEX_GAP: meaning(500, 5),

@@ -16,8 +16,8 @@ export interface Delivery {
 export interface SinkTarget {
   /** The topic to write to. */
   readonly topic: string
-  /** The topic and lane that the batch was read from. */
-  readonly origin: { readonly topic: string; readonly lane: string }
+  /** The topic and lane that the batch was read from; `topicId` tells a topic from one of its name that was deleted before. */
+  readonly origin: { readonly topic: string; readonly lane: string; readonly topicId?: string }
   /** The replay job that writes, where one does. */
   readonly job?: string
 }
