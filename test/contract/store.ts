@@ -153,7 +153,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
         expect(textOf(await store.read(key))).toBe('long')
       })
 
-      it.each(badKeys)('have no name $key, because $because', async ({ key }) => {
+      it.each(badKeys)('have no name where $because', async ({ key }) => {
         await using store = await open()
         const refused = { code: 'KEY_INVALID' }
         await expect(store.put(key, bytesOf('x'))).rejects.toMatchObject(refused)

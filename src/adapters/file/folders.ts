@@ -81,6 +81,8 @@ export function createFolders(root: string): Folders {
     let rest = folder
     while (rest !== '') {
       try {
+        // A key that leads over a symbolic link is refused, and what lies there is not ours to remove either.
+        await check(rest)
         await rmdir(join(root, rest))
       } catch (error) {
         if (errnoOf(error) !== 'ENOENT') return rest
