@@ -11,7 +11,7 @@ const run = promisify(execFile)
 export interface Tmpfs {
   readonly path: string
   /** Lets writes fail with EROFS, or be again. No file may be open for writing. */
-  setReadOnly(readOnly: boolean): Promise<void>
+  readonly setReadOnly: (readOnly: boolean) => Promise<void>
 }
 
 export interface TmpfsOptions {

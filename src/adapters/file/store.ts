@@ -39,11 +39,7 @@ export async function openFileStore(options: FileStoreOptions): Promise<Store> {
 
 async function openRoot(path: string, create: boolean): Promise<string> {
   try {
-    // The first folder made is an entry of a folder that was there before, and so on down: each has to become durable.
-    const made = create ? await mkdir(path, { recursive: true }) : undefined
-    if (made !== undefined) {
-      for (let folder = path; folder.length >= made.length; folder = dirname(folder)) await syncFolder(dirname(folder))
-    }
+    if (create) await makeRoot(path)
     if (!(await stat(path)).isDirectory()) throw new MillpondError('STORE_UNAVAILABLE', `${path} is not a folder`)
     return await realpath(path)
   } catch (error) {
@@ -52,6 +48,22 @@ async function openRoot(path: string, create: boolean): Promise<string> {
     }
     throw fileStoreError(error, { doing: create ? 'write' : 'open', key: '', root: path })
   }
+}
+
+/** Makes the folder and those above it, durably. (`mkdir` with `recursive` says ENOENT where the truth is EROFS.) */
+async function makeRoot(path: string): Promise<void> {
+  const above = dirname(path)
+  try {
+    await stat(path)
+    return
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' || above === path) throw error
+  }
+  await makeRoot(above)
+  await mkdir(path).catch((error: unknown) => {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  })
+  await syncFolder(above)
 }
 
 function createFileStore(root: string, folders: Folders): Store {
