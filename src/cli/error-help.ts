@@ -86,6 +86,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   INDEX_CORRUPT: { means: 'The index is damaged; the archive is not affected.', next: 'millpond index rebuild' },
   INDEX_UNAVAILABLE: { means: 'The index does not open or answer.', next: 'check index.path and its rights' },
   INDEX_GAP: { means: 'The index lacks a commit before the one that is to be added.', next: 'millpond index rebuild' },
+  MEMBER_REPLACED: { means: 'Another process took the name of this member of a consumer group.' },
+  SOURCE_DIFFERS: { means: 'The archive and its source say different things of the same position.' },
   FOLDER_IN_USE: {
     means: 'Another `millpond serve` runs on this folder.',
     next: 'stop the other one, or give this one its own --dir',

@@ -39,7 +39,12 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       blockBytes: bytesOf(archive.blockBytes),
     },
     deadLetters: { type: file.deadLetters.type, path: inData(file.deadLetters.path, 'dead-letters') },
-    local: { path: inData(local.path, 'log'), partitions: local.partitions, retention, topics: Object.fromEntries(topics) },
+    local: {
+      path: inData(local.path, 'log.sqlite'),
+      partitions: local.partitions,
+      retention,
+      topics: Object.fromEntries(topics),
+    },
     http: {
       host: http.host,
       port: http.port,

@@ -19,7 +19,11 @@ import { createSecret } from './secret.ts'
 const retention = section(
   {
     maxAge: duration(1000, 36_500 * DAY_MS, 'Messages older than this may be removed. Without it: kept for ever.').optional(),
-    maxBytes: size(MiB, 1024 * TiB, 'The oldest messages are removed while a topic holds more. Without it: no limit.').optional(),
+    maxBytes: size(
+      MiB,
+      1024 * TiB,
+      'The oldest messages are removed while a partition holds more. Without it: no limit.',
+    ).optional(),
   },
   'What the local log may remove once it is in the archive.',
 )
@@ -103,7 +107,7 @@ export const configSchema = section(
     ),
     local: section(
       {
-        path: optionalPath('The folder of the log. Without it: `log` in the `data` folder.'),
+        path: optionalPath('The file of the log. Without it: `log.sqlite` in the `data` folder.'),
         partitions: wholeNumber(
           1,
           1024,

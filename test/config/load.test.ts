@@ -38,7 +38,7 @@ describe('checkConfig', () => {
     expect(config).toMatchObject({
       store: { type: 'file', path: '/etc/pond/millpond-data/archive' },
       source: { type: 'local', topics: ['*'], group: 'millpond' },
-      local: { path: '/etc/pond/millpond-data/log', partitions: 4 },
+      local: { path: '/etc/pond/millpond-data/log.sqlite', partitions: 4 },
       index: { path: '/etc/pond/millpond-data/index.sqlite' },
       archive: { codec: 'zstandard', lookups: ['key', 'id'], memoryBytes: 128 * 1024 * 1024 },
       http: { host: '127.0.0.1', port: 7070, token: undefined },

@@ -1,0 +1,59 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What is counted while the program runs, for Prometheus. */
+export interface Metrics {
+  readonly registry: Registry
+  readonly messagesIn: Counter<'topic'>
+  readonly bytesIn: Counter<'topic'>
+  readonly requestsFailed: Counter<'code'>
+  readonly appendSeconds: Histogram
+  readonly messagesArchived: Counter<'topic'>
+  readonly bytesArchived: Counter<'topic'>
+  readonly commits: Counter<'topic' | 'cause'>
+  readonly racesLost: Counter<'topic'>
+  readonly retries: Counter<'topic' | 'code'>
+  readonly deadLetters: Counter<'topic'>
+  readonly messagesExpired: Counter<'topic'>
+  readonly archiveLag: Gauge<'topic'>
+  readonly indexLag: Gauge<'topic'>
+  readonly messagesReplayed: Counter<'outcome'>
+  readonly replaysRunning: Gauge
+}
+
+/** Metrics at zero, with those of the process (memory, CPU, event loop) beside them. */
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
+    new Counter({ name: `millpond_${name}`, help, labelNames, registers })
+  const gauge = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
+    new Gauge({ name: `millpond_${name}`, help, labelNames, registers })
+  return {
+    registry,
+    messagesIn: counter('messages_in_total', 'Messages taken by HTTP, durable.', ['topic']),
+    bytesIn: counter('bytes_in_total', 'Bytes of bodies taken by HTTP, durable.', ['topic']),
+    requestsFailed: counter('requests_failed_total', 'Requests answered with an error, by its code.', ['code']),
+    appendSeconds: new Histogram({
+      name: 'millpond_append_seconds',
+      help: 'From a request that is read to messages that are durable.',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+      registers,
+    }),
+    messagesArchived: counter('messages_archived_total', 'Messages committed to the archive by this process.', ['topic']),
+    bytesArchived: counter('bytes_archived_total', 'Bytes of segments committed by this process.', ['topic']),
+    commits: counter('commits_total', 'Commits written by this process, by why the segment closed.', ['topic', 'cause']),
+    racesLost: counter('commits_lost_total', 'Commits that another writer was first with.', ['topic']),
+    retries: counter('archive_retries_total', 'Times that a lane started again after a failure that passes.', ['topic', 'code']),
+    deadLetters: counter('dead_letters_total', 'Messages that could not be archived and went to the dead letters.', ['topic']),
+    messagesExpired: counter('messages_expired_total', 'Positions that the source no longer had when they were to be archived.', [
+      'topic',
+    ]),
+    archiveLag: gauge('archive_lag_messages', 'Messages of the source that are not in the archive yet.', ['topic']),
+    indexLag: gauge('index_lag_messages', 'Messages of the archive that are not in the index yet.', ['topic']),
+    messagesReplayed: counter('messages_replayed_total', 'Messages that replays of this process delivered or failed to.', [
+      'outcome',
+    ]),
+    replaysRunning: gauge('replays_running', 'Replays that run, in whatever process.', []),
+  }
+}

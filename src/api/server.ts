@@ -1,0 +1,160 @@
+import type { IncomingMessage } from 'node:http'
+import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { MessageBatch } from '../batch/batch.ts'
+import { MillpondError } from '../errors.ts'
+import { errorJson, requestError, type TakenMessages, takenJson } from './answer.ts'
+import { createBodyReader } from './body.ts'
+import { decodeMessages } from './decode.ts'
+import type { Metrics } from './metrics.ts'
+import type { Readiness } from './readiness.ts'
+import { createTokenCheck } from './token.ts'
+
+/** What the server needs of the program. */
+export interface ServerParts {
+  /** Takes a batch, all or nothing, and resolves when it is durable. */
+  append(topic: string, batch: MessageBatch, options: { readonly rowPositions: boolean }): Promise<TakenMessages>
+  readonly readiness: Readiness
+  readonly metrics: Metrics
+  /** Brings the gauges up to date before metrics are read. */
+  observe(): Promise<void>
+  readonly nowMs: () => number
+  /** Told of errors that are defects, or that this side has to look after. */
+  onError(error: MillpondError): void
+}
+
+export interface ServerOptions {
+  /** Compulsory on every address but `/healthz`, where there is one. */
+  readonly token: string | undefined
+  readonly maxBodyBytes: number
+  readonly maxMessageBytes: number
+  readonly maxConnections: number
+  readonly requestTimeoutMs: number
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+/** Requests with so many messages are told each one's position. */
+const SMALL_COUNT = 100
+const KEEP_ALIVE_MS = 65_000
+const MAX_HEADER_BYTES = 64 * 1024
+/** A topic's name of 1,024 bytes, each percent-encoded. */
+const MAX_PARAMETER_CHARACTERS = 3 * 1024
+const LEAST_HELD_BYTES = 256 * 1024 * 1024
+
+interface MessagesRoute {
+  readonly Params: { readonly topic: string }
+  readonly Querystring: { readonly format?: string }
+  readonly Body: Buffer | undefined
+}
+
+/** The HTTP interface, not listening yet. */
+export function createServer(parts: ServerParts, options: ServerOptions): FastifyInstance {
+  const server = fastify({
+    logger: false,
+    bodyLimit: options.maxBodyBytes,
+    requestTimeout: options.requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: Math.min(options.requestTimeoutMs, 60_000) },
+    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
+      const known = requestError(error)
+      parts.metrics.requestsFailed.inc({ code: known.code })
+      void reply.code(known.httpStatus).type(JSON_TYPE).send(errorJson(known))
+    },
+  })
+  server.server.maxConnections = options.maxConnections
+  reportErrors(server, parts)
+  if (options.token !== undefined) requireToken(server, options.token)
+  addHealth(server, parts)
+  addMessages(server, parts, options)
+  return server
+}
+
+function reportErrors(server: FastifyInstance, parts: ServerParts): void {
+  server.setErrorHandler(async (error, _request, reply) => {
+    const known = requestError(error)
+    parts.metrics.requestsFailed.inc({ code: known.code })
+    if (known.httpStatus >= 500) parts.onError(known)
+    if (known.retryable) void reply.header('retry-after', '1')
+    return reply.code(known.httpStatus).type(JSON_TYPE).send(errorJson(known))
+  })
+  server.setNotFoundHandler(() => {
+    throw new MillpondError('NOT_FOUND', 'there is nothing at this address; see docs/http.md')
+  })
+}
+
+function requireToken(server: FastifyInstance, token: string): void {
+  const isRight = createTokenCheck(token)
+  server.addHook('onRequest', (request, reply, done) => {
+    if (request.routeOptions.url === '/healthz' || isRight(request.headers.authorization)) return done()
+    void reply.header('www-authenticate', 'Bearer realm="millpond"')
+    done(new MillpondError('UNAUTHORIZED', 'this address needs the token: Authorization: Bearer <token>'))
+  })
+}
+
+function addHealth(server: FastifyInstance, parts: ServerParts): void {
+  server.get('/healthz', (_request, reply) => {
+    void reply.type(JSON_TYPE).send('{"status":"ok"}')
+  })
+  server.get('/readyz', (_request, reply) => {
+    const report = parts.readiness.report()
+    void reply
+      .code(report.ready ? 200 : 503)
+      .type(JSON_TYPE)
+      .send(JSON.stringify(report))
+  })
+  server.get('/metrics', async (_request, reply) => {
+    await parts.observe()
+    return reply.type(parts.metrics.registry.contentType).send(await parts.metrics.registry.metrics())
+  })
+}
+
+/** The hot path: a body becomes columns at once, and the answer is text made by hand. */
+function addMessages(server: FastifyInstance, parts: ServerParts, options: ServerOptions): void {
+  const { metrics } = parts
+  const maxHeldBytes = Math.max(LEAST_HELD_BYTES, 2 * options.maxBodyBytes)
+  const bodies = createBodyReader({ maxBodyBytes: options.maxBodyBytes, maxHeldBytes })
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => bodies.read(request.headers, payload))
+  server.post<MessagesRoute>('/topics/:topic/messages', async (request, reply) => {
+    const body = request.body ?? Buffer.alloc(0)
+    const { topic } = request.params
+    try {
+      const decoding = { nowMs: parts.nowMs(), maxMessageBytes: options.maxMessageBytes }
+      const batch = decodeMessages({ headers: request.headers, format: request.query.format, body }, decoding)
+      const startedMs = performance.now()
+      const taken = await parts.append(topic, batch, { rowPositions: batch.count <= SMALL_COUNT })
+      metrics.appendSeconds.observe((performance.now() - startedMs) / 1000)
+      metrics.messagesIn.inc({ topic }, batch.count)
+      metrics.bytesIn.inc({ topic }, body.byteLength)
+      return await reply.type(JSON_TYPE).send(takenJson(batch.count, taken))
+    } finally {
+      bodies.release(body.byteLength)
+    }
+  })
+}
+
+/**
+ * Listens and gives the address as a URL.
+ * @throws MillpondError `ADDRESS_IN_USE`, `CONFIG_INVALID` where the address is none of this machine's.
+ */
+export async function listen(
+  server: FastifyInstance,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<string> {
+  try {
+    return await server.listen({ host, port })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    if (code === 'EADDRINUSE') {
+      throw new MillpondError('ADDRESS_IN_USE', `something else listens at ${host}:${port}`, {
+        cause: error,
+        details: { host, port },
+      })
+    }
+    throw new MillpondError('CONFIG_INVALID', `cannot listen at ${host}:${port}: ${code}`, {
+      cause: error,
+      details: { host, port },
+    })
+  }
+}

@@ -1,0 +1,125 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.ts'
+import { isMillpondError } from '../errors.ts'
+import { archiveOptions, type Log, createDeadLetters, openIndex, openJobs, openLog, openSource, openStore } from '../wiring.ts'
+import { keepArchiving, ownArchiveParts } from './archiving.ts'
+import { startIndexing } from './indexing.ts'
+import { createLagObserver, createLagWatch } from './lag.ts'
+import { createMetrics } from './metrics.ts'
+import { startPeriodic } from './periodic.ts'
+import { createReadiness, type Readiness } from './readiness.ts'
+import { createServer, listen } from './server.ts'
+
+export interface ServiceOptions {
+  readonly logger: Logger
+  /** Told the URL once requests are taken. */
+  readonly onListening: (url: string) => void
+}
+
+const RETENTION_MS = 60_000
+
+/**
+ * The whole service in one process: HTTP into the local log, the archive loop, the index behind it, retention. When `signal` aborts
+ * it takes no more requests, finishes those it has, commits what was read, and brings that into the index.
+ */
+export async function runService(config: Config, { logger, onListening }: ServiceOptions, signal: AbortSignal): Promise<void> {
+  await using opened = new AsyncDisposableStack()
+  const log = opened.use(await openLog(config))
+  const store = opened.use(await openStore(config, 'write'))
+  const index = opened.use(await openIndex(config))
+  const jobs = opened.use(await openJobs(config))
+  const deadLetters = opened.use(createDeadLetters(config))
+  const source = opened.use(await openSource(config, log))
+  const metrics = createMetrics()
+  const readiness = createReadiness()
+  const lag = createLagWatch(log, index)
+  const observeLag = createLagObserver(lag, metrics)
+
+  readiness.tell('log', { state: 'green', why: log.path })
+  const server = createServer(
+    {
+      append: (topic, batch, options) => watchLog(readiness, () => log.append(topic, batch, options)),
+      readiness,
+      metrics,
+      observe: async () => {
+        await observeLag()
+        metrics.replaysRunning.set((await jobs.list({ states: ['running'] })).length)
+      },
+      nowMs: Date.now,
+      onError: (error) => logger.error({ err: error, code: error.code }, 'a request failed'),
+    },
+    { ...config.http, token: config.http.token?.reveal() },
+  )
+  opened.defer(() => server.close())
+
+  // Requests end first, then what archives them; the index comes last.
+  const stopIndexing = new AbortController()
+  const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
+  const stopArchiving = new AbortController()
+  const archiving = keepArchiving(
+    { ...ownArchiveParts(), source, store, deadLetters },
+    () => archiveOptions(config, false),
+    {
+      logger,
+      metrics,
+      readiness,
+      onCommit: (commit) => {
+        lag.archived(commit, commit.nextPosition)
+        indexing.add(commit)
+      },
+    },
+    stopArchiving.signal,
+  )
+  // Looked at when the service ends; a failure before was told to readiness and the log.
+  archiving.catch(() => undefined)
+  const retention = startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
+  try {
+    const url = await listen(server, config.http)
+    logger.info({ url, archive: store.name, log: log.path }, 'serving')
+    onListening(url)
+    await aborted(signal)
+    logger.info('stopping: finishing what was taken')
+    await server.close()
+  } finally {
+    stopArchiving.abort()
+    await Promise.allSettled([archiving, retention.done])
+    stopIndexing.abort()
+    await indexing.done
+  }
+  await archiving
+  logger.info('stopped')
+}
+
+/** A log that cannot take messages turns readiness red, until it takes some again. */
+async function watchLog<T>(readiness: Readiness, act: () => Promise<T>): Promise<T> {
+  try {
+    const taken = await act()
+    readiness.settle('log', 'append')
+    return taken
+  } catch (error) {
+    if (isMillpondError(error) && error.httpStatus >= 500) {
+      readiness.tell('log', { state: 'red', why: `${error.code}: ${error.message}` }, 'append')
+    }
+    throw error
+  }
+}
+
+async function retain(
+  log: Log,
+  { logger, readiness }: { readonly logger: Logger; readonly readiness: Readiness },
+): Promise<void> {
+  try {
+    const removed = await log.applyRetention(Date.now())
+    readiness.settle('retention', '')
+    logger.debug({ removed }, 'retention applied')
+  } catch (error) {
+    readiness.tell('retention', { state: 'amber', why: `nothing is removed from the log: ${String(error)}` })
+    logger.error({ err: error }, 'retention failed')
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
