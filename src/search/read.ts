@@ -1,9 +1,9 @@
 import { sliceBatch } from '../batch/batch.ts'
+import { compactIfSparse } from '../batch/compact.ts'
 import type { IndexedLane, SegmentIndex } from '../index/segment-index.ts'
 import type { LaneId } from '../source/lane.ts'
 import type { Store } from '../store/store.ts'
 import { readBlocks } from './blocks.ts'
-import { compact } from './compact.ts'
 import type { ReadAhead, ReadContext, ReadCounters } from './context.ts'
 import { createMatcher } from './match.ts'
 import { planSegments } from './plan.ts'
@@ -139,7 +139,7 @@ async function* matching(context: ReadContext, index: SegmentIndex, query: Messa
   for await (const { segment, block, safeBefore, batch } of readBlocks(context, planSegments(context, index, query))) {
     const matched = match(batch, block)
     if (matched !== undefined) context.counters.messagesMatched += matched.count
-    const kept = matched === undefined || matched === batch ? matched : compact(matched)
+    const kept = matched === undefined || matched === batch ? matched : compactIfSparse(matched)
     yield { lane: segment.lane, batch: kept, lastPosition: block.lastPosition, safeBefore }
   }
 }

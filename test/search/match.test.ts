@@ -3,7 +3,7 @@ import { batchOf } from '../../src/batch/builder.ts'
 import type { MessageInput } from '../../src/batch/builder.ts'
 import type { MessageBatch } from '../../src/batch/batch.ts'
 import { messagesOf } from '../../src/batch/view.ts'
-import { compact } from '../../src/search/compact.ts'
+import { compactIfSparse } from '../../src/batch/compact.ts'
 import { createMatcher } from '../../src/search/match.ts'
 import type { MessageQuery } from '../../src/search/query.ts'
 
@@ -71,7 +71,7 @@ describe('a matcher', () => {
   })
 })
 
-describe('compact', () => {
+describe('compactIfSparse', () => {
   const many = batchOf(
     Array.from({ length: 2000 }, (_, i) => ({
       ...messages[i % 5]!,
@@ -82,13 +82,13 @@ describe('compact', () => {
 
   it('keeps every message as it is while the bytes shrink to what they need', () => {
     const few = createMatcher({ positions: { from: 700, to: 707 } })(many, { ...range, firstPosition: 0, lastPosition: 1999 })!
-    const small = compact(few)
+    const small = compactIfSparse(few)
     expect(small.bytes.byteLength).toBeLessThan(1000)
     expect([...messagesOf(small)]).toEqual([...messagesOf(few)])
   })
 
   it('copies nothing where most is needed or little is held', () => {
-    expect(compact(many)).toBe(many)
-    expect(compact(batch)).toBe(batch)
+    expect(compactIfSparse(many)).toBe(many)
+    expect(compactIfSparse(batch)).toBe(batch)
   })
 })

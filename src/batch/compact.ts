@@ -1,15 +1,17 @@
-import { payloadBytes } from '../batch/batch.ts'
-import type { MessageBatch } from '../batch/batch.ts'
+import { type MessageBatch, payloadBytes } from './batch.ts'
 
 /** Bytes below which nothing is worth copying. */
 const SMALL_BYTES = 64 * 1024
 
 /** The batch with bytes of its own where it points at less than an eighth of those it shares, so that few messages hold no whole block. */
-export function compact(batch: MessageBatch): MessageBatch {
+export function compactIfSparse(batch: MessageBatch): MessageBatch {
   if (batch.bytes.byteLength < SMALL_BYTES) return batch
-  const needed = payloadBytes(batch)
-  if (needed * 8 > batch.bytes.byteLength) return batch
-  const bytes = new Uint8Array(needed)
+  return payloadBytes(batch) * 8 > batch.bytes.byteLength ? batch : compact(batch)
+}
+
+/** The batch with bytes and columns of its own that hold nothing else, message after message of each column. */
+export function compact(batch: MessageBatch): MessageBatch {
+  const bytes = new Uint8Array(payloadBytes(batch))
   let used = 0
   const move = (starts: Int32Array, ends: Int32Array, from: number, to: number): { starts: Int32Array; ends: Int32Array } => {
     const movedStarts = starts.slice(from, to)
