@@ -79,8 +79,8 @@ function writeHex(bytes: Uint8Array, at: number, width: number, value: number): 
 
 const TRACE_HEX = 56
 const TEMPLATE =
-  '{"order":"0000000000000","customer":"customer00000000","amount":00000.00,"status":"_________",' +
-  `"city":"_________","items":00,"trace":"${'0'.repeat(TRACE_HEX)}"`
+  '{"order":"0000000000000","customer":"customer00000000","amount":10000.00,"status":"_________",' +
+  `"city":"_________","items":10,"trace":"${'0'.repeat(TRACE_HEX)}"`
 
 const encoder = new TextEncoder()
 const texts = (words: readonly string[]) => words.map((word) => encoder.encode(word))
@@ -93,8 +93,8 @@ export function createMessageGenerator(options: MessageOptions): MessageGenerato
   const places = {
     order: TEMPLATE.indexOf('0000000000000') + 13,
     customer: TEMPLATE.indexOf('customer00000000') + 16,
-    euros: TEMPLATE.indexOf('00000.00') + 5,
-    cents: TEMPLATE.indexOf('00000.00') + 8,
+    euros: TEMPLATE.indexOf('10000.00') + 5,
+    cents: TEMPLATE.indexOf('10000.00') + 8,
     status: TEMPLATE.indexOf('"status":"') + 10,
     city: TEMPLATE.indexOf('"city":"') + 8,
     items: TEMPLATE.indexOf('"items":') + 10,
@@ -112,11 +112,11 @@ export function createMessageGenerator(options: MessageOptions): MessageGenerato
     bytes.set(template, value)
     writeDigits(bytes, value + places.order, 13, n)
     writeDigits(bytes, value + places.customer, 8, random % CUSTOMER_COUNT)
-    writeDigits(bytes, value + places.euros, 5, random % 20_011)
+    writeDigits(bytes, value + places.euros, 4, random % 9973)
     writeDigits(bytes, value + places.cents, 2, random % 97)
     bytes.set(statuses[random % statuses.length]!, value + places.status)
     bytes.set(cities[(random >>> 8) % cities.length]!, value + places.city)
-    writeDigits(bytes, value + places.items, 2, (random >>> 4) % 40)
+    writeDigits(bytes, value + places.items, 1, (random >>> 4) % 10)
     for (let hex = 0; hex < TRACE_HEX; hex += 8) writeHex(bytes, value + places.trace + hex, 8, scatter(n + hex * 0x5bd1_e995))
     bytes.set(bytes.subarray(value + places.customer - KEY_BYTES, value + places.customer), at)
     if (idBytes === 0) return
