@@ -130,7 +130,11 @@ export function parseAvroFileHeader(bytes: Uint8Array): AvroFileHeader | undefin
   const codec = metadata.entries.get('avro.codec') ?? 'null'
   if (!isCodec(codec)) throw new MillpondError('FORMAT_UNSUPPORTED', `codec ${codec} of the container file is not known`)
   checkSchema(metadata.entries.get('avro.schema') ?? '')
-  return { codec, sync: bytes.slice(metadata.end, metadata.end + SYNC_BYTES), bytes: metadata.end + SYNC_BYTES }
+  return {
+    codec,
+    sync: Uint8Array.from(bytes.subarray(metadata.end, metadata.end + SYNC_BYTES)),
+    bytes: metadata.end + SYNC_BYTES,
+  }
 }
 
 /**

@@ -35,14 +35,14 @@ export function createBlockEncoder(options: EncodeOptions & { readonly blockByte
   let lastPosition = -Infinity
 
   const open = () => {
-    const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(blockBytes)
+    const buffer = spare.pop() ?? new Uint8Array(blockBytes)
     return { builder: new RawBlockBuilder(lookups, { blockBytes, buffer, after: lastPosition }), buffer }
   }
   const close = async ({ builder, buffer }: NonNullable<typeof filling>): Promise<EncodedBlock> => {
     const raw = builder.seal()
     try {
       // Under `null` the records themselves are the block, and the buffer is wanted back.
-      return await compressBlock(options.codec === 'null' ? { ...raw, bytes: raw.bytes.slice() } : raw, options)
+      return await compressBlock(options.codec === 'null' ? { ...raw, bytes: Uint8Array.from(raw.bytes) } : raw, options)
     } finally {
       if (spare.length < MAX_SPARE_BUFFERS) spare.push(buffer)
     }

@@ -11,10 +11,17 @@ import { MillpondError, wrapError } from '../errors.ts'
 import { snappyCompress, snappyDecompress } from '../kernel/snappy.ts'
 import type { Codec } from './block.ts'
 
+/** What Node gives under the option `info`, which its types leave out: `bytesWritten` is how much of the input was read. */
+interface Decompressed {
+  readonly buffer: Buffer
+  readonly engine: { readonly bytesWritten: number }
+}
+type Decompress = (bytes: Uint8Array, options: object, callback: (error: Error | null, result: Decompressed) => void) => void
+
 const deflateRaw = promisify<Uint8Array, object, Buffer>(deflateRawCallback)
-const inflateRaw = promisify<Uint8Array, object, Buffer>(inflateRawCallback)
+const inflateRaw = promisify<Uint8Array, object, Decompressed>(inflateRawCallback as unknown as Decompress)
 const zstdCompress = promisify<Uint8Array, object, Buffer>(zstdCompressCallback)
-const zstdDecompress = promisify<Uint8Array, object, Buffer>(zstdDecompressCallback)
+const zstdDecompress = promisify<Uint8Array, object, Decompressed>(zstdDecompressCallback as unknown as Decompress)
 
 /** Bytes of a block before compression that reading accepts unless told otherwise: the largest message and its frame. */
 export const MAX_RAW_BYTES = 1024 * 1024 * 1024 + 64 * 1024
@@ -49,12 +56,35 @@ export async function decompress(codec: Codec, bytes: Uint8Array, maxRawBytes = 
   if (codec === 'null') return bytes
   if (codec === 'snappy') return checkCrc(bytes, maxRawBytes)
   try {
-    const options = { maxOutputLength: maxRawBytes, chunkSize: 2 * 1024 * KiB }
-    if (codec === 'deflate') return compact(await inflateRaw(bytes, options))
-    return compact(await zstdDecompress(bytes, { ...options, chunkSize: zstdChunkBytes(bytes) }))
+    return await (codec === 'deflate' ? inflate(bytes, maxRawBytes) : unzstd(bytes, maxRawBytes))
   } catch (error) {
     throw wrapError(error, 'BLOCK_CORRUPT', `${codec} data of ${bytes.byteLength} bytes cannot be read`, { codec })
   }
+}
+
+async function inflate(bytes: Uint8Array, maxRawBytes: number): Promise<Uint8Array> {
+  const { buffer, engine } = await inflateRaw(bytes, { maxOutputLength: maxRawBytes, chunkSize: 2048 * KiB, info: true })
+  // Node ignores what follows the end of the data.
+  if (engine.bytesWritten !== bytes.byteLength) throw new MillpondError('BLOCK_CORRUPT', 'bytes follow the deflate data')
+  return compact(buffer)
+}
+
+async function unzstd(bytes: Uint8Array, maxRawBytes: number): Promise<Uint8Array> {
+  const frames: Uint8Array[] = []
+  let at = 0
+  let left = maxRawBytes
+  // Node may stop at the end of a frame; other writers may have made several.
+  do {
+    const rest = bytes.subarray(at)
+    const options = { maxOutputLength: Math.max(1, left), chunkSize: zstdChunkBytes(rest), info: true }
+    const { buffer, engine } = await zstdDecompress(rest, options)
+    if (engine.bytesWritten === 0 || buffer.byteLength > left)
+      throw new MillpondError('BLOCK_CORRUPT', 'zstandard data without a frame, or too long')
+    frames.push(compact(buffer))
+    at += engine.bytesWritten
+    left -= buffer.byteLength
+  } while (at < bytes.byteLength)
+  return frames.length === 1 ? frames[0]! : new Uint8Array(Buffer.concat(frames))
 }
 
 /** Most blocks shrink to less than half: then one chunk takes all, and nothing is put together afterwards. */

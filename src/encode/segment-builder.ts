@@ -41,7 +41,7 @@ export function createSegmentBuilder(options: {
   readonly sync: Uint8Array
 }): SegmentBuilder {
   const { format, codec } = options
-  const sync = options.sync.slice()
+  const sync = Uint8Array.from(options.sync)
   if (sync.byteLength !== SYNC_BYTES)
     throw new MillpondError('INTERNAL', `a sync marker has ${SYNC_BYTES} bytes, not ${sync.byteLength}`)
   const header = avroFileHeader(codec, sync)

@@ -3,6 +3,7 @@ declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array<ArrayBuffer>)
     static exports(module: Module): { readonly name: string; readonly kind: string }[]
+    static imports(module: Module): { readonly module: string; readonly name: string; readonly kind: string }[]
   }
   class Memory {
     readonly buffer: ArrayBuffer

@@ -10,12 +10,19 @@ let cursor: usize = 0
 let limit: usize = 0
 let fault: i32 = 0
 
+/** Keeps the first fault; nothing is read behind it. */
+function fail(code: i32): void {
+  if (fault != 0) return
+  fault = code
+  limit = cursor
+}
+
 function readLongSlowly(): i64 {
   let value: u64 = 0
   let at = cursor
   for (let shift: u32 = 0; shift < 70; shift += 7) {
     if (at >= limit) {
-      fault = TRUNCATED
+      fail(TRUNCATED)
       return 0
     }
     const byte = <u64>load<u8>(at++)
@@ -27,7 +34,7 @@ function readLongSlowly(): i64 {
       return <i64>(value >> 1) ^ -(<i64>(value & 1))
     }
   }
-  fault = VARINT_TOO_LONG
+  fail(VARINT_TOO_LONG)
   return 0
 }
 
@@ -52,7 +59,7 @@ function readLong(): i64 {
 function readBytes(): usize {
   const length = readLong()
   if (<u64>length > <u64>(limit - cursor)) {
-    if (fault == 0) fault = length < 0 ? LENGTH_INVALID : TRUNCATED
+    fail(length < 0 ? LENGTH_INVALID : TRUNCATED)
     return cursor
   }
   const start = cursor
@@ -70,7 +77,7 @@ function readOptional(base: usize, startAt: usize, endAt: usize): void {
     store<i32>(endAt, -1)
     return
   }
-  if (branch != 1) fault = UNION_INVALID
+  if (branch != 1) fail(UNION_INVALID)
   const start = readBytes()
   store<i32>(startAt, <i32>(start - base))
   store<i32>(endAt, <i32>(cursor - base))
@@ -78,8 +85,8 @@ function readOptional(base: usize, startAt: usize, endAt: usize): void {
 
 /**
  * Reads `n` Avro records, which must be all that the `length` bytes at `source` hold, into columns with room for `n` messages and
- * `h` headers; spans count from `source`. Gives the number of headers or an error; then `result` (8 bytes) gets the row and the
- * offset (u32 each) at which it was found. Positions must rise.
+ * `h` headers; spans count from `source`. Gives the number of headers or an error; then `result` (8 bytes) gets the row in
+ * which it was found and the offset up to which it was read (u32 each). Positions must rise.
  */
 export function readRows(source: usize, length: u32, columns: usize, n: u32, h: u32, result: usize): i32 {
   cursor = source
@@ -98,8 +105,8 @@ export function readRows(source: usize, length: u32, columns: usize, n: u32, h: 
     const position = readLong()
     const timestamp = readLong()
     if (fault != 0) break
-    if (position > SAFE || position < -SAFE || timestamp > SAFE || timestamp < -SAFE) fault = UNSAFE_INTEGER
-    else if (position <= last) fault = POSITION_NOT_RISING
+    if (position > SAFE || position < -SAFE || timestamp > SAFE || timestamp < -SAFE) fail(UNSAFE_INTEGER)
+    else if (position <= last) fail(POSITION_NOT_RISING)
     if (fault != 0) break
     last = position
     store<f64>(columns + (row << 3), <f64>position)
@@ -116,13 +123,13 @@ export function readRows(source: usize, length: u32, columns: usize, n: u32, h: 
       let blockEnd: usize = 0
       if (count < 0) {
         const size = readLong()
-        if (<u64>size > <u64>(limit - cursor)) fault = fault != 0 ? fault : size < 0 ? LENGTH_INVALID : TRUNCATED
+        if (<u64>size > <u64>(limit - cursor)) fail(size < 0 ? LENGTH_INVALID : TRUNCATED)
         blockEnd = cursor + <usize>size
         count = -count
       }
       // Two bytes are the least that a header takes; the count that has no positive twin fails here too.
-      if (<u64>count > <u64>(limit - cursor) >> 1) fault = fault != 0 ? fault : TRUNCATED
-      if (fault == 0 && <u64>count > <u64>(h - header)) fault = HEADERS_FULL
+      if (<u64>count > <u64>(limit - cursor) >> 1) fail(TRUNCATED)
+      if (<u64>count > <u64>(h - header)) fail(HEADERS_FULL)
       if (fault != 0) break
       for (const end = header + <u32>count; header < end && fault == 0; header++) {
         let name = nameStart + (header << 2)
@@ -132,13 +139,13 @@ export function readRows(source: usize, length: u32, columns: usize, n: u32, h: 
         name += headerStep << 1
         readOptional(source, name, name + headerStep)
       }
-      if (blockEnd != 0 && cursor != blockEnd && fault == 0) fault = LENGTH_INVALID
+      if (blockEnd != 0 && cursor != blockEnd) fail(LENGTH_INVALID)
     }
     spans += step << 1
     readOptional(source, spans, spans + step)
     if (fault != 0) break
   }
-  if (fault == 0 && cursor != limit) fault = TRAILING_BYTES
+  if (cursor != limit) fail(TRAILING_BYTES)
   if (fault != 0) {
     store<u32>(result, row)
     store<u32>(result, <u32>(cursor - source), 4)

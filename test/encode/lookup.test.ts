@@ -1,0 +1,152 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
+import { encodeBlock } from '../../src/encode/avro-block.ts'
+import type { BlockFilter, LookupField } from '../../src/encode/block.ts'
+import {
+  assembleLookup,
+  bucketsFor,
+  buildFilter,
+  lookupHash,
+  presenceHash,
+  probeSlice,
+  sliceOf,
+} from '../../src/encode/lookup.ts'
+import { messagesArbitrary } from '../batch/message-arbitrary.ts'
+import { filterTwin, xxhash64Twin } from '../kernel/twins.ts'
+import { filterHolds } from './filter-holds.ts'
+
+const encoder = new TextEncoder()
+const hashOf = (value: Uint8Array | string) => lookupHash(typeof value === 'string' ? encoder.encode(value) : value)
+const hashBytes = (hashes: readonly bigint[]) => new Uint8Array(BigUint64Array.from(hashes).buffer)
+
+async function filterOf(messages: readonly MessageInput[], field: LookupField): Promise<BlockFilter> {
+  return (await encodeBlock(batchOf(messages), { codec: 'null', lookups: [field] })).filters[0]!
+}
+
+describe('bucketsFor', () => {
+  it.each([
+    { distinct: 0, buckets: 1 },
+    { distinct: 1, buckets: 1 },
+    { distinct: 18, buckets: 1 },
+    { distinct: 19, buckets: 2 },
+    { distinct: 100, buckets: 8 },
+    { distinct: 585, buckets: 32 },
+    { distinct: 586, buckets: 64 },
+    { distinct: 4000, buckets: 256 },
+    { distinct: 10_000, buckets: 576 },
+    { distinct: 1e9, buckets: 1 << 20 },
+  ])('is $buckets for $distinct distinct values', ({ distinct, buckets }) => {
+    expect(bucketsFor(distinct)).toBe(buckets)
+  })
+})
+
+describe('buildFilter', () => {
+  it('equals its twin over the distinct hashes', () => {
+    const hash = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.constantFrom(0n, 1n, 2n ** 32n, 2n ** 64n - 1n))
+    fc.assert(
+      fc.property(fc.array(hash, { maxLength: 200 }), fc.integer({ min: 1, max: 20 }), (hashes, times) => {
+        const distinct = [...new Set(hashes)]
+        const repeated = Array.from({ length: times }, () => hashes).flat()
+        const filter = buildFilter('key', hashBytes(repeated))
+        expect(filter.buckets).toBe(bucketsFor(distinct.length))
+        expect(Buffer.compare(filter.bits, filterTwin(distinct, filter.buckets))).toBe(0)
+      }),
+    )
+  })
+})
+
+describe('filters of a block', () => {
+  it('hold every key and id that is not null, and nothing else', async () => {
+    await fc.assert(
+      fc.asyncProperty(messagesArbitrary({ minLength: 1 }), async (messages) => {
+        const block = await encodeBlock(batchOf(messages), { codec: 'null', lookups: ['key', 'id'] })
+        for (const [index, values] of [messages.map(({ key }) => key), messages.map(({ id }) => id)].entries()) {
+          const bytes = values
+            .filter((value) => value !== null && value !== undefined)
+            .map((value) => Buffer.from(value as string))
+          const distinct = [...new Set(bytes.map((value) => xxhash64Twin(value)))]
+          expect(Buffer.compare(block.filters[index]!.bits, filterTwin(distinct, bucketsFor(distinct.length)))).toBe(0)
+        }
+      }),
+    )
+  })
+  it('hold the values of the one header they are for, every one of a repeated header, and that it is there', async () => {
+    const headers = [
+      { name: 'type', value: 'order' },
+      { name: 'type', value: 'refund' },
+      { name: 'types', value: 'longer' },
+      { name: 'typo', value: 'other' },
+    ]
+    const filter = await filterOf([{ position: 0, timestamp: 0, headers }], 'header:type')
+    expect(['order', 'refund', 'longer', 'other'].map((value) => filterHolds(filter, hashOf(value)))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
+    expect(filterHolds(filter, presenceHash)).toBe(true)
+  })
+  it('know a header that is there with a null value from one that is not there', async () => {
+    const present = await filterOf([{ position: 0, timestamp: 0, headers: [{ name: 'flag', value: null }] }], 'header:flag')
+    const absent = await filterOf([{ position: 0, timestamp: 0, headers: [{ name: 'other', value: null }] }], 'header:flag')
+    expect([present, absent].map((filter) => filterHolds(filter, presenceHash))).toEqual([true, false])
+    expect(filterHolds(present, hashOf(''))).toBe(false)
+  })
+  it('take header names of any length and character', async () => {
+    for (const name of ['', 'ž', '🙂'.repeat(2000)]) {
+      const filter = await filterOf([{ position: 0, timestamp: 0, headers: [{ name, value: 'v' }] }], `header:${name}`)
+      expect(filterHolds(filter, hashOf('v'))).toBe(true)
+    }
+  })
+  it('answer wrongly for about one of a thousand values that are not there', async () => {
+    for (const count of [500, 4000]) {
+      const messages = Array.from({ length: count }, (_, i) => ({ position: i, timestamp: 0, key: `user-${i}` }))
+      const filter = await filterOf(messages, 'key')
+      let wrong = 0
+      for (let i = 0; i < 5000; i++) if (filterHolds(filter, hashOf(`absent-${i}`))) wrong++
+      expect(wrong / 5000).toBeLessThan(0.005)
+    }
+  })
+})
+
+describe('a segment', () => {
+  /** Blocks of the given numbers of keys: `block-key`. */
+  const segmentOf = (sizes: readonly number[], offset: number) =>
+    assembleLookup(
+      sizes.map((size, block) =>
+        buildFilter('key', hashBytes(Array.from({ length: size }, (_, key) => xxhash64Twin(encoder.encode(`${block}-${key}`))))),
+      ),
+      offset,
+    )
+
+  it.each([
+    { sizes: [1, 300, 20, 0], slices: 1, because: 'all filters are small' },
+    { sizes: [3000, 1, 100, 0, 5000, 600], slices: 64, because: 'one is large, and the small ones are stretched' },
+  ])('finds every value by one of $slices slices: $because', ({ sizes, slices }) => {
+    const offset = 1000
+    const { lookup, bytes } = segmentOf(sizes, offset)
+    expect(lookup).toMatchObject({ field: 'key', slices, offset, bytes: bytes.byteLength })
+    let asked = 0
+    let wrong = 0
+    for (const [block, size] of sizes.entries()) {
+      for (let key = 0; key < size; key += 7) {
+        const hash = hashOf(`${block}-${key}`)
+        const { start, end } = sliceOf(lookup, hash)
+        expect(end - start).toBe(bytes.byteLength / slices)
+        expect(start >= offset && end <= offset + bytes.byteLength).toBe(true)
+        const found = probeSlice(lookup, bytes.subarray(start - offset, end - offset), hash)
+        expect(found).toContain(block)
+        asked++
+        wrong += found.length - 1
+      }
+    }
+    expect(wrong / (asked * sizes.length)).toBeLessThan(0.01)
+  })
+  it('has nothing where no message had a value', () => {
+    const { lookup, bytes } = segmentOf([0, 0], 0)
+    const hash = hashOf('anything')
+    const { start, end } = sliceOf(lookup, hash)
+    expect(probeSlice(lookup, bytes.subarray(start, end), hash)).toEqual([])
+  })
+})

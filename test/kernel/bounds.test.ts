@@ -1,0 +1,138 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { batchOf } from '../../src/batch/builder.ts'
+import { columnsBytes, writeColumns } from '../../src/kernel/columns.ts'
+import { createKernel, SLACK_BYTES } from '../../src/kernel/kernel.ts'
+import { snappyCompress } from '../../src/kernel/snappy.ts'
+import { messagesArbitrary } from '../batch/message-arbitrary.ts'
+import { writeRecordsTwin } from './avro-twin.ts'
+
+const kernel = createKernel(1 << 20)
+const { exports, bytes } = kernel
+const ARENA_BYTES = 1 << 17
+const base = kernel.arenaStart
+
+/** Fills the arena with one byte, puts `input` at `at`, calls, and gives the result with every byte of the arena afterwards. */
+function callIn(fill: number, input: { at: number; bytes: Uint8Array }, call: () => number) {
+  bytes.fill(fill, base, base + ARENA_BYTES)
+  bytes.set(input.bytes, input.at)
+  const result = call()
+  return { result, after: bytes.slice(base, base + ARENA_BYTES) }
+}
+
+/** Expects all bytes outside of the regions to be `fill` still. */
+function expectUntouched(after: Uint8Array, fill: number, regions: readonly { from: number; to: number }[]): void {
+  const copy = after.slice()
+  for (const { from, to } of regions) copy.fill(fill, from - base, to - base)
+  expect(copy.every((byte) => byte === fill)).toBe(true)
+}
+
+/** Changes bytes and cuts: what disks and strangers do to data. */
+const damage = fc.record({ changes: fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }), cut: fc.nat(8) })
+const damaged = (whole: Uint8Array, { changes, cut }: { changes: [number, number][]; cut: number }) => {
+  const copy = whole.slice(0, whole.length - (whole.length > 0 ? cut % whole.length : 0))
+  for (const [at, value] of changes) if (copy.length > 0) copy[at % copy.length] = value
+  return copy
+}
+
+describe('kernel functions on hostile input', () => {
+  it('readRows: what lies around its input changes nothing, and nothing outside of its regions is written', () => {
+    fc.assert(
+      fc.property(messagesArbitrary(), damage, fc.nat(3), fc.nat(20), (messages, harm, more, headers) => {
+        const input = damaged(writeRecordsTwin(messages), harm)
+        const count = messages.length + more
+        const result = base + 4096
+        const columns = result + 64
+        const source = columns + columnsBytes(count, headers) + 4096
+        const call = () => exports.readRows(source, input.length, columns, count, headers, result)
+        const outcomes = [0, 0xff].map((fill) => {
+          const { result: returned, after } = callIn(fill, { at: source, bytes: input }, call)
+          expectUntouched(after, fill, [
+            { from: result, to: columns + columnsBytes(count, headers) },
+            { from: source, to: source + input.length },
+          ])
+          return returned
+        })
+        expect(outcomes[0]).toBe(outcomes[1])
+      }),
+      { numRuns: 500 },
+    )
+  })
+  it('snappyDecompress: the same', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 1, max: 40 }), damage, (part, times, harm) => {
+        const input = damaged(snappyCompress(Uint8Array.from(Array.from({ length: times }, () => [...part]).flat())), harm)
+        const source = base + 4096
+        const out = source + input.length + 4096
+        const length = callIn(0, { at: source, bytes: input }, () => exports.snappyLength(source, input.length)).result
+        if (length < 0 || length > 1 << 16) return
+        const outcomes = [0, 0xff].map((fill) => {
+          const { result, after } = callIn(fill, { at: source, bytes: input }, () =>
+            exports.snappyDecompress(source, input.length, out, length),
+          )
+          expectUntouched(after, fill, [
+            { from: source, to: source + input.length },
+            { from: out, to: out + length },
+          ])
+          return { result, out: result < 0 ? undefined : after.slice(out - base, out - base + length) }
+        })
+        expect(outcomes[0]).toEqual(outcomes[1])
+      }),
+      { numRuns: 500 },
+    )
+  })
+  it('writeRows and measureRows: nothing is written behind the measured bound and its slack', () => {
+    fc.assert(
+      fc.property(messagesArbitrary({ minLength: 1 }), (messages) => {
+        const batch = batchOf(messages)
+        const headers = batch.headerFrom[batch.count]!
+        const result = base
+        const columns = base + 64
+        const payload = columns + columnsBytes(batch.count, headers) + 64
+        const out = payload + batch.bytes.byteLength + SLACK_BYTES
+        bytes.fill(0xa5, base, base + ARENA_BYTES)
+        writeColumns(kernel, columns, batch, 0, batch.count)
+        bytes.set(batch.bytes, payload)
+        expect(exports.measureRows(columns, batch.count, headers, batch.bytes.byteLength, result)).toBe(0)
+        const bound = kernel.f64[result / 8 + 1]!
+        expect(exports.writeRows(columns, batch.count, headers, 0, payload, out, 0, 0x7fffffff, result)).toBe(batch.count)
+        expect(kernel.i32[result / 4]).toBeLessThanOrEqual(bound)
+        expect(bytes.subarray(out + bound + SLACK_BYTES, base + ARENA_BYTES).every((byte) => byte === 0xa5)).toBe(true)
+      }),
+    )
+  })
+  it('measureRows refuses columns that point outside, wherever they do', () => {
+    const batch = batchOf([
+      { position: 5, timestamp: 1, key: 'key', value: 'value', id: 'id', headers: [{ name: 'n', value: 'v' }] },
+    ])
+    const columns = base + 64
+    const measure = (change: (i32: Int32Array, at: number) => void) => {
+      writeColumns(kernel, columns, batch, 0, 1)
+      change(kernel.i32, columns / 4 + 4)
+      return exports.measureRows(columns, 1, 1, batch.bytes.byteLength, base)
+    }
+    expect(measure(() => undefined)).toBe(0)
+    // Starts and ends of key, value and id, then (behind two of headerFrom) of the header's name and value.
+    for (const column of [0, 1, 2, 3, 4, 5, 8, 9, 10, 11]) {
+      for (const value of [-2, -0x8000_0000, 0x7fff_ffff, batch.bytes.byteLength + 1]) {
+        expect(
+          measure((i32, at) => (i32[at + column] = value)),
+          `column ${column}, ${value}`,
+        ).toBe(-10)
+      }
+    }
+    expect(
+      measure((i32, at) => (i32[at + 8] = -1)),
+      'a name that is null',
+    ).toBe(-10)
+    for (const [first, second] of [
+      [0, 2],
+      [1, 0],
+      [0, -1],
+      [0, 0],
+    ] as const) {
+      const result = measure((i32, at) => i32.set([first, second], at + 6))
+      expect(result, `headerFrom ${first}, ${second}`).toBe(-10)
+    }
+  })
+})
