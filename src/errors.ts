@@ -55,6 +55,7 @@ export const errorTable = {
   FOLDER_IN_USE: meaning(409, 8),
   ADDRESS_IN_USE: meaning(409, 8),
   VERIFY_FAILED: meaning(500, 5),
+  SOURCE_DIFFERS: meaning(500, 5),
   OUTPUT_FAILED: meaning(500, 6),
   DELIVERY_FAILED: meaning(502, 7, true),
   JOB_CONFLICT: meaning(409, 8),

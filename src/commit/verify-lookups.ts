@@ -1,0 +1,84 @@
+import { headersAt, idAt, keyAt } from '../batch/view.ts'
+import type { MessageBatch } from '../batch/batch.ts'
+import type { BlockFilter, LookupField } from '../encode/block.ts'
+import { lookupHash, type LookupHash, presenceHash, probeSlice, sliceOf } from '../encode/lookup.ts'
+import { RawBlockBuilder } from '../encode/raw-block.ts'
+import type { SegmentEntry, SegmentLookup } from './commit.ts'
+
+const BUCKET_BYTES = 32
+const encoder = new TextEncoder()
+
+/** What the filters of one block do not find though the block holds it. */
+export interface LookupFault {
+  readonly field: LookupField
+  readonly position: number
+}
+
+/**
+ * The first message of each field that the filters of block `ordinal` would not find; `lookupBytes` are all those of the commit.
+ * The filters are made again from the messages: where every bit of theirs is set, nothing can be missed, and no message is looked at.
+ */
+export function lookupFaults(
+  segment: SegmentEntry,
+  ordinal: number,
+  batch: MessageBatch,
+  lookupBytes: Uint8Array,
+): LookupFault[] {
+  if (segment.lookups.length === 0) return []
+  const builder = new RawBlockBuilder(
+    segment.lookups.map(({ field }) => field),
+    { blockBytes: Infinity },
+  )
+  builder.append(batch, 0)
+  const { filters } = builder.seal()
+  const faults: LookupFault[] = []
+  for (const [i, lookup] of segment.lookups.entries()) {
+    if (holdsAll(lookup, ordinal, filters[i]!, lookupBytes)) continue
+    const row = missedRow(lookup, ordinal, batch, lookupBytes)
+    if (row !== undefined) faults.push({ field: lookup.field, position: batch.positions[row]! })
+  }
+  return faults
+}
+
+/** Whether the stored filter has every bit of `filter`, bucket by bucket. */
+function holdsAll(lookup: SegmentLookup, ordinal: number, filter: BlockFilter, lookupBytes: Uint8Array): boolean {
+  const buckets = lookup.buckets[ordinal]!
+  const part = buckets / lookup.slices
+  const before = lookup.buckets.slice(0, ordinal).reduce((sum, count) => sum + count, 0) / lookup.slices
+  const sliceBytes = lookup.bytes / lookup.slices
+  for (let bucket = 0; bucket < buckets; bucket++) {
+    const slice = Math.floor(bucket / part)
+    const stored = lookup.offset + slice * sliceBytes + (before + bucket - slice * part) * BUCKET_BYTES
+    const made = Math.floor((bucket * filter.buckets) / buckets) * BUCKET_BYTES
+    for (let i = 0; i < BUCKET_BYTES; i++) {
+      const bits = filter.bits[made + i]!
+      if ((lookupBytes[stored + i]! & bits) !== bits) return false
+    }
+  }
+  // Smaller filters than ours put several of our buckets into one.
+  return buckets >= filter.buckets
+}
+
+/** The first message that a look-up by this field would miss; asked as a reader asks. */
+function missedRow(lookup: SegmentLookup, ordinal: number, batch: MessageBatch, lookupBytes: Uint8Array): number | undefined {
+  for (let row = 0; row < batch.count; row++) {
+    for (const hash of hashesAt(batch, row, lookup.field)) {
+      const { start, end } = sliceOf(lookup, hash)
+      if (!probeSlice(lookup, lookupBytes.subarray(start, end), hash).includes(ordinal)) return row
+    }
+  }
+  return undefined
+}
+
+function hashesAt(batch: MessageBatch, row: number, field: LookupField): LookupHash[] {
+  if (field === 'key') return hashesOf(keyAt(batch, row))
+  if (field === 'id') {
+    const id = idAt(batch, row)
+    return hashesOf(id === null ? null : encoder.encode(id))
+  }
+  const name = field.slice('header:'.length)
+  const headers = headersAt(batch, row).filter((header) => header.name === name)
+  return headers.flatMap(({ value }) => [presenceHash, ...hashesOf(value)])
+}
+
+const hashesOf = (value: Uint8Array | null): LookupHash[] => (value === null ? [] : [lookupHash(value)])
