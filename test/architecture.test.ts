@@ -11,7 +11,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   batch: ['errors'],
   kernel: ['errors', 'batch'],
-  encode: ground,
+  encode: [...ground, 'store'],
   layout: ['errors'],
   source: [...ground, 'encode'],
   store: ['errors'],

@@ -88,10 +88,6 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   INDEX_GAP: { means: 'The index lacks a commit before the one that is to be added.', next: 'millpond index rebuild' },
   MEMBER_REPLACED: { means: 'Another process took the name of this member of a consumer group.' },
   SOURCE_DIFFERS: { means: 'The archive and its source say different things of the same position.' },
-  FOLDER_IN_USE: {
-    means: 'Another `millpond serve` runs on this folder.',
-    next: 'stop the other one, or give this one its own --dir',
-  },
   ADDRESS_IN_USE: { means: 'Something else listens at this address.', next: 'set another http.port, or 0 for a free one' },
   VERIFY_FAILED: { means: 'The archive is not what it should be; the report says where.' },
   OUTPUT_FAILED: { means: 'What a command has to say could not be written.' },

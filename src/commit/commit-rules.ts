@@ -1,4 +1,5 @@
-import type { BlockEntry, Commit, CommitDraft, DeadLetter, Gap, SegmentEntry } from './commit.ts'
+import type { Commit, CommitDraft, DeadLetter, Gap } from './commit.ts'
+import type { BlockEntry, SegmentEntry } from '../encode/segment.ts'
 
 const HASH = /^[0-9a-f]{64}$/u
 const MAX_UINT32 = 2 ** 32 - 1

@@ -3,7 +3,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import type { BlockFilter, LookupField } from '../encode/block.ts'
 import { lookupHash, type LookupHash, presenceHash, probeSlice, sliceOf } from '../encode/lookup.ts'
 import { RawBlockBuilder } from '../encode/raw-block.ts'
-import type { SegmentEntry, SegmentLookup } from './commit.ts'
+import type { SegmentEntry, SegmentLookup } from '../encode/segment.ts'
 
 const BUCKET_BYTES = 32
 const encoder = new TextEncoder()

@@ -6,7 +6,7 @@
  * order, the buckets from s/64 to (s + 1)/64 of all; smaller filters (their buckets are a power of two) are stretched to 64 by repeating
  * each bucket, which leaves every hash where it belongs. Otherwise there is one slice. So a look-up reads one slice, a 64th.
  */
-import type { SegmentLookup } from '../commit/commit.ts'
+import type { SegmentLookup } from './segment.ts'
 import { type Hash64, xxhash64 } from '../kernel/checksum.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { SLACK_BYTES, withKernel } from '../kernel/kernel.ts'

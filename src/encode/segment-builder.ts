@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { BlockEntry, SegmentEntry, SegmentLookup } from '../commit/commit.ts'
+import type { BlockEntry, SegmentEntry, SegmentLookup } from './segment.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import { avroFileHeader, blockFrame, SYNC_BYTES } from './avro-file.ts'

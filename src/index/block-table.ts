@@ -1,4 +1,4 @@
-import type { BlockEntry, SegmentLookup } from '../commit/commit.ts'
+import type { BlockEntry, SegmentLookup } from '../encode/segment.ts'
 import type { LookupField } from '../encode/block.ts'
 import { NumberReader, NumberWriter } from './numbers.ts'
 

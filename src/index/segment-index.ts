@@ -1,4 +1,5 @@
-import type { BlockEntry, SegmentEntry, SegmentLookup, StoredCommit } from '../commit/commit.ts'
+import type { StoredCommit } from '../commit/commit.ts'
+import type { BlockEntry, SegmentEntry, SegmentLookup } from '../encode/segment.ts'
 import type { LaneId } from '../source/lane.ts'
 
 /** A lane as the index knows it. */

@@ -1,5 +1,5 @@
 import type { MessageBatch } from '../batch/batch.ts'
-import type { BlockEntry } from '../commit/commit.ts'
+import type { BlockEntry } from '../encode/segment.ts'
 import { checkStoredBlock, decodeStoredBlock } from '../encode/avro-file.ts'
 import { isMillpondError, MillpondError, wrapError } from '../errors.ts'
 import { sameLane } from '../index/lane-order.ts'

@@ -1,4 +1,4 @@
-import type { BlockEntry, SegmentLookup } from '../commit/commit.ts'
+import type { BlockEntry, SegmentLookup } from '../encode/segment.ts'
 import { lookupHash, presenceHash, probeSlice, sliceOf } from '../encode/lookup.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
 import { rangeMayHold } from '../index/segment-directory.ts'

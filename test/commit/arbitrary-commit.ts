@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
-import type { BlockEntry, Commit, DeadLetter, Gap, SegmentEntry, SegmentLookup } from '../../src/commit/commit.ts'
+import type { Commit, DeadLetter, Gap } from '../../src/commit/commit.ts'
+import type { BlockEntry, SegmentEntry, SegmentLookup } from '../../src/encode/segment.ts'
 
 /** A commit that keeps every rule, and the look-up bytes that belong to it. */
 export interface CommitSample {

@@ -1,4 +1,5 @@
-import type { BlockEntry, CommitDraft, SegmentEntry } from '../../src/commit/commit.ts'
+import type { CommitDraft } from '../../src/commit/commit.ts'
+import type { BlockEntry, SegmentEntry } from '../../src/encode/segment.ts'
 import { segmentKey } from '../../src/layout/millpond.ts'
 import type { LaneId } from '../../src/source/lane.ts'
 import { hashOf } from './arbitrary-commit.ts'

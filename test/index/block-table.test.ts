@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { BlockEntry, SegmentLookup } from '../../src/commit/commit.ts'
+import type { BlockEntry, SegmentLookup } from '../../src/encode/segment.ts'
 import { decodeTables, encodeTables } from '../../src/index/block-table.ts'
 import { decodeRanges, encodeRanges } from '../../src/index/segment-directory.ts'
 

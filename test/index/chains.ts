@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { BlockEntry, SegmentEntry, StoredCommit } from '../../src/commit/commit.ts'
+import type { StoredCommit } from '../../src/commit/commit.ts'
+import type { BlockEntry, SegmentEntry } from '../../src/encode/segment.ts'
 import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../../src/index/segment-index.ts'
 import type { LaneId } from '../../src/source/lane.ts'
 

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
-import type { SegmentEntry, StoredCommit } from '../../commit/commit.ts'
+import type { StoredCommit } from '../../commit/commit.ts'
+import type { SegmentEntry } from '../../encode/segment.ts'
 import { MillpondError } from '../../errors.ts'
 import { decodeTables, encodeTables } from '../../index/block-table.ts'
 import { decodeRanges, encodeRanges, rangeMayHold } from '../../index/segment-directory.ts'

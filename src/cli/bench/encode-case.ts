@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { MessageBatch } from '../../batch/batch.ts'
-import type { SegmentEntry } from '../../commit/commit.ts'
+import type { SegmentEntry } from '../../encode/segment.ts'
 import { decodeStoredBlock } from '../../encode/avro-file.ts'
 import type { EncodedBlock } from '../../encode/block.ts'
 import { createBlockEncoder } from '../../encode/block-encoder.ts'
