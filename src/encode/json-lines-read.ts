@@ -6,7 +6,7 @@ import { type Kernel, SLACK_BYTES, withKernel } from '../kernel/kernel.ts'
 import { COLUMNS_FULL, jsonError } from './json-lines-errors.ts'
 
 /** What lines are: messages as objects, or values as they are. */
-export type JsonLineMode = 'envelope' | 'value'
+type JsonLineMode = 'envelope' | 'value'
 
 export interface JsonReadOptions {
   /** Timestamp of messages that bring none, ms. */

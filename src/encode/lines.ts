@@ -6,7 +6,7 @@ export interface LineChunk {
   readonly firstLine: number
 }
 
-export interface SplitOptions {
+interface SplitOptions {
   /** Bytes of a chunk; only a chunk of one longer line has more. */
   readonly chunkBytes: number
   /** The most bytes of a line that are gathered; lines that fit a chunk are not looked at. */

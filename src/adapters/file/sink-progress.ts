@@ -17,7 +17,7 @@ export interface SinkProgress {
 }
 
 /** Where the progress of the file at `path` is kept. */
-export const progressPath = (path: string): string => `${path}.millpond-progress`
+const progressPath = (path: string): string => `${path}.millpond-progress`
 
 /** Replaces what is kept, durably. */
 export async function writeProgress(path: string, progress: SinkProgress): Promise<void> {

@@ -4,7 +4,7 @@ import { MillpondError } from '../../errors.ts'
 import { fileFailure } from './sink-file.ts'
 
 /** What a file of JSON lines says of the messages in it. */
-export interface ScannedLines {
+interface ScannedLines {
   /** Behind the last whole line. */
   readonly bytes: number
   /** By origin, as `originPrefix` names it, the position behind the last one that is there. */
