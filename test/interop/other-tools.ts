@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millpond', 'interop')
+
+/** What runs another implementation of Avro: `exchange` with the arguments that its program documents. */
+export interface OtherTool {
+  readonly name: string
+  /** Why it cannot run here; undefined where it can. */
+  readonly missing: string | undefined
+  exchange(args: readonly string[]): Promise<void>
+}
+
+/** Fills a folder of the cache once: what fails or is killed leaves no folder, and two that fill it at once do no harm. */
+async function filled(key: string, fill: (folder: string) => Promise<unknown>): Promise<string> {
+  const folder = join(cache, key)
+  if (existsSync(folder)) return folder
+  const unfinished = `${folder}.${process.pid}`
+  mkdirSync(unfinished, { recursive: true })
+  try {
+    await fill(unfinished)
+    if (!existsSync(folder)) renameSync(unfinished, folder)
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true })
+  }
+  return folder
+}
+
+async function open(name: string, prepare: () => Promise<(args: readonly string[]) => Promise<unknown>>): Promise<OtherTool> {
+  try {
+    const exchange = await prepare()
+    return { name, missing: undefined, exchange: async (args) => void (await exchange(args)) }
+  } catch (error) {
+    const missing = error instanceof Error ? error.message : String(error)
+    return { name, missing, exchange: () => Promise.reject(error) }
+  }
+}
+
+const pythonPackages = ['fastavro==1.12.1', 'cramjam==2.14.0', 'zstandard==0.25.0']
+
+/** fastavro of PyPI, installed on first use. */
+export const openFastavro = (): Promise<OtherTool> =>
+  open('fastavro', async () => {
+    const { stdout: version } = await run('python3', [
+      '-c',
+      'import sys, platform; print(*sys.version_info[:2], platform.machine())',
+    ])
+    const key = `${pythonPackages.join(' ')} python ${version.trim()}`.replaceAll(/[^\w.]+/g, '-')
+    const packages = await filled(key, (folder) =>
+      run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, ...pythonPackages]),
+    )
+    return (args) => run('python3', [here('exchange.py'), ...args], { env: { ...process.env, PYTHONPATH: packages } })
+  })
+
+/** Apache Avro for Java of Maven Central, installed on first use. */
+export const openJavaAvro = (): Promise<OtherTool> =>
+  open('Apache Avro for Java', async () => {
+    const pom = here('pom.xml')
+    await run('java', ['-version'])
+    const key = `java-${createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 16)}`
+    const jars = await filled(key, (folder) =>
+      run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${folder}`]),
+    )
+    return (args) =>
+      run('java', ['-Dorg.slf4j.simpleLogger.defaultLogLevel=off', '-cp', join(jars, '*'), here('Exchange.java'), ...args])
+  })
