@@ -52,7 +52,6 @@ export const errorTable = {
   INDEX_CORRUPT: meaning(500, 5),
   INDEX_UNAVAILABLE: meaning(503, 6, true),
   INDEX_GAP: meaning(500, 5),
-  FOLDER_IN_USE: meaning(409, 8),
   ADDRESS_IN_USE: meaning(409, 8),
   VERIFY_FAILED: meaning(500, 5),
   SOURCE_DIFFERS: meaning(500, 5),

@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs'
+import type { Config } from '../config/config.ts'
+import { nearest } from '../config/nearest.ts'
+import { MillpondError } from '../errors.ts'
+import { followChains } from '../index/follow.ts'
+import type { SegmentIndex } from '../index/segment-index.ts'
+import type { Archive } from '../search/read.ts'
+import type { Store } from '../store/store.ts'
+import { type Log, openIndex, openLog, openStore } from '../wiring.ts'
+
+/** An archive that can be read, closed by whoever opened it. */
+export interface OpenArchive extends Archive, AsyncDisposable {
+  readonly store: Store
+  readonly index: SegmentIndex
+}
+
+/**
+ * Opens the archive to read it. Unless `follow` is false the index first takes the commits that it does not have, so that everything that
+ * is archived is found, whether another process keeps the index or not.
+ */
+export async function openArchive(
+  config: Config,
+  { follow, signal }: { follow: boolean; signal: AbortSignal },
+): Promise<OpenArchive> {
+  await using opened = new AsyncDisposableStack()
+  const store = opened.use(await openStore(config, 'read'))
+  const index = opened.use(await openIndex(config))
+  if (follow) await followChains(store, index, {}, signal)
+  const kept = opened.move()
+  return { store, index, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+/** Opens the log, unless there is none yet: who only reads must not make one. */
+export async function openLogIfThere(config: Config): Promise<Log | undefined> {
+  return existsSync(config.local.path) ? openLog(config) : undefined
+}
+
+/** @throws MillpondError `TOPIC_UNKNOWN` for a topic that is not among these, with the nearest name that is. */
+export function requireTopic(topic: string, known: readonly string[], where: string): void {
+  if (known.includes(topic)) return
+  const near = nearest(topic, known)
+  const hint = near === undefined ? '' : `; did you mean ${near}?`
+  throw new MillpondError('TOPIC_UNKNOWN', `there is no topic ${topic} in ${where}${hint}`, { details: { topic } })
+}
+
+/** As `requireTopic`, for a topic of the archive. */
+export async function requireArchivedTopic({ index }: Archive, topic: string | undefined): Promise<void> {
+  if (topic === undefined) return
+  if ((await index.lanes(topic)).length > 0) return
+  requireTopic(topic, [...new Set((await index.lanes()).map((lane) => lane.topic))], 'the archive')
+}
