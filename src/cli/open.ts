@@ -35,6 +35,11 @@ export async function openLogIfThere(config: Config): Promise<Log | undefined> {
   return existsSync(config.local.path) ? openLog(config) : undefined
 }
 
+/** Opens the archive, its index up to date, unless there is none yet. */
+export async function openArchiveIfThere(config: Config, signal: AbortSignal): Promise<OpenArchive | undefined> {
+  return existsSync(config.store.path) ? openArchive(config, { follow: true, signal }) : undefined
+}
+
 /** @throws MillpondError `TOPIC_UNKNOWN` for a topic that is not among these, with the nearest name that is. */
 export function requireTopic(topic: string, known: readonly string[], where: string): void {
   if (known.includes(topic)) return

@@ -1,0 +1,108 @@
+import { type Command, Option } from 'commander'
+import type { ArchiveEvent } from '../../archive.ts'
+import type { StoredCommit } from '../../commit/commit.ts'
+import type { Config } from '../../config/config.ts'
+import { type Cli, defineCommand } from '../command.ts'
+import { formatBytes, formatCount, formatDuration } from '../format.ts'
+import { archiveOptions, createDeadLetters, openIndex, openLog, openSource, openStore } from '../../wiring.ts'
+
+/** `millpond archive`: the archive loop alone. */
+export function archiveCommand(cli: Cli): Command {
+  return defineCommand('archive', {
+    summary: 'archive what the source holds, once or from now on',
+    description: `Archives the topics of \`source\` until it is stopped, and keeps the index behind it; with --once until everything that was there is
+archived. Any number may run at once, beside \`millpond serve\` too: they share the lanes. Stopping commits what was read.`,
+    examples: [
+      { run: 'millpond archive --once', does: 'everything that is there, then ends' },
+      { run: 'millpond archive', does: 'from now on' },
+    ],
+  })
+    .addOption(new Option('--once', 'end when everything that was there is archived'))
+    .action(async ({ once }: { readonly once?: true }) => {
+      const config = await cli.loadConfig()
+      await (once ? archiveOnce(cli, config) : archiveOn(cli, config))
+    })
+}
+
+/** What a run has archived. */
+interface Tally {
+  commits: number
+  segments: number
+  messages: number
+  bytes: number
+  deadLetters: number
+}
+
+function count(tally: Tally, event: ArchiveEvent): void {
+  if (event.kind === 'dead-lettered') tally.deadLetters += event.count
+  if (event.kind !== 'committed') return
+  tally.commits += 1
+  tally.segments += event.commit.segments.length
+  for (const segment of event.commit.segments) {
+    tally.messages += segment.count
+    tally.bytes += segment.bytes
+  }
+}
+
+async function archiveOnce(cli: Cli, config: Config): Promise<void> {
+  const { runArchive } = await import('../../archive.ts')
+  const { ownArchiveParts } = await import('../../api/archiving.ts')
+  const { followChains } = await import('../../index/follow.ts')
+  const { createLagWatch } = await import('../../api/lag.ts')
+  await using opened = new AsyncDisposableStack()
+  const log = opened.use(await openLog(config))
+  const store = opened.use(await openStore(config, 'write'))
+  const deadLetters = opened.use(createDeadLetters(config))
+  const source = opened.use(await openSource(config, log))
+  const index = opened.use(await openIndex(config))
+  const tally: Tally = { commits: 0, segments: 0, messages: 0, bytes: 0, deadLetters: 0 }
+  const startedMs = performance.now()
+  {
+    using progress = cli.progress({ label: 'archiving', state: () => ({ count: tally.messages, bytes: tally.bytes }) })
+    const onEvent = (event: ArchiveEvent): void => {
+      count(tally, event)
+      if (event.kind === 'lane-retrying')
+        progress.note(`${event.lane.topic}/${event.lane.lane} tries again: ${event.error.message}`)
+    }
+    await runArchive({ ...ownArchiveParts(), source, store, deadLetters, onEvent }, archiveOptions(config, true), cli.signal)
+  }
+  await followChains(store, index)
+  const milliseconds = Math.round(performance.now() - startedMs)
+  const left = (await createLagWatch(log, index).measure()).reduce((sum, { archive }) => sum + archive, 0)
+  if (cli.json) return cli.printJson({ ...tally, left, milliseconds })
+  const what = `${formatCount(tally.messages)} messages in ${formatCount(tally.segments)} segments (${formatBytes(tally.bytes)})`
+  await cli.print(`archived ${what} in ${formatDuration(milliseconds)}`)
+  if (tally.deadLetters > 0) await cli.print(`${formatCount(tally.deadLetters)} messages went to ${config.deadLetters.path}`)
+  if (left > 0)
+    await cli.print(
+      `${formatCount(left)} messages are not archived: they came since, are of topics not in source.topics, or in the hands of another archiver`,
+    )
+}
+
+async function archiveOn(cli: Cli, config: Config): Promise<void> {
+  const { keepArchiving, ownArchiveParts } = await import('../../api/archiving.ts')
+  const { startIndexing } = await import('../../api/indexing.ts')
+  const { createMetrics } = await import('../../api/metrics.ts')
+  const { createReadiness } = await import('../../api/readiness.ts')
+  const { createLogger } = await import('../logger.ts')
+  const logger = createLogger(config.log.level)
+  await using opened = new AsyncDisposableStack()
+  const log = opened.use(await openLog(config))
+  const store = opened.use(await openStore(config, 'write'))
+  const deadLetters = opened.use(createDeadLetters(config))
+  const source = opened.use(await openSource(config, log))
+  const index = opened.use(await openIndex(config))
+  const readiness = createReadiness()
+  const stopIndexing = new AbortController()
+  const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
+  const observers = { logger, metrics: createMetrics(), readiness, onCommit: (commit: StoredCommit) => indexing.add(commit) }
+  const parts = { ...ownArchiveParts(), source, store, deadLetters }
+  logger.info({ archive: store.name, log: log.path }, 'archiving')
+  try {
+    await keepArchiving(parts, () => archiveOptions(config, false), observers, cli.signal)
+  } finally {
+    stopIndexing.abort()
+    await indexing.done
+  }
+  logger.info('stopped')
+}

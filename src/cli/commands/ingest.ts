@@ -1,0 +1,112 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { MillpondError, wrapError } from '../../errors.ts'
+import { openLog } from '../../wiring.ts'
+import { type Cli, defineCommand } from '../command.ts'
+import { formatBytes, formatCount, formatDuration } from '../format.ts'
+import { createIngestion, type Ingestion, type IngestFormat } from '../ingestion.ts'
+import { wholeNumber } from '../parse.ts'
+
+interface IngestOptions {
+  readonly format: IngestFormat
+  readonly partitions?: number
+  readonly fromLine: number
+}
+
+/** One input, with its size where that is known. */
+interface Input {
+  readonly name: string
+  readonly bytes: number | undefined
+  open(): AsyncIterable<Uint8Array>
+}
+
+const READ_BYTES = 1024 * 1024
+
+/** `millpond ingest`: lines into the local log. */
+export function ingestCommand(cli: Cli): Command {
+  return defineCommand('ingest', {
+    summary: 'put lines of files or a pipe into a topic',
+    description: `Puts each line into the local log, durably, and makes the topic if it is new. With --format json (default) a line is an object such
+as {"key":"a","value":{"n":1},"headers":{"h":"x"},"timestamp":1795248000000,"id":"7"}; with --format lines it is a value as it is.
+
+A bad line ends it: every line before it is taken, none from it on. The error names the line, and --from-line goes on there.`,
+    examples: [
+      { run: 'millpond ingest orders orders.jsonl', does: 'a file of messages' },
+      { run: 'journalctl -f | millpond ingest log --format lines -', does: 'each line of a pipe as a value' },
+      { run: 'millpond ingest orders orders.jsonl --from-line 8', does: 'goes on behind a mended line' },
+    ],
+  })
+    .argument('<topic>', 'the topic')
+    .argument('[files...]', 'files; - or none is standard input')
+    .addOption(new Option('-f, --format <format>', 'what a line is').choices(['json', 'lines']).default('json'))
+    .addOption(
+      new Option('-p, --partitions <count>', 'partitions of the topic, if it is new').argParser(
+        wholeNumber('--partitions', 1, 1024),
+      ),
+    )
+    .addOption(
+      new Option('--from-line <line>', 'begin with this line of the only file')
+        .argParser(wholeNumber('--from-line', 1))
+        .default(1),
+    )
+    .action((topic: string, files: readonly string[], options: IngestOptions) => ingest(cli, topic, files, options))
+}
+
+async function ingest(cli: Cli, topic: string, files: readonly string[], options: IngestOptions): Promise<void> {
+  if (options.fromLine > 1 && files.length > 1) throw new MillpondError('USAGE', '--from-line needs exactly one file')
+  const inputs = await Promise.all((files.length === 0 ? ['-'] : files).map((file) => inputOf(cli, file)))
+  await using log = await openLog(await cli.loadConfig())
+  if (options.partitions !== undefined) {
+    const known = (await log.topics()).find(({ name }) => name === topic)
+    if (known === undefined) await log.createTopic(topic, { partitions: options.partitions })
+    else if (known.partitions !== options.partitions) {
+      throw new MillpondError('USAGE', `topic ${topic} has ${known.partitions} partitions already, which does not change`)
+    }
+  }
+  const startedMs = performance.now()
+  const ingestion = createIngestion((batch) => log.append(topic, batch), {
+    format: options.format,
+    nowMs: Date.now,
+    signal: cli.signal,
+  })
+  await takeAll(cli, ingestion, inputs, options.fromLine)
+  const seconds = (performance.now() - startedMs) / 1000
+  const { messages, bytes } = ingestion
+  if (cli.json) {
+    return cli.printJson({
+      topic,
+      messages,
+      bytes,
+      seconds: Math.round(seconds * 1000) / 1000,
+      messagesPerSecond: Math.round(messages / seconds),
+    })
+  }
+  const rate = `${formatCount(messages / seconds)}/s`
+  await cli.print(
+    `${formatCount(messages)} messages (${formatBytes(bytes)}) are in ${topic}, in ${formatDuration(seconds * 1000)}, ${rate}`,
+  )
+}
+
+async function takeAll(cli: Cli, ingestion: Ingestion, inputs: readonly Input[], fromLine: number): Promise<void> {
+  const total = inputs.every(({ bytes }) => bytes !== undefined) ? inputs.reduce((sum, { bytes }) => sum + bytes!, 0) : undefined
+  using _ = cli.progress({
+    label: 'ingesting',
+    state: () => ({
+      count: ingestion.messages,
+      bytes: ingestion.bytes,
+      ...(total === undefined || total === 0 ? {} : { fraction: Math.min(1, ingestion.bytes / total) }),
+    }),
+  })
+  for (const input of inputs) await ingestion.take(input.name, input.open(), fromLine)
+}
+
+async function inputOf(cli: Cli, file: string): Promise<Input> {
+  if (file === '-') return { name: 'standard input', bytes: undefined, open: () => cli.input }
+  try {
+    const { size } = await stat(file)
+    return { name: file, bytes: size, open: () => createReadStream(file, { highWaterMark: READ_BYTES }) }
+  } catch (error) {
+    throw wrapError(error, 'USAGE', `cannot read ${file}`)
+  }
+}
