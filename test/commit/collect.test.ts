@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../../src/adapters/memory/store.ts'
 import { openChain } from '../../src/commit/chain.ts'
@@ -102,5 +104,14 @@ describe('collectGarbage', () => {
     await collectGarbage(store, { ...tomorrow(), lane: '1' })
     await collectGarbage(store, { ...tomorrow(), topic: 'other' })
     expect(await keysOf(store)).toContain(passed)
+  })
+
+  it('is the only one that removes objects, but for the probe its own', () => {
+    const root = join(import.meta.dirname, '../../src')
+    const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+    const removing = files.filter((file) => /store\??\.delete\(/u.test(readFileSync(join(root, file), 'utf8')))
+    // The two wrappers pass the call on.
+    const expected = ['commit/collect.ts', 'store/metrics.ts', 'store/probe.ts', 'store/retry.ts']
+    expect(removing.map((file) => file.replaceAll('\\', '/')).sort()).toEqual(expected)
   })
 })

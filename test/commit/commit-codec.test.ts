@@ -140,6 +140,20 @@ describe('encodeCommit and decodeCommit', () => {
     }
   })
 
+  it('refuse a format, codec, look-up field or reason of a newer version by name', () => {
+    const [segment] = sample.commit.segments
+    const newer: Partial<Commit>[] = [
+      { segments: [{ ...segment!, format: 'parquet' as 'avro' }] },
+      { segments: [{ ...segment!, codec: 'lz4' as 'null' }] },
+      { segments: [{ ...segment!, lookups: [{ ...segment!.lookups[0]!, field: 'value' as 'key' }] }] },
+      { gaps: [{ ...sample.commit.gaps[0]!, reason: 'lost' as 'skipped' }] },
+    ]
+    for (const change of newer) {
+      const object = encodeCommit({ ...sample.commit, ...change }, sample.lookupBytes)
+      expect(() => decodeCommit(keyOf(sample.commit), object)).toThrow(expect.objectContaining({ code: 'FORMAT_UNSUPPORTED' }))
+    }
+  })
+
   it('take 1,000 blocks and 8 MB of look-up bytes in less than a tenth of a second', () => {
     const blocks = Array.from({ length: 1000 }, (_, i) => {
       return {
