@@ -55,7 +55,12 @@ export function createServer(parts: ServerParts, options: ServerOptions): Fastif
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: Math.min(options.requestTimeoutMs, 60_000) },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: Math.min(options.requestTimeoutMs, 60_000),
+      // How late a slow request is noticed; Node's half a minute would make short limits long.
+      connectionsCheckingInterval: Math.min(options.requestTimeoutMs, 30_000),
+    },
     frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
       const known = requestError(error)
       parts.metrics.requestsFailed.inc({ code: known.code })
@@ -76,6 +81,9 @@ function reportErrors(server: FastifyInstance, parts: ServerParts): void {
     parts.metrics.requestsFailed.inc({ code: known.code })
     if (known.httpStatus >= 500) parts.onError(known)
     if (known.retryable) void reply.header('retry-after', '1')
+    // Fastify would close the connection of a refused body. A caller that still sends then loses the answer to a reset, so Node reads
+    // the rest and throws it away, within the time that a request has.
+    void reply.removeHeader('connection')
     return reply.code(known.httpStatus).type(JSON_TYPE).send(errorJson(known))
   })
   server.setNotFoundHandler(() => {
