@@ -16,6 +16,9 @@ const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 /** A count for people: `1,234,567`. */
 export const formatCount = (count: number): string => grouped.format(count)
 
+/** A count with its word: `1 message`, `2,000 messages`. */
+export const formatMessages = (count: number): string => `${formatCount(count)} message${count === 1 ? '' : 's'}`
+
 /** A span of time for people: `12 ms`, `3.4 s`, `2 min 5 s`, `3 h 20 min`. */
 export function formatDuration(ms: number): string {
   if (ms < 999.5) return `${Math.round(ms)} ms`

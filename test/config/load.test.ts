@@ -53,7 +53,7 @@ archive: { memory: 256 MiB, blockBytes: 4096, lookups: { id: false, headers: [or
 local: { partitions: 2, retention: { maxAge: 7d }, topics: { orders: { retention: { maxBytes: 1.5GB } }, 'a/b': { partitions: 9 } } }
 `)
     expect(config.store.path).toBe('/mnt/archive')
-    expect(config.local.path).toBe('/etc/var/log')
+    expect(config.local.path).toBe('/etc/var/log.sqlite')
     expect(config.archive).toMatchObject({
       memoryBytes: 268_435_456,
       blockBytes: 4096,

@@ -3,7 +3,7 @@ import type { ArchiveEvent } from '../../archive.ts'
 import type { StoredCommit } from '../../commit/commit.ts'
 import type { Config } from '../../config/config.ts'
 import { type Cli, defineCommand } from '../command.ts'
-import { formatBytes, formatCount, formatDuration } from '../format.ts'
+import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
 import { archiveOptions, createDeadLetters, openIndex, openLog, openSource, openStore } from '../../wiring.ts'
 
 /** `millpond archive`: the archive loop alone. */
@@ -70,12 +70,12 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   const milliseconds = Math.round(performance.now() - startedMs)
   const left = (await createLagWatch(log, index).measure()).reduce((sum, { archive }) => sum + archive, 0)
   if (cli.json) return cli.printJson({ ...tally, left, milliseconds })
-  const what = `${formatCount(tally.messages)} messages in ${formatCount(tally.segments)} segments (${formatBytes(tally.bytes)})`
+  const what = `${formatMessages(tally.messages)} in ${formatCount(tally.segments)} segments (${formatBytes(tally.bytes)})`
   await cli.print(`archived ${what} in ${formatDuration(milliseconds)}`)
-  if (tally.deadLetters > 0) await cli.print(`${formatCount(tally.deadLetters)} messages went to ${config.deadLetters.path}`)
+  if (tally.deadLetters > 0) await cli.print(`${formatMessages(tally.deadLetters)} went to ${config.deadLetters.path}`)
   if (left > 0)
     await cli.print(
-      `${formatCount(left)} messages are not archived: they came since, are of topics not in source.topics, or in the hands of another archiver`,
+      `${formatMessages(left)} are not archived: they came since, are of topics not in source.topics, or in the hands of another archiver`,
     )
 }
 

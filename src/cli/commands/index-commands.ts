@@ -4,7 +4,7 @@ import { followChains, rebuildIndex } from '../../index/follow.ts'
 import type { IndexedLane } from '../../index/segment-index.ts'
 import { openIndex, openStore } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
-import { formatBytes, formatCount, formatDuration, formatTable, formatTime } from '../format.ts'
+import { formatBytes, formatCount, formatDuration, formatMessages, formatTable, formatTime } from '../format.ts'
 import { durationOf } from '../parse.ts'
 
 /** `millpond index`: status, follow, rebuild. */
@@ -51,7 +51,7 @@ function statusCommand(cli: Cli): Command {
       ])
       await cli.print(formatTable([['lane', 'messages', 'bytes', 'segments', 'positions', 'newest'], ...rows]))
       await cli.print(
-        `${formatCount(totals.messages)} messages, ${formatBytes(totals.bytes)} in ${totals.lanes} lanes  (${index.name})`,
+        `${formatMessages(totals.messages)}, ${formatBytes(totals.bytes)} in ${totals.lanes} lanes  (${index.name})`,
       )
     })
 }
@@ -96,7 +96,7 @@ function rebuildCommand(cli: Cli): Command {
     const messages = sum(lanes, (lane) => lane.messages)
     if (cli.json) return cli.printJson({ commits, lanes: lanes.length, messages, milliseconds })
     await cli.print(
-      `${formatCount(commits)} commits, ${formatCount(messages)} messages in ${lanes.length} lanes, in ${formatDuration(milliseconds)}`,
+      `${formatCount(commits)} commits, ${formatMessages(messages)} in ${lanes.length} lanes, in ${formatDuration(milliseconds)}`,
     )
   })
 }

@@ -1,11 +1,11 @@
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { MillpondError, wrapError } from '../../errors.ts'
 import { openLog } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
-import { formatBytes, formatCount, formatDuration } from '../format.ts'
-import { createIngestion, type Ingestion, type IngestFormat } from '../ingestion.ts'
+import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
+import { createIngestion, type Ingestion, type IngestFormat } from '../ingest.ts'
+import { type ByteReader, createStreamReader, openFileReader } from '../line-chunks.ts'
 import { wholeNumber } from '../parse.ts'
 
 interface IngestOptions {
@@ -18,10 +18,8 @@ interface IngestOptions {
 interface Input {
   readonly name: string
   readonly bytes: number | undefined
-  open(): AsyncIterable<Uint8Array>
+  open(): Promise<ByteReader>
 }
-
-const READ_BYTES = 1024 * 1024
 
 /** `millpond ingest`: lines into the local log. */
 export function ingestCommand(cli: Cli): Command {
@@ -84,7 +82,7 @@ async function ingest(cli: Cli, topic: string, files: readonly string[], options
   }
   const rate = `${formatCount(messages / seconds)}/s`
   await cli.print(
-    `${formatCount(messages)} messages (${formatBytes(bytes)}) are in ${topic}, in ${formatDuration(seconds * 1000)}, ${rate}`,
+    `${formatMessages(messages)} (${formatBytes(bytes)}) are in ${topic}, in ${formatDuration(seconds * 1000)}, ${rate}`,
   )
 }
 
@@ -98,14 +96,17 @@ async function takeAll(cli: Cli, ingestion: Ingestion, inputs: readonly Input[],
       ...(total === undefined || total === 0 ? {} : { fraction: Math.min(1, ingestion.bytes / total) }),
     }),
   })
-  for (const input of inputs) await ingestion.take(input.name, input.open(), fromLine)
+  for (const input of inputs) {
+    await using reader = await input.open()
+    await ingestion.take(input.name, reader, fromLine)
+  }
 }
 
 async function inputOf(cli: Cli, file: string): Promise<Input> {
-  if (file === '-') return { name: 'standard input', bytes: undefined, open: () => cli.input }
+  if (file === '-') return { name: 'standard input', bytes: undefined, open: async () => createStreamReader(cli.input) }
   try {
     const { size } = await stat(file)
-    return { name: file, bytes: size, open: () => createReadStream(file, { highWaterMark: READ_BYTES }) }
+    return { name: file, bytes: size, open: () => openFileReader(file) }
   } catch (error) {
     throw wrapError(error, 'USAGE', `cannot read ${file}`)
   }

@@ -5,7 +5,7 @@ import type { VerifyProgress, VerifyReport } from '../../commit/verify-report.ts
 import { MillpondError } from '../../errors.ts'
 import { openLog, openSource, openStore } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
-import { formatBytes, formatCount, formatDuration } from '../format.ts'
+import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
 import { durationOf } from '../parse.ts'
 
 interface VerifyOptions {
@@ -119,7 +119,7 @@ async function printReport(
   if (report.problemCount > SHOWN_PROBLEMS)
     await cli.print(`… and ${report.problemCount - SHOWN_PROBLEMS} more; --json lists them`)
   const counts = [
-    `${formatCount(report.messages)} messages`,
+    `${formatMessages(report.messages)}`,
     `${formatCount(report.lanes.length)} lanes`,
     `${formatCount(report.commits)} commits`,
     `${formatCount(report.segments)} segments`,
@@ -127,8 +127,8 @@ async function printReport(
   ]
   await cli.print(`${report.clean ? 'verified' : 'checked'}: ${counts.join(', ')} in ${formatDuration(milliseconds)}`)
   if (report.missing > 0) await cli.print(`${formatCount(report.missing)} positions hold no message; the commits say why`)
-  if (report.deadLettered > 0) await cli.print(`${formatCount(report.deadLettered)} messages went to the dead letters`)
-  if (report.compared > 0) await cli.print(`${formatCount(report.compared)} messages are the same in the source`)
+  if (report.deadLettered > 0) await cli.print(`${formatMessages(report.deadLettered)} went to the dead letters`)
+  if (report.compared > 0) await cli.print(`${formatMessages(report.compared)} are the same in the source`)
   if (report.unnamed.objects > 0 && collected === undefined) {
     await cli.print(
       `${report.unnamed.objects} objects (${formatBytes(report.unnamed.bytes)}) belong to no commit; --collect removes those that never will`,

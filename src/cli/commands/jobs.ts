@@ -1,0 +1,121 @@
+import type { Command } from 'commander'
+import { MillpondError } from '../../errors.ts'
+import { publicJob, type ReplayJob, type ReplaySummary, stateAt } from '../../replay/job.ts'
+import { openJobs } from '../../wiring.ts'
+import { type Cli, defineCommand } from '../command.ts'
+import { formatCount, formatTable, formatTime } from '../format.ts'
+
+/** `millpond jobs`: list, show, cancel. */
+export function jobsCommand(cli: Cli): Command {
+  return defineCommand('jobs', {
+    summary: 'list, show and cancel replays',
+    description:
+      'Every replay is a job: recorded, with its progress and what failed. Without more it lists them, the newest first.',
+    examples: [
+      { run: 'millpond jobs', does: 'every job' },
+      { run: 'millpond jobs show 7f3a', does: 'lanes, counts and failures of one' },
+      { run: 'millpond replay --resume 7f3a', does: 'goes on with one that was interrupted' },
+    ],
+  })
+    .addCommand(listCommand(cli), { isDefault: true })
+    .addCommand(showCommand(cli))
+    .addCommand(cancelCommand(cli))
+}
+
+/** The job as it is now, without what is secret. */
+const shown = <Job extends ReplaySummary>(job: Job): Job => ({ ...publicJob(job), state: stateAt(job, Date.now()) })
+
+/** What a job writes to, in words. */
+export function targetText({ target }: ReplaySummary): string {
+  const { kind, topic, path, url } = publicJob({ target } as ReplaySummary).target
+  return [kind, topic ?? path ?? url].filter((part) => part !== undefined).join(' ')
+}
+
+function listCommand(cli: Cli): Command {
+  return defineCommand('list', {
+    summary: 'every job, the newest first',
+    description: 'Lists jobs with their state and counts.',
+    examples: [{ run: 'millpond jobs list --json', does: 'JSON lines, one a job' }],
+  }).action(async () => {
+    await using jobs = await openJobs(await cli.loadConfig())
+    const all = (await jobs.list()).map(shown)
+    if (cli.json) {
+      for (const job of all) await cli.printJson(job)
+      return
+    }
+    if (all.length === 0) return cli.print('no replays yet: millpond replay --help')
+    const rows = all.map((job) => [
+      job.id,
+      job.state,
+      targetText(job),
+      formatCount(job.counts.delivered),
+      formatCount(job.counts.failed),
+      formatTime(job.createdMs),
+    ])
+    await cli.print(formatTable([['job', 'state', 'to', 'delivered', 'failed', 'made'], ...rows]))
+  })
+}
+
+function showCommand(cli: Cli): Command {
+  return defineCommand('show', {
+    summary: 'lanes, counts and failures of a job',
+    description: 'Shows how far each lane of a job is and what its target refused.',
+    examples: [{ run: 'millpond jobs show 7f3a --json', does: 'everything, as one object' }],
+  })
+    .argument('<job>', 'the job, or the beginning of its id')
+    .action(async (id: string) => {
+      await using jobs = await openJobs(await cli.loadConfig())
+      const full = await fullId(jobs, id)
+      const job = await jobs.get(full)
+      if (job === undefined) throw new MillpondError('JOB_UNKNOWN', `there is no job ${full}`)
+      await (cli.json ? cli.printJson(shown(job)) : printJob(cli, shown(job)))
+    })
+}
+
+/** The id that begins so. @throws MillpondError `JOB_UNKNOWN` where it is none or several. */
+export async function fullId(jobs: Awaited<ReturnType<typeof openJobs>>, beginning: string): Promise<string> {
+  const fitting = (await jobs.list()).filter(({ id }) => id.startsWith(beginning)).map(({ id }) => id)
+  if (fitting.includes(beginning)) return beginning
+  if (fitting.length === 1) return fitting[0]!
+  const message = fitting.length === 0 ? `there is no job ${beginning}` : `${fitting.length} jobs begin with ${beginning}`
+  throw new MillpondError('JOB_UNKNOWN', message, { details: { job: beginning } })
+}
+
+const SHOWN_FAILURES = 10
+
+async function printJob(cli: Cli, job: ReplayJob): Promise<void> {
+  const { read, delivered, failed } = job.counts
+  await cli.print(`${job.id}  ${job.state}  to ${targetText(job)}`)
+  await cli.print(
+    `${formatCount(read)} read, ${formatCount(delivered)} delivered, ${formatCount(failed)} failed, of ${formatCount(job.planned.messages)}`,
+  )
+  if (job.error !== null) await cli.print(`${job.error.code}: ${job.error.message}`)
+  const rows = job.lanes.map(({ lane, fromPosition, toPosition, nextPosition, counts, done }) => [
+    `${lane.topic}/${lane.lane}`,
+    `${fromPosition}..${toPosition}`,
+    String(nextPosition),
+    formatCount(counts.delivered),
+    formatCount(counts.failed),
+    done ? 'done' : '',
+  ])
+  if (rows.length > 0) await cli.print(formatTable([['lane', 'positions', 'next', 'delivered', 'failed', ''], ...rows]))
+  for (const { topic, lane, position, reason } of job.failures.slice(0, SHOWN_FAILURES))
+    await cli.print(`${topic}/${lane}@${position}  ${reason}`)
+  if (failed > SHOWN_FAILURES) await cli.print(`… ${formatCount(failed)} failures in all; --json lists those that are recorded`)
+}
+
+function cancelCommand(cli: Cli): Command {
+  return defineCommand('cancel', {
+    summary: 'end a job for good',
+    description: 'Cancels a job. One that runs, in whatever process, stops within moments; what it delivered stays delivered.',
+    examples: [{ run: 'millpond jobs cancel 7f3a', does: 'ends it' }],
+  })
+    .argument('<job>', 'the job, or the beginning of its id')
+    .action(async (id: string) => {
+      await using jobs = await openJobs(await cli.loadConfig())
+      const job = await jobs.cancel(await fullId(jobs, id), Date.now())
+      await (cli.json
+        ? cli.printJson(shown(job))
+        : cli.print(`${job.id}  ${job.state === 'running' ? 'is being cancelled' : job.state}`))
+    })
+}
