@@ -1,0 +1,24 @@
+import type { MessageBatch } from '../batch/batch.ts'
+import type { ReplayOptions } from './job.ts'
+
+/** The batch as the options want it: without keys, without headers, with another time. It shares everything else. */
+export function shapeBatch(batch: MessageBatch, options: ReplayOptions, nowMs: number): MessageBatch {
+  const { count } = batch
+  if (options.keys === 'keep' && options.headers === 'keep' && options.timestamps === 'original') return batch
+  const none = new Int32Array(count).fill(-1)
+  const noHeaders = new Int32Array(0)
+  return {
+    ...batch,
+    ...(options.keys === 'drop' ? { keyStart: none, keyEnd: none } : {}),
+    ...(options.timestamps === 'now' ? { timestamps: new Float64Array(count).fill(nowMs) } : {}),
+    ...(options.headers === 'drop'
+      ? {
+          headerFrom: new Int32Array(count + 1),
+          headerNameStart: noHeaders,
+          headerNameEnd: noHeaders,
+          headerValueStart: noHeaders,
+          headerValueEnd: noHeaders,
+        }
+      : {}),
+  }
+}
