@@ -1,5 +1,6 @@
 import type { Codec } from '../../encode/block.ts'
 import { MillpondError } from '../../errors.ts'
+import { laneName } from '../../source/lane.ts'
 import { openDatabase } from './database.ts'
 import { corrupt, logError } from './errors.ts'
 import { type BlockRow, rowChecksum } from './rows.ts'
@@ -70,6 +71,11 @@ export function openReader(path: string): Reader {
     const row = sql.get('SELECT oldest, next FROM partitions WHERE partition_key = ?', partitionKey)
     return row && { oldest: integer(row, 'oldest'), next: integer(row, 'next') }
   }
+  const nameOfPartition = (partitionKey: number): string => {
+    const row = sql.get('SELECT name, lane FROM partitions JOIN topics USING (topic_key) WHERE partition_key = ?', partitionKey)
+    return row === undefined ? 'a partition' : laneName({ topic: nameOf(row['name']), lane: String(row['lane']) })
+  }
+  /** SQLite has no checksums of its own: rows are compared with theirs, and their positions with one another. */
   const rows = (partitionKey: number, position: number, end: number, maxBytes: number): BlockRow[] => {
     const holding = sql.get(
       'SELECT first_position FROM blocks WHERE partition_key = ? AND first_position <= ? ORDER BY first_position DESC LIMIT 1',
@@ -80,7 +86,13 @@ export function openReader(path: string): Reader {
     let bytes = 0
     let due = position
     for (const row of sql.iterate(ROWS, partitionKey, holding === undefined ? position : integer(holding, 'first_position'))) {
-      const block = checkedRow(row, path)
+      const block = rowOf(row)
+      if (rowChecksum(block) !== row['crc32']) {
+        const { firstPosition } = block
+        throw corrupt(path, `${nameOfPartition(partitionKey)}: the row at position ${firstPosition} is damaged`, {
+          position: firstPosition,
+        })
+      }
       const blockEnd = block.firstPosition + block.count
       // The first row may begin before `position`; every other begins where the one before it ends.
       if (found.length === 0 ? block.firstPosition > due || blockEnd <= due : block.firstPosition !== due) break
@@ -89,7 +101,7 @@ export function openReader(path: string): Reader {
       bytes += block.bytes.byteLength + block.filters.byteLength
       if (bytes >= maxBytes || due >= end) return found
     }
-    throw corrupt(path, `positions from ${due} are missing`, { partitionKey, position: due })
+    throw corrupt(path, `${nameOfPartition(partitionKey)}: positions from ${due} are missing`, { position: due })
   }
   const read = (partitionKey: number, position: number, maxBytes: number): PartitionRead | undefined => {
     const found = range(partitionKey)
@@ -169,23 +181,17 @@ function topicFields(row: SqlRow, path: string): Topic & { readonly topicKey: nu
   return topic
 }
 
-/** The row, when it is what was written; SQLite itself has no checksums. */
-function checkedRow(row: SqlRow, path: string): BlockRow {
-  const block: BlockRow = {
-    partitionKey: integer(row, 'partition_key'),
-    firstPosition: integer(row, 'first_position'),
-    count: integer(row, 'count'),
-    codec: row['codec'] as Codec,
-    rawBytes: integer(row, 'raw_bytes'),
-    minTimestamp: integer(row, 'min_timestamp'),
-    maxTimestamp: integer(row, 'max_timestamp'),
-    filters: row['filters'] as Uint8Array,
-    bytes: row['bytes'] as Uint8Array,
-  }
-  if (rowChecksum(block) === row['crc32']) return block
-  const { partitionKey, firstPosition } = block
-  throw corrupt(path, `the row at position ${firstPosition} is damaged`, { partitionKey, position: firstPosition })
-}
+const rowOf = (row: SqlRow): BlockRow => ({
+  partitionKey: integer(row, 'partition_key'),
+  firstPosition: integer(row, 'first_position'),
+  count: integer(row, 'count'),
+  codec: row['codec'] as Codec,
+  rawBytes: integer(row, 'raw_bytes'),
+  minTimestamp: integer(row, 'min_timestamp'),
+  maxTimestamp: integer(row, 'max_timestamp'),
+  filters: row['filters'] as Uint8Array,
+  bytes: row['bytes'] as Uint8Array,
+})
 
 /** The error for a topic that the log does not have. */
 export const topicUnknown = (name: string): MillpondError =>
