@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly token: string | undefined
   readonly maxBodyBytes: number
   readonly maxMessageBytes: number
+  /** What requests that are under way may hold together; enough for a few of the largest where it is left out. */
+  readonly maxHeldBytes?: number
   readonly maxConnections: number
   readonly requestTimeoutMs: number
 }
@@ -120,8 +122,8 @@ function addHealth(server: FastifyInstance, parts: ServerParts): void {
 /** The hot path: a body becomes columns at once, and the answer is text made by hand. */
 function addMessages(server: FastifyInstance, parts: ServerParts, options: ServerOptions): void {
   const { metrics } = parts
-  const maxHeldBytes = Math.max(LEAST_HELD_BYTES, 2 * options.maxBodyBytes)
-  const bodies = createBodyReader({ maxBodyBytes: options.maxBodyBytes, maxHeldBytes })
+  const { maxBodyBytes, maxHeldBytes = Math.max(LEAST_HELD_BYTES, 2 * maxBodyBytes) } = options
+  const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes })
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => bodies.read(request.headers, payload))
   server.post<MessagesRoute>('/topics/:topic/messages', async (request, reply) => {

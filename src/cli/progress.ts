@@ -31,7 +31,7 @@ const CLEAR_LINE = '\r\u001B[K'
 /** The text of a progress line after `elapsedMs`, at most `columns` wide. */
 export function progressLine(label: string, state: ProgressState, elapsedMs: number, columns: number): string {
   const seconds = Math.max(elapsedMs, 1) / 1000
-  const parts = [`${formatMessages(state.count)}`, `${formatCount(Math.round(state.count / seconds))}/s`]
+  const parts = [formatMessages(state.count), `${formatCount(Math.round(state.count / seconds))}/s`]
   if (state.bytes !== undefined) parts.push(formatBytes(state.bytes))
   if (state.fraction !== undefined && state.fraction > 0) {
     const leftMs = (elapsedMs / state.fraction) * (1 - state.fraction)

@@ -119,7 +119,7 @@ async function printReport(
   if (report.problemCount > SHOWN_PROBLEMS)
     await cli.print(`… and ${report.problemCount - SHOWN_PROBLEMS} more; --json lists them`)
   const counts = [
-    `${formatMessages(report.messages)}`,
+    formatMessages(report.messages),
     `${formatCount(report.lanes.length)} lanes`,
     `${formatCount(report.commits)} commits`,
     `${formatCount(report.segments)} segments`,
