@@ -46,6 +46,8 @@ export interface ArchiveParts {
   readonly store: Store
   readonly deadLetters: Sink
   readonly nowMs: () => number
+  /** Milliseconds since any moment, never going back: segments age by it, whatever is done to the wall clock. */
+  readonly monotonicMs: () => number
   /** Uniform in [0, 1); spreads what retries. */
   readonly random: () => number
   readonly randomBytes: (count: number) => Uint8Array
@@ -129,8 +131,8 @@ async function keepArchiving(run: LaneRun, signal: AbortSignal, failures: unknow
         parts.onEvent?.({ kind: 'lane-stopped', lane, error })
         return
       }
-      inARow = parts.nowMs() - lastFailureMs > CALM_MS ? 0 : inARow + 1
-      lastFailureMs = parts.nowMs()
+      inARow = parts.monotonicMs() - lastFailureMs > CALM_MS ? 0 : inARow + 1
+      lastFailureMs = parts.monotonicMs()
       const waitMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** inARow) * (0.5 + parts.random() / 2)
       parts.onEvent?.({ kind: 'lane-retrying', lane, error, waitMs })
       await waitOrStop(waitMs, stop)
@@ -149,7 +151,7 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
   while (!stop.aborted && chain.nextPosition < endPosition) {
     const reading = new AbortController()
     const signal = AbortSignal.any([stop, reading.signal])
-    const feedOptions = { ...options, budget: run.budget, nowMs: parts.nowMs }
+    const feedOptions = { ...options, budget: run.budget, nowMs: parts.monotonicMs }
     const feed = openBlockFeed(source, lane, chain.nextPosition, feedOptions, signal)
     const filling: Filling = {
       chain,
@@ -194,7 +196,7 @@ async function fill(run: LaneRun, feed: BlockFeed, filling: Filling, onRead: () 
     onRead()
     const firstReadMs = account.isOpen ? filling.firstReadMs : feed.pendingSinceMs
     const due = firstReadMs === undefined ? undefined : rotationByTime(firstReadMs, feed.lastReadMs, options.rotate)
-    const isDue = due !== undefined && due.deadlineMs <= parts.nowMs()
+    const isDue = due !== undefined && due.deadlineMs <= parts.monotonicMs()
     if (isDue) feed.flush()
     if (isDue && feed.drained) {
       await commit(run, filling, due.cause)

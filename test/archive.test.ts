@@ -56,6 +56,7 @@ interface Run {
   readonly sink: ReturnType<typeof keepingSink>
   readonly events: ArchiveEvent[]
   start(changes?: Partial<ArchiveOptions>, signal?: AbortSignal, store?: Store): Promise<void>
+  setClockBack(byMs: number): void
 }
 
 function prepare(): Run {
@@ -63,18 +64,23 @@ function prepare(): Run {
   const store = createMemoryStore()
   const sink = keepingSink()
   const events: ArchiveEvent[] = []
+  let behindMs = 0
   return {
     source,
     store,
     sink,
     events,
+    setClockBack(byMs) {
+      behindMs += byMs
+    },
     start: (changes = {}, signal = new AbortController().signal, through = store) =>
       runArchive(
         {
           source,
           store: through,
           deadLetters: sink,
-          nowMs: Date.now,
+          nowMs: () => Date.now() - behindMs,
+          monotonicMs: () => performance.now(),
           random: () => 0,
           randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
           onEvent: (event) => events.push(event),
@@ -189,6 +195,22 @@ describe('the archive loop', () => {
     expect(await archived(run.store)).toHaveLength(5)
   })
 
+  it('closes a segment in time though the wall clock goes back while it is open', async () => {
+    const run = prepare()
+    run.source.produce('0', messages(0, 5))
+    const stop = new AbortController()
+    const changes = { untilCaughtUp: false, rotate: { ...options.rotate, idleMs: 50 } }
+    const running = run.start(changes, stop.signal)
+    await until(() => run.events.some(({ kind }) => kind === 'lane-opened'), 'the lane to open')
+    await new Promise((resolve) => setImmediate(resolve))
+    run.setClockBack(86_400_000)
+    await until(() => causes(run.events).length === 1, 'the segment to close')
+    stop.abort()
+    await running
+    expect(causes(run.events)).toEqual(['idle'])
+    expect(await archived(run.store)).toHaveLength(5)
+  })
+
   it('commits what was read when it is told to stop', async () => {
     const run = prepare()
     run.source.produce('0', messages(0, 40))
@@ -279,6 +301,7 @@ describe('the archive loop', () => {
         store: slow,
         deadLetters: run.sink,
         nowMs: Date.now,
+        monotonicMs: () => performance.now(),
         random: () => 0,
         randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
       },
@@ -323,6 +346,7 @@ describe('the archive loop', () => {
         store: run.store,
         deadLetters: run.sink,
         nowMs: Date.now,
+        monotonicMs: () => performance.now(),
         random: () => 0,
         randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
         onEvent: (event) => run.events.push(event),
@@ -355,6 +379,7 @@ describe('the archive loop', () => {
         store: run.store,
         deadLetters: run.sink,
         nowMs: Date.now,
+        monotonicMs: () => performance.now(),
         random: () => 0,
         randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
       },

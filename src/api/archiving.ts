@@ -80,8 +80,9 @@ function tellCommit({ commit, cause, lane }: ArchiveEvent & { readonly kind: 'co
 }
 
 /** The parts of an archive run that this process gives itself. */
-export const ownArchiveParts = (): Pick<ArchiveParts, 'nowMs' | 'random' | 'randomBytes'> => ({
+export const ownArchiveParts = (): Pick<ArchiveParts, 'nowMs' | 'monotonicMs' | 'random' | 'randomBytes'> => ({
   nowMs: Date.now,
+  monotonicMs: () => performance.now(),
   random: Math.random,
   randomBytes: (count) => randomBytes(count),
 })
