@@ -61,8 +61,9 @@ describe('a clock that goes back', () => {
       // A segment is open while the clock is set.
       await postTaken(served, 'stepped', [{ value: `open ${i}` }])
       await writeFile(clockFile, String(step))
+      await until(async () => (await archived()) === 2 + 2 * i, 'rotation after the clock was set')
       await postTaken(served, 'stepped', [{ value: `after ${i}` }])
-      await until(async () => (await archived()) === 3 + 2 * i, 'rotation after the clock was set')
+      await until(async () => (await archived()) === 3 + 2 * i, 'rotation of what came after')
     }
     expect((await served.stop()).exitCode).toBe(0)
 
