@@ -6,7 +6,7 @@ import { toAppend } from './local-fixtures.ts'
 
 // A process of its own that uses a log: appends, or consumes as a member of a group, and prints what is done, line by line.
 
-const [path, role, name] = process.argv.slice(2) as [string, string, string]
+const [path, role, name, sessionMs] = process.argv.slice(2) as [string, string, string, string]
 const log = await openLocalLog({ path })
 
 /** Batches of all sizes, side by side; each printed when it is durable, as its first and last number. */
@@ -36,7 +36,7 @@ async function consume(): Promise<void> {
     member: name,
     start: 'acknowledged',
     heartbeatMs: 100,
-    sessionMs: 1000,
+    sessionMs: Number(sessionMs),
   })
   const running = new AbortController().signal
   for await (const lane of source.lanes(running)) {

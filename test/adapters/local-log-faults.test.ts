@@ -7,7 +7,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { openLocalLog } from '../../src/adapters/local/log.ts'
 import { isMillpondError } from '../../src/errors.ts'
-import { numbered, variedMessages } from '../contract/source.ts'
+import { openLocalSource } from '../../src/adapters/local/source.ts'
+import { collectLanes, numbered, variedMessages } from '../contract/source.ts'
 import { tmpfsMissing, withTmpfs } from '../live/tmpfs.ts'
 import { until } from '../live/until.ts'
 import { readTopic, temporaryFolder, temporaryLog, toAppend, valuesOf } from './local-fixtures.ts'
@@ -15,10 +16,14 @@ import { readTopic, temporaryFolder, temporaryLog, toAppend, valuesOf } from './
 const childPath = fileURLToPath(new URL('local-log-child.ts', import.meta.url))
 
 /** A process that uses the log, with the whole lines that it printed. */
-function startChild(path: string, role: 'append' | 'consume', name: string) {
-  const child: ChildProcessByStdio<null, Readable, null> = spawn(process.execPath, [childPath, path, role, name], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+function startChild(path: string, role: 'append' | 'consume', name: string, sessionMs = 60_000) {
+  const child: ChildProcessByStdio<null, Readable, null> = spawn(
+    process.execPath,
+    [childPath, path, role, name, String(sessionMs)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const lines: string[] = []
   let rest = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -56,7 +61,7 @@ describe('local log: processes', () => {
     const path = join(folder.path, 'log.sqlite')
     const random = sequence(7)
     const sent = new Map<string, number[]>()
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 8; round++) {
       const names = [`a${round}`, `b${round}`]
       const children = names.map((name) => startChild(path, 'append', name))
       const enough = 5 + Math.floor(random() * 60)
@@ -104,6 +109,22 @@ describe('local log: processes', () => {
     expect(new Set(again).size).toBe(again.length)
     expect(readers[1]!.isRunning()).toBe(true)
     await readers[1]!.kill()
+  })
+
+  it('has the lanes of a killed process at once, whatever its session', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'log.sqlite')
+    await using log = await openLocalLog({ path })
+    await log.createTopic('orders', { partitions: 4 })
+    const killed = startChild(path, 'consume', 'one', 3_600_000)
+    await until(() => killed.lines.length === 4, 'all lanes at the first')
+    await killed.kill()
+    await using source = openLocalSource(log, { topics: ['*'], group: 'readers', member: 'two' })
+    const stop = new AbortController()
+    const { lanes, done } = collectLanes(source, stop.signal)
+    await until(() => lanes.length === 4, 'all lanes at the second')
+    stop.abort()
+    await done
   })
 })
 

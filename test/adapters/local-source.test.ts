@@ -158,7 +158,7 @@ describe('local source', () => {
       generation: -1,
       released: [],
     }
-    const answer = await writer.run('heartbeat', { ...member, sessionMs: 400 })
+    const answer = await writer.run('heartbeat', { ...member, sessionMs: 400, scope: 'elsewhere', pid: 1 })
     expect(answer).toMatchObject({ kind: 'owned', lanes: { length: 4 } })
     await using source = openLocalSource(log, { topics: ['*'], group: 'g', member: 'alive', heartbeatMs: 50 })
     const stop = new AbortController()

@@ -48,7 +48,7 @@ CREATE TABLE groups (
 ) STRICT;
 CREATE TABLE members (
   group_key INTEGER NOT NULL, member BLOB NOT NULL, session TEXT NOT NULL, patterns TEXT NOT NULL,
-  heartbeat_ms INTEGER NOT NULL, session_ms INTEGER NOT NULL, PRIMARY KEY (group_key, member)
+  heartbeat_ms INTEGER NOT NULL, session_ms INTEGER NOT NULL, scope TEXT NOT NULL, pid INTEGER NOT NULL, PRIMARY KEY (group_key, member)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE owners (
   group_key INTEGER NOT NULL, partition_key INTEGER NOT NULL, member BLOB NOT NULL, PRIMARY KEY (group_key, partition_key)

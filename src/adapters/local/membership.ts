@@ -3,6 +3,7 @@ import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { Lane } from '../../source/lane.ts'
 import type { LocalLog } from './log.ts'
 import type { HeartbeatAnswer, OwnedLane } from './operations.ts'
+import { processScope } from './processes.ts'
 
 /** One member of one consumer group. */
 export interface MembershipOptions {
@@ -43,6 +44,8 @@ export function createMembership(log: LocalLog, options: MembershipOptions): Mem
   const { reader, writer, changes } = log.parts
   const { group, member, patterns, heartbeatMs, sessionMs } = options
   const session = randomUUID()
+  const { pid } = process
+  const scope = processScope()
   const holdings = new Map<number, Holding>()
   const byLane = new WeakMap<Lane, HeldLane>()
   const stop = new AbortController()
@@ -106,7 +109,19 @@ export function createMembership(log: LocalLog, options: MembershipOptions): Mem
     released = []
     const nowMs = monotonicMs()
     try {
-      const given = { group, member, session, joining: !isJoined, patterns, nowMs, sessionMs, generation, released: releasing }
+      const given = {
+        group,
+        member,
+        session,
+        joining: !isJoined,
+        patterns,
+        nowMs,
+        sessionMs,
+        scope,
+        pid,
+        generation,
+        released: releasing,
+      }
       heed(await writer.run('heartbeat', given))
     } catch (error) {
       if (!isMillpondError(error) || !error.retryable) throw error

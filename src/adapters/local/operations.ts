@@ -60,6 +60,9 @@ export interface Heartbeat {
   /** Of the machine's monotonic clock, ms. */
   readonly nowMs: number
   readonly sessionMs: number
+  /** The process of the member: its id, and within what the id means something. */
+  readonly scope: string
+  readonly pid: number
   /** What this member saw last; nothing is computed where nothing changed since. */
   readonly generation: number
   /** Partitions that this member gave up. */

@@ -1,5 +1,6 @@
 import { assignLanes } from './assignment.ts'
 import type { GroupPosition, Heartbeat, HeartbeatAnswer, OwnedLane } from './operations.ts'
+import { isAlive } from './processes.ts'
 import { integer, nameBlob, nameOf, type SqlRow, type Statements } from './statements.ts'
 import { topicMatcher } from './topic.ts'
 
@@ -75,7 +76,8 @@ function beat(sql: Statements, heartbeat: Heartbeat): HeartbeatAnswer {
 }
 
 /** Enters or renews the member; false where another process took its name since it joined. */
-function stay(sql: Statements, groupKey: number, { member, session, joining, patterns, nowMs, sessionMs }: Heartbeat): boolean {
+function stay(sql: Statements, groupKey: number, heartbeat: Heartbeat): boolean {
+  const { member, session, joining, patterns, nowMs, sessionMs, scope, pid } = heartbeat
   const key = [groupKey, nameBlob(member)] as const
   const known = sql.get('SELECT session FROM members WHERE group_key = ? AND member = ?', ...key)
   if (known?.['session'] === session) {
@@ -83,18 +85,21 @@ function stay(sql: Statements, groupKey: number, { member, session, joining, pat
     return true
   }
   if (known !== undefined && !joining) return false
-  sql.run('INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?, ?)', ...key, session, JSON.stringify(patterns), nowMs, sessionMs)
+  const values = [session, JSON.stringify(patterns), nowMs, sessionMs, scope, pid] as const
+  sql.run('INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?)', ...key, ...values)
   groupChanged(sql, groupKey)
   return true
 }
 
-function expel(sql: Statements, groupKey: number, { nowMs }: Heartbeat): void {
-  const silent = sql.all(
-    'SELECT member FROM members WHERE group_key = ? AND (heartbeat_ms + session_ms < ? OR heartbeat_ms > ?)',
-    groupKey,
-    nowMs,
-    nowMs + MAX_AHEAD_MS,
-  )
+/** Members go that were silent for too long, and at once those whose process is known to be no more. */
+function expel(sql: Statements, groupKey: number, { nowMs, scope }: Heartbeat): void {
+  const isGone = (row: SqlRow) => {
+    const heartbeatMs = integer(row, 'heartbeat_ms')
+    if (heartbeatMs + integer(row, 'session_ms') < nowMs || heartbeatMs > nowMs + MAX_AHEAD_MS) return true
+    return row['scope'] === scope && !isAlive(integer(row, 'pid'))
+  }
+  const members = sql.all('SELECT member, heartbeat_ms, session_ms, scope, pid FROM members WHERE group_key = ?', groupKey)
+  const silent = members.filter(isGone)
   for (const { member } of silent) {
     sql.run('DELETE FROM members WHERE group_key = ? AND member = ?', groupKey, member as Uint8Array)
     sql.run('DELETE FROM owners WHERE group_key = ? AND member = ?', groupKey, member as Uint8Array)
