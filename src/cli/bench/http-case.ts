@@ -59,7 +59,11 @@ function requestOf(batch: Parameters<typeof writeJsonLines>[0], host: string): U
 function answersOf(socket: Socket): () => Promise<void> {
   let received = ''
   let waiting = Promise.withResolvers<void>()
-  const fail = (error: Error) => waiting.reject(error)
+  const fail = (error: Error) => {
+    // Nobody waits for an answer once all were taken.
+    waiting.promise.catch(() => undefined)
+    waiting.reject(error)
+  }
   socket.setEncoding('latin1')
   socket.on('error', fail)
   socket.on('close', () => fail(new Error('the server closed the connection')))
