@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import type { LocalLog, TopicOptions } from './adapters/local/log.ts'
 import type { ArchiveOptions } from './archive.ts'
 import type { Config, LocalTopicConfig } from './config/config.ts'
+import { MillpondError } from './errors.ts'
 import type { SegmentIndex } from './index/segment-index.ts'
+import type { ReplaySummary } from './replay/job.ts'
 import type { JobStore } from './replay/jobs.ts'
 import type { Sink } from './sink/sink.ts'
 import type { Source } from './source/source.ts'
@@ -125,6 +127,39 @@ export function createDeadLetters({ deadLetters }: Config): Sink {
     },
     async [Symbol.asyncDispose]() {
       await (await opened)?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/**
+ * Opens where a replay goes. A job that was started before goes on in what it wrote; a dry run only counts.
+ * @throws MillpondError `INPUT_INVALID` for a target that lacks something; what the sink throws.
+ */
+export async function openReplaySink(config: Config, { id, target, options, startedMs }: ReplaySummary): Promise<Sink> {
+  const { kind, path, url, headers } = target
+  if (options.dryRun || kind === 'count') return (await import('./adapters/count/sink.ts')).createCountSink()
+  if (kind === 'local') return openLocalReplaySink(config)
+  const format = target.format === 'raw' ? 'raw' : 'json'
+  if (kind === 'file' && path !== undefined) {
+    const { openFileSink } = await import('./adapters/file/sink.ts')
+    return openFileSink({ path, format, ...(startedMs === null || path === '-' ? {} : { resumeJob: id }) })
+  }
+  if (kind === 'http' && url !== undefined) {
+    const { openHttpSink } = await import('./adapters/http/sink.ts')
+    return openHttpSink({ url, body: format, ...(headers === undefined ? {} : { headers }) })
+  }
+  throw new MillpondError('INPUT_INVALID', `a replay cannot go to ${kind} so`, { details: { kind } })
+}
+
+async function openLocalReplaySink(config: Config): Promise<Sink> {
+  const { createLocalSink } = await import('./adapters/local/sink.ts')
+  const log = await openLog(config)
+  const sink = createLocalSink(log)
+  return {
+    ...sink,
+    async [Symbol.asyncDispose]() {
+      await sink[Symbol.asyncDispose]()
+      await log.close()
     },
   }
 }

@@ -16,7 +16,8 @@ export interface Metrics {
   readonly messagesExpired: Counter<'topic'>
   readonly archiveLag: Gauge<'topic'>
   readonly indexLag: Gauge<'topic'>
-  readonly messagesReplayed: Counter<'outcome'>
+  readonly replayRead: Gauge<'job'>
+  readonly replayPlanned: Gauge<'job'>
   readonly replaysRunning: Gauge
 }
 
@@ -51,9 +52,8 @@ export function createMetrics(): Metrics {
     ]),
     archiveLag: gauge('archive_lag_messages', 'Messages of the source that are not in the archive yet.', ['topic']),
     indexLag: gauge('index_lag_messages', 'Messages of the archive that are not in the index yet.', ['topic']),
-    messagesReplayed: counter('messages_replayed_total', 'Messages that replays of this process delivered or failed to.', [
-      'outcome',
-    ]),
+    replayRead: gauge('replay_messages_done', 'Messages that a running replay has dealt with.', ['job']),
+    replayPlanned: gauge('replay_messages_planned', 'Messages that a running replay has to deal with, at the most.', ['job']),
     replaysRunning: gauge('replays_running', 'Replays that run, in whatever process.', []),
   }
 }

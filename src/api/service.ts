@@ -1,11 +1,13 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
+import { stateAt } from '../replay/job.ts'
+import type { JobStore } from '../replay/jobs.ts'
 import { archiveOptions, type Log, createDeadLetters, openIndex, openJobs, openLog, openSource, openStore } from '../wiring.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
 import { createServer, listen } from './server.ts'
@@ -43,7 +45,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
       metrics,
       observe: async () => {
         await observeLag()
-        metrics.replaysRunning.set((await jobs.list({ states: ['running'] })).length)
+        await observeReplays(jobs, metrics)
       },
       nowMs: Date.now,
       onError: (error) => logger.error({ err: error, code: error.code }, 'a request failed'),
@@ -101,6 +103,18 @@ async function watchLog<T>(readiness: Readiness, act: () => Promise<T>): Promise
       readiness.tell('log', { state: 'red', why: `${error.code}: ${error.message}` }, 'append')
     }
     throw error
+  }
+}
+
+/** Shows the replays that run now, in whatever process. */
+async function observeReplays(jobs: JobStore, metrics: Metrics): Promise<void> {
+  const running = (await jobs.list({ states: ['running'] })).filter((job) => stateAt(job, Date.now()) === 'running')
+  metrics.replaysRunning.set(running.length)
+  metrics.replayRead.reset()
+  metrics.replayPlanned.reset()
+  for (const { id, counts, planned } of running) {
+    metrics.replayRead.set({ job: id }, counts.read)
+    metrics.replayPlanned.set({ job: id }, planned.messages)
   }
 }
 

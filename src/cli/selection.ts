@@ -8,7 +8,6 @@ export interface SelectionOptions {
   readonly topic?: string
   readonly lane?: readonly string[]
   readonly from?: number
-  readonly to?: number
   readonly position?: { readonly from?: number; readonly to?: number }
   readonly key?: string
   readonly keyBase64?: string

@@ -4,6 +4,7 @@ import { publicJob, type ReplayJob, type ReplaySummary, stateAt } from '../../re
 import { openJobs } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatCount, formatTable, formatTime } from '../format.ts'
+import { fullId, targetText } from '../job-text.ts'
 
 /** `millpond jobs`: list, show, cancel. */
 export function jobsCommand(cli: Cli): Command {
@@ -24,12 +25,6 @@ export function jobsCommand(cli: Cli): Command {
 
 /** The job as it is now, without what is secret. */
 const shown = <Job extends ReplaySummary>(job: Job): Job => ({ ...publicJob(job), state: stateAt(job, Date.now()) })
-
-/** What a job writes to, in words. */
-export function targetText({ target }: ReplaySummary): string {
-  const { kind, topic, path, url } = publicJob({ target } as ReplaySummary).target
-  return [kind, topic ?? path ?? url].filter((part) => part !== undefined).join(' ')
-}
 
 function listCommand(cli: Cli): Command {
   return defineCommand('list', {
@@ -70,15 +65,6 @@ function showCommand(cli: Cli): Command {
       if (job === undefined) throw new MillpondError('JOB_UNKNOWN', `there is no job ${full}`)
       await (cli.json ? cli.printJson(shown(job)) : printJob(cli, shown(job)))
     })
-}
-
-/** The id that begins so. @throws MillpondError `JOB_UNKNOWN` where it is none or several. */
-export async function fullId(jobs: Awaited<ReturnType<typeof openJobs>>, beginning: string): Promise<string> {
-  const fitting = (await jobs.list()).filter(({ id }) => id.startsWith(beginning)).map(({ id }) => id)
-  if (fitting.includes(beginning)) return beginning
-  if (fitting.length === 1) return fitting[0]!
-  const message = fitting.length === 0 ? `there is no job ${beginning}` : `${fitting.length} jobs begin with ${beginning}`
-  throw new MillpondError('JOB_UNKNOWN', message, { details: { job: beginning } })
 }
 
 const SHOWN_FAILURES = 10

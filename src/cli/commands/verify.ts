@@ -102,7 +102,7 @@ async function withProgress(
       fraction: at === undefined || at.lanesTotal === 0 ? 0 : at.lanesDone / at.lanesTotal,
     }),
   })
-  return act((progress) => {
+  return await act((progress) => {
     at = progress
   })
 }

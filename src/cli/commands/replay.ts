@@ -1,0 +1,200 @@
+import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
+import { type Command, Option } from 'commander'
+import type { Config } from '../../config/config.ts'
+import { type ErrorCode, errorTable, MillpondError } from '../../errors.ts'
+import { publicJob, type ReplayOptions, type ReplayTarget } from '../../replay/job.ts'
+import type { JobStore } from '../../replay/jobs.ts'
+import type { ReplayProgress } from '../../replay/lane.ts'
+import { planReplay } from '../../replay/plan.ts'
+import { type ReplayReport, runReplay } from '../../replay/replay.ts'
+import { openJobs, openReplaySink } from '../../wiring.ts'
+import { type Cli, defineCommand } from '../command.ts'
+import { formatCount, formatDuration, formatMessages } from '../format.ts'
+import { fullId, targetText } from '../job-text.ts'
+import { type OpenArchive, openArchive } from '../open.ts'
+import { several, wholeNumber } from '../parse.ts'
+import { addSelection, queryOf, type SelectionOptions } from '../selection.ts'
+
+interface ReplayCommandOptions extends SelectionOptions {
+  readonly to?: ReplayTarget
+  readonly until?: number
+  readonly resume?: string
+  readonly rate?: number
+  readonly dryRun?: true
+  readonly marks: boolean
+  readonly allowLoop?: true
+  readonly format: 'json' | 'raw'
+  readonly httpHeader?: readonly (readonly [name: string, value: string])[]
+  readonly keys: ReplayOptions['keys']
+  readonly headers: ReplayOptions['headers']
+  readonly timestamps: ReplayOptions['timestamps']
+}
+
+/** How long a resumed job waits for the lease of a process that was killed. */
+const CLAIM_WITHIN_MS = 10_000
+
+/** `millpond replay`: messages leave the archive again. */
+export function replayCommand(cli: Cli): Command {
+  const command = defineCommand('replay', {
+    summary: 'send any selection to a topic, a file or an HTTP address',
+    description: `Sends messages of the archive to a target: topic:NAME of the local log, file:PATH, - (standard output), or an http or https URL. The
+order is kept in each lane; keys, headers and timestamps stay. To topics and HTTP each message gets headers that name the job and
+where it comes from (millpond-replay-job, millpond-origin-…).
+
+A replay is a job: what it selects is fixed when it starts, progress is recorded, and --resume goes on after an interruption or a kill:
+exactly once to a topic or a file, at least once to HTTP. millpond jobs lists them.`,
+    examples: [
+      { run: 'millpond replay -t orders --from -1d --to topic:orders-again', does: 'the last day, to another topic' },
+      { run: 'millpond replay -t orders --key 4711 --to -', does: 'JSON lines on standard output' },
+      { run: 'millpond replay -t orders --to file:orders.txt --format raw', does: 'values, a line each' },
+      { run: 'millpond replay -t orders --to https://example.org/in --rate 100', does: 'POST, 100 messages a second' },
+      { run: 'millpond replay -t orders --to topic:x --dry-run', does: 'counts, sends nothing' },
+      { run: 'millpond replay --resume 7f3a', does: 'goes on with a job' },
+    ],
+  })
+  return addSelection(command, '--until')
+    .addOption(new Option('--to <target>', 'topic:NAME, file:PATH, - or a URL').argParser(targetOf))
+    .addOption(new Option('--resume <job>', 'go on with this job').conflicts(['to']))
+    .addOption(new Option('--rate <count>', 'messages a second over all lanes').argParser(wholeNumber('--rate', 1)))
+    .addOption(new Option('--dry-run', 'read and count, send nothing'))
+    .addOption(
+      new Option('-f, --format <format>', 'JSON lines or values, to files and HTTP').choices(['json', 'raw']).default('json'),
+    )
+    .addOption(
+      new Option('--http-header <name: value>', 'for each request; may be given several times').argParser(several(httpHeaderOf)),
+    )
+    .addOption(new Option('--keys <how>', 'of the messages').choices(['keep', 'drop']).default('keep'))
+    .addOption(new Option('--headers <how>', 'of the messages').choices(['keep', 'drop']).default('keep'))
+    .addOption(new Option('--timestamps <which>', 'of the messages').choices(['original', 'now']).default('original'))
+    .addOption(new Option('--no-marks', 'no headers that mark the replay'))
+    .addOption(new Option('--allow-loop', 'also into a topic that is read from'))
+    .action((options: ReplayCommandOptions) => replay(cli, options))
+}
+
+/** Reads where a replay goes. */
+export function targetOf(text: string): ReplayTarget {
+  if (text === '-') return { kind: 'file', path: '-' }
+  if (text === 'count') return { kind: 'count' }
+  if (/^https?:\/\//u.test(text)) return { kind: 'http', url: text }
+  const [, kind, name] = /^(topic|file):(.+)$/su.exec(text) ?? []
+  if (kind === 'topic') return { kind: 'local', topic: name! }
+  // Absolute, so that the job can go on from another folder.
+  if (kind === 'file') return { kind: 'file', path: resolve(name!) }
+  throw new MillpondError(
+    'USAGE',
+    `--to must be topic:NAME, file:PATH, - or an http or https URL, not ${JSON.stringify(text.slice(0, 80))}`,
+  )
+}
+
+function httpHeaderOf(text: string): readonly [string, string] {
+  const [, name, value] = /^([^\s:]+):\s*(.*)$/su.exec(text) ?? []
+  if (name === undefined) throw new MillpondError('USAGE', '--http-header must be like "authorization: Bearer …"')
+  return [name.toLowerCase(), value!]
+}
+
+async function replay(cli: Cli, options: ReplayCommandOptions): Promise<void> {
+  const config = await cli.loadConfig()
+  await using archive = await openArchive(config, { follow: true, signal: cli.signal })
+  await using jobs = await openJobs(config)
+  const id = options.resume === undefined ? await makeJob(jobs, archive, options) : await fullId(jobs, options.resume)
+  const report = await runJob(cli, {
+    config,
+    archive,
+    jobs,
+    id,
+    claimWithinMs: options.resume === undefined ? 0 : CLAIM_WITHIN_MS,
+  })
+  await printReport(cli, report)
+  throwUnlessDone(report)
+}
+
+async function makeJob(jobs: JobStore, archive: OpenArchive, options: ReplayCommandOptions): Promise<string> {
+  const { to, rate, marks, format, httpHeader, keys, headers, timestamps } = options
+  if (to === undefined) throw new MillpondError('USAGE', 'say where to with --to, or which job with --resume')
+  const target: ReplayTarget = {
+    ...to,
+    ...(to.kind === 'local' ? {} : { format }),
+    ...(httpHeader === undefined ? {} : { headers: Object.fromEntries(httpHeader) }),
+  }
+  const wanted: Partial<ReplayOptions> = {
+    ...(rate === undefined ? {} : { rateMessagesPerSecond: rate }),
+    ...(marks ? {} : { marks }),
+    dryRun: options.dryRun === true,
+    allowLoop: options.allowLoop === true,
+    keys,
+    headers,
+    timestamps,
+  }
+  const order = { query: queryOf(options, options.until), target, options: wanted }
+  const job = await planReplay(order, { index: archive.index, id: randomBytes(6).toString('hex'), nowMs: Date.now() })
+  await jobs.create(job)
+  return job.id
+}
+
+interface JobRun {
+  readonly config: Config
+  readonly archive: OpenArchive
+  readonly jobs: JobStore
+  readonly id: string
+  readonly claimWithinMs: number
+}
+
+async function runJob(cli: Cli, { config, archive, jobs, id, claimWithinMs }: JobRun): Promise<ReplayReport> {
+  const job = await jobs.get(id)
+  if (job === undefined) throw new MillpondError('JOB_UNKNOWN', `there is no job ${id}`)
+  if (job.state === 'done' || job.state === 'cancelled') throw new MillpondError('JOB_CONFLICT', `job ${id} is ${job.state}`)
+  await using sink = await openReplaySink(config, job)
+  let at: ReplayProgress | undefined
+  using _ = cli.progress({
+    label: `replaying ${id}`,
+    state: () => ({
+      count: at?.counts.read ?? job.counts.read,
+      bytes: at?.counts.bytes ?? job.counts.bytes,
+      fraction: job.planned.messages === 0 ? 0 : Math.min(1, (at?.counts.read ?? 0) / job.planned.messages),
+    }),
+  })
+  const onProgress = (progress: ReplayProgress): void => {
+    at = progress
+  }
+  return await runReplay(id, { archive, sink, jobs, nowMs: Date.now, onProgress, claimWithinMs }, cli.signal)
+}
+
+const SHOWN_FAILURES = 10
+
+/** On stdout, unless the messages themselves went there. */
+async function printReport(cli: Cli, { job, elapsedMs, stats }: ReplayReport): Promise<void> {
+  const isOutput = job.target.path === '-' && !job.options.dryRun
+  const print = async (line: string): Promise<void> => (isOutput ? cli.note(line) : cli.print(line))
+  const { read, delivered, failed } = job.counts
+  if (cli.json) {
+    const { bytesRead, bytesTotal } = stats
+    return print(JSON.stringify({ ...publicJob(job), milliseconds: Math.round(elapsedMs), bytesRead, bytesTotal }))
+  }
+  const rate = `${formatCount((stats.messagesMatched / Math.max(elapsedMs, 1)) * 1000)}/s`
+  const what = job.options.dryRun
+    ? `${formatMessages(read)} would go to ${targetText(job)}`
+    : `${formatMessages(delivered)} to ${targetText(job)}`
+  await print(`job ${job.id} ${job.state}: ${what} in ${formatDuration(elapsedMs)}, ${rate}`)
+  for (const { topic, lane, position, reason } of job.failures.slice(0, SHOWN_FAILURES))
+    await print(`refused ${topic}/${lane}@${position}: ${reason}`)
+  if (failed > SHOWN_FAILURES) await print(`… ${formatCount(failed)} were refused in all`)
+}
+
+function throwUnlessDone({ job }: ReplayReport): void {
+  const resume = `millpond replay --resume ${job.id} goes on`
+  const details = { job: job.id, state: job.state, counts: job.counts }
+  if (job.state === 'done') {
+    if (job.counts.failed === 0) return
+    throw new MillpondError(
+      'DELIVERY_FAILED',
+      `${formatMessages(job.counts.failed)} were refused; millpond jobs show ${job.id} lists them`,
+      { details },
+    )
+  }
+  if (job.error !== null) {
+    const code: ErrorCode = Object.hasOwn(errorTable, job.error.code) ? (job.error.code as ErrorCode) : 'INTERNAL'
+    throw new MillpondError(code, `job ${job.id} ${job.state}: ${job.error.message}; ${resume}`, { details })
+  }
+  throw new MillpondError('STOPPED', `job ${job.id} ${job.state}${job.state === 'cancelled' ? '' : `; ${resume}`}`, { details })
+}
