@@ -80,7 +80,7 @@ export async function runLane(run: Run, at: number, blocks: number): Promise<voi
   const origin = { job: job.id, topic: lane.topic, lane: lane.lane }
   const prepare = ({ batch, nextPosition }: SelectedBatch) => {
     const shaped = shapeBatch(batch, job.options, parts.nowMs())
-    return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition }
+    return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition: Math.min(nextPosition, toPosition) }
   }
   for await (const { batch, nextPosition } of ahead(
     readLane(parts.archive, lane, query, { readAhead, stats: run.stats, signal }),
