@@ -7,7 +7,6 @@ import { followChains } from '../../index/follow.ts'
 import { archiveOptions, createDeadLetters, openIndex, openLog, openSource, openStore } from '../../wiring.ts'
 import type { BenchCase, BenchContext, Figures } from './context.ts'
 import { decodeSegments, encodeBatches, prepareBatches } from './encode-case.ts'
-import { loadShapes } from './http-case.ts'
 import { measure, rateFigures } from './measure.ts'
 import { linesFile, MESSAGES_PER_MS, readEntries, TOPIC } from './prepare.ts'
 import { lookups, timeLookups } from './search-case.ts'
@@ -66,13 +65,13 @@ export const benchCases: readonly BenchCase[] = [
     name: 'http-batch',
     summary: '16 connections that POST 500 lines each, acknowledged durable',
     messages: 3 * MILLION,
-    run: http('http-batch'),
+    run: http(),
   },
   {
     name: 'http-single',
     summary: '64 connections that POST one message each, acknowledged durable',
     messages: 200_000,
-    run: http('http-single'),
+    run: http(),
   },
   ...(['search-key', 'search-id', 'search-minute'] as const).map((name): BenchCase => ({
     name,
@@ -135,7 +134,7 @@ async function archiveLog({ config, signal }: BenchContext): Promise<Figures> {
 }
 
 /** The service in this process, the load in another one. */
-function http(name: keyof typeof loadShapes): BenchCase['run'] {
+function http(): BenchCase['run'] {
   return async ({ config, messages, start }) => {
     const stop = new AbortController()
     const served = { ...config, http: { ...config.http, port: 0 } }

@@ -102,6 +102,21 @@ async function importOptional<Module>(name: string): Promise<Module> {
   }
 }
 
+const ID_PREFIX = 'flight-'
+const ID_DIGITS = 7
+
+/** The number in the id of message `row`, or undefined where it is not the id of a flight. */
+export function flightNumberOf(batch: MessageBatch, row: number): number | undefined {
+  const start = batch.idStart[row]!
+  if (batch.idEnd[row]! - start !== ID_PREFIX.length + ID_DIGITS) return undefined
+  let number = 0
+  for (let at = start + ID_PREFIX.length; at < batch.idEnd[row]!; at++) number = number * 10 + batch.bytes[at]! - 48
+  return number
+}
+
+/** The id of flight `number`. */
+export const flightId = (number: number): string => `${ID_PREFIX}${String(number).padStart(ID_DIGITS, '0')}`
+
 /** Gathers flights as columns; one growing piece of memory holds all of their bytes. */
 function createFlightColumns() {
   const header = { name: encoder.encode('punctuality'), late: encoder.encode('late'), onTime: encoder.encode('on-time') }
@@ -127,7 +142,7 @@ function createFlightColumns() {
     add(value: Uint8Array, flight: Flight) {
       const number = timestamps.length
       const keyStart = append(encoder.encode(flight.key))
-      const idStart = append(encoder.encode(`flight-${String(number).padStart(7, '0')}`))
+      const idStart = append(encoder.encode(flightId(number)))
       const valueStart = append(value)
       spans.push(keyStart, idStart, valueStart, used, flight.delayMinutes >= LATE_MINUTES ? 1 : 0)
       timestamps.push(flight.timestampMs)
