@@ -199,7 +199,10 @@ interface Outcome {
 }
 
 async function printOutcome(cli: Cli, { folder, rows, equal, seconds, input }: Outcome): Promise<void> {
-  const shown = relative(process.cwd(), folder) || '.'
+  const near = relative(process.cwd(), folder) || '.'
+  const shown = near.startsWith('..') ? folder : near
+  // From a checkout the program is called through npm, which brings the Node that it needs.
+  const millpond = import.meta.url.endsWith('.ts') ? 'npm run -s millpond --' : 'millpond'
   const id = flightId(Math.floor(input.count / 2))
   await cli.print(`\n${formatTable([['step', 'messages', 'time', ''], ...rows])}`)
   await cli.print(
@@ -213,10 +216,10 @@ Where things lie
   ${shown}/flights-late.jsonl what was replayed
 
 What to try next
-  millpond search --dir ${shown} --topic ${TOPIC} --id ${id}
-  millpond search --dir ${shown} --topic ${TOPIC} --header punctuality=late --limit 5
-  millpond tail --dir ${shown} ${REPLAY_TOPIC}
-  millpond replay --dir ${shown} --topic ${TOPIC} --header punctuality=late --to file:late.jsonl
-  millpond verify --dir ${shown}
-  millpond serve --dir ${shown}`)
+  ${millpond} search --dir ${shown} --topic ${TOPIC} --id ${id}
+  ${millpond} search --dir ${shown} --topic ${TOPIC} --header punctuality=late --limit 5
+  ${millpond} tail --dir ${shown} ${REPLAY_TOPIC}
+  ${millpond} replay --dir ${shown} --topic ${TOPIC} --header punctuality=late --to file:late.jsonl
+  ${millpond} verify --dir ${shown}
+  ${millpond} serve --dir ${shown}`)
 }

@@ -70,24 +70,35 @@ async function fromParquet(path: string): Promise<MessageBatch> {
   let rowStart = 0
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows)
-    const take = (rows: readonly unknown[][]) => {
-      for (const [date, delay, distance, origin, destination] of rows as [Date, bigint, bigint, string, string][]) {
-        const record = { date: date.toISOString(), delay: Number(delay), distance: Number(distance), origin, destination }
-        const flight = { timestampMs: date.getTime(), key: `${origin}-${destination}`, delayMinutes: record.delay }
-        columns.add(encoder.encode(JSON.stringify(record)), flight)
-      }
+    const read = new Map<string, ArrayLike<unknown>[]>()
+    const onChunk = ({ columnName, columnData }: { columnName: string; columnData: ArrayLike<unknown> }) => {
+      read.set(columnName, [...(read.get(columnName) ?? []), columnData])
     }
-    await parquetRead({
-      file,
-      metadata,
-      compressors,
-      rowStart,
-      rowEnd,
-      onComplete: (rows) => take(rows),
-    })
+    await parquetRead({ file, metadata, compressors, rowStart, rowEnd, onChunk })
+    addRows(columns, read)
     rowStart = rowEnd
   }
   return columns.build()
+}
+
+/** Adds one row group: the pieces of each of its columns, by name. */
+function addRows(
+  columns: ReturnType<typeof createFlightColumns>,
+  read: ReadonlyMap<string, readonly ArrayLike<unknown>[]>,
+): void {
+  const column = <T>(name: string): T[] => (read.get(name) ?? []).flatMap((piece) => Array.from(piece as ArrayLike<T>))
+  const dates = column<Date>('date')
+  const delays = column<bigint>('delay')
+  const distances = column<bigint>('distance')
+  const origins = column<string>('origin')
+  const destinations = column<string>('destination')
+  for (const [row, date] of dates.entries()) {
+    const origin = origins[row]!
+    const destination = destinations[row]!
+    const delayMinutes = Number(delays[row])
+    const json = `{"date":"${date.toISOString()}","delay":${delayMinutes},"distance":${distances[row]},"origin":"${origin}","destination":"${destination}"}`
+    columns.add(encoder.encode(json), { timestampMs: date.getTime(), key: `${origin}-${destination}`, delayMinutes })
+  }
 }
 
 async function importOptional<Module>(name: string): Promise<Module> {
