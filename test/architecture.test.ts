@@ -35,7 +35,6 @@ const vendors: Readonly<Record<string, string>> = {
   commander: 'cli',
   yaml: 'config',
   zod: 'config',
-  avsc: 'commit',
 }
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
