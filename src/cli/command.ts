@@ -1,6 +1,8 @@
 import { Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import { nearest } from '../config/nearest.ts'
+import { MillpondError } from '../errors.ts'
 import type { Progress, ProgressOptions } from './progress.ts'
 
 /**
@@ -56,4 +58,19 @@ export function defineCommand(name: string, text: CommandText): Command {
   const lines = text.examples.map(({ run, does }) => `  ${run.padEnd(width)}  ${does}`)
   const command = new Command(name).summary(text.summary).description(text.description).configureHelp({ showGlobalOptions: true })
   return lines.length === 0 ? command : command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`)
+}
+
+/** Adds what the command does when it is called by itself. A word that is none of its commands is told with the nearest that is. */
+export function addDefault(command: Command, standard: Command): Command {
+  standard.allowExcessArguments().hook('preAction', (_, called) => {
+    const [word] = called.args
+    if (word === undefined) return
+    const near = nearest(
+      word,
+      command.commands.map((inner) => inner.name()),
+    )
+    const hint = near === undefined ? '' : ` (Did you mean ${near}?)`
+    throw new MillpondError('USAGE', `unknown command '${word}' of ${command.name()}${hint}`)
+  })
+  return command.addCommand(standard, { isDefault: true })
 }

@@ -109,5 +109,6 @@ function asKnown(error: unknown): MillpondError {
   if (error instanceof CommanderError) {
     return new MillpondError('USAGE', error.message.replace(/^error: /u, '').replaceAll(/\s*\n\s*/gu, ' '), { cause: error })
   }
+  if (error instanceof Error && error.name === 'AbortError') return new MillpondError('STOPPED', 'stopped', { cause: error })
   return new MillpondError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error })
 }

@@ -2,13 +2,13 @@ import type { Command } from 'commander'
 import { MillpondError } from '../../errors.ts'
 import { publicJob, type ReplayJob, type ReplaySummary, stateAt } from '../../replay/job.ts'
 import { openJobs } from '../../wiring.ts'
-import { type Cli, defineCommand } from '../command.ts'
+import { addDefault, type Cli, defineCommand } from '../command.ts'
 import { formatCount, formatTable, formatTime } from '../format.ts'
 import { fullId, targetText } from '../job-text.ts'
 
 /** `millpond jobs`: list, show, cancel. */
 export function jobsCommand(cli: Cli): Command {
-  return defineCommand('jobs', {
+  const command = defineCommand('jobs', {
     summary: 'list, show and cancel replays',
     description:
       'Every replay is a job: recorded, with its progress and what failed. Without more it lists them, the newest first.',
@@ -18,9 +18,7 @@ export function jobsCommand(cli: Cli): Command {
       { run: 'millpond replay --resume 7f3a', does: 'goes on with one that was interrupted' },
     ],
   })
-    .addCommand(listCommand(cli), { isDefault: true })
-    .addCommand(showCommand(cli))
-    .addCommand(cancelCommand(cli))
+  return addDefault(command, listCommand(cli)).addCommand(showCommand(cli)).addCommand(cancelCommand(cli))
 }
 
 /** The job as it is now, without what is secret. */

@@ -3,14 +3,14 @@ import type { Config } from '../../config/config.ts'
 import { MillpondError } from '../../errors.ts'
 import type { IndexedLane } from '../../index/segment-index.ts'
 import { type Log, openLog } from '../../wiring.ts'
-import { type Cli, defineCommand } from '../command.ts'
+import { addDefault, type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatTable, formatTime } from '../format.ts'
 import { openArchiveIfThere, openLogIfThere, requireTopic } from '../open.ts'
 import { durationOf, sizeOf, wholeNumber } from '../parse.ts'
 
 /** `millpond topics`: list, show, create, delete. */
 export function topicsCommand(cli: Cli): Command {
-  return defineCommand('topics', {
+  const command = defineCommand('topics', {
     summary: 'list, show, create and delete topics',
     description: 'Topics of the local log and of the archive, and how far the archive is behind. Without more it lists them.',
     examples: [
@@ -19,7 +19,7 @@ export function topicsCommand(cli: Cli): Command {
       { run: 'millpond topics create orders --partitions 8', does: 'before its first message' },
     ],
   })
-    .addCommand(listCommand(cli), { isDefault: true })
+  return addDefault(command, listCommand(cli))
     .addCommand(showCommand(cli))
     .addCommand(createCommand(cli))
     .addCommand(deleteCommand(cli))
