@@ -5,10 +5,11 @@ import { describe, expect, it } from 'vitest'
 const root = resolve(import.meta.dirname, '../src')
 
 /** What each part of `src/` may import: the layers of docs/architecture.md, top to bottom. Itself is always allowed. */
-const ground = ['errors', 'batch', 'kernel']
+const ground = ['errors', 'nearest', 'batch', 'kernel']
 const rules = [...ground, 'encode', 'layout', 'source', 'store', 'sink', 'commit', 'index', 'search', 'replay']
 const edges: Readonly<Record<string, readonly string[]>> = {
   errors: [],
+  nearest: [],
   batch: ['errors'],
   kernel: ['errors', 'batch'],
   encode: [...ground, 'store'],
@@ -22,7 +23,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
   archive: [...ground, 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
-  config: ['errors', 'encode'],
+  config: ['errors', 'nearest', 'encode'],
   wiring: [...rules, 'archive', 'adapters', 'config'],
   api: [...rules, 'archive', 'config', 'wiring'],
   cli: [...rules, 'archive', 'config', 'wiring', 'api'],

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { LoadedConfig } from '../config/load.ts'
-import { nearest } from '../config/nearest.ts'
+import { nearest } from '../nearest.ts'
 import { MillpondError } from '../errors.ts'
 import type { Progress, ProgressOptions } from './progress.ts'
 

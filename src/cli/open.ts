@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
-import { nearest } from '../config/nearest.ts'
+import { nearest } from '../nearest.ts'
 import { MillpondError } from '../errors.ts'
 import { followChains } from '../index/follow.ts'
 import type { SegmentIndex } from '../index/segment-index.ts'

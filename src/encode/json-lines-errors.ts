@@ -1,4 +1,5 @@
 import { MillpondError } from '../errors.ts'
+import { nearest } from '../nearest.ts'
 
 /** Why a text is refused, by the numbers of `src/kernel/assembly/json-reasons.ts`. */
 const reasons: readonly string[] = [
@@ -92,28 +93,4 @@ function placeOf({ input, offset, firstLine }: JsonFailure): { line: number; col
   let column = 1
   for (const _ of decoder.decode(input.subarray(lineStart, offset))) column++
   return { line, column }
-}
-
-/** The right name that a wrong one was probably meant to be: at most a third of its letters differ, case aside. */
-function nearest(name: string, candidates: readonly string[]): string | undefined {
-  const distances = candidates.map((candidate) => editDistance(name.toLowerCase(), candidate.toLowerCase()))
-  const best = distances.indexOf(Math.min(...distances))
-  return distances[best]! <= Math.max(1, Math.floor(name.length / 3)) ? candidates[best] : undefined
-}
-
-/** Letters put in, left out, replaced, or exchanged with their neighbour, that make one word of the other. */
-function editDistance(a: string, b: string): number {
-  let before: number[] = []
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      const exchanged = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : replaced
-      row.push(Math.min(previous[j]! + 1, row[j - 1]! + 1, replaced, exchanged))
-    }
-    before = previous
-    previous = row
-  }
-  return previous[b.length]!
 }

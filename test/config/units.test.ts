@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { nearest } from '../../src/config/nearest.ts'
 import { parseDuration, parseSize } from '../../src/config/units.ts'
 
 describe('parseSize', () => {
@@ -35,21 +34,5 @@ describe('parseDuration', () => {
   })
   it.each(['', 's', '10 years', '-1s', '1h 30', 'P1D', -1, 0.5])('does not take %s', (text) => {
     expect(parseDuration(text)).toBeUndefined()
-  })
-})
-
-describe('nearest', () => {
-  const keys = ['host', 'port', 'maxBodyBytes', 'token']
-  it.each([
-    ['prot', 'port'],
-    ['hots', 'host'],
-    ['max_body_bytes', 'maxBodyBytes'],
-    ['MaxBodyByte', 'maxBodyBytes'],
-    ['tokne', 'token'],
-  ])('takes %s for %s', (word, key) => {
-    expect(nearest(word, keys)).toBe(key)
-  })
-  it('guesses nothing where nothing is near', () => {
-    expect(nearest('compression', keys)).toBeUndefined()
   })
 })

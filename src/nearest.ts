@@ -1,5 +1,5 @@
 /** The edit distance of two words: letters put in, left out, replaced, or two neighbours exchanged. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let before: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
