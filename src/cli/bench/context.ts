@@ -8,7 +8,7 @@ export interface BenchContext {
   readonly messages: number
   readonly signal: AbortSignal
   /** Starts another stage of this case in a process of its own. */
-  start(stage: string, words: readonly string[]): Promise<void>
+  readonly start: (stage: string, words: readonly string[]) => Promise<void>
 }
 
 /** The figures of a case, named as they are printed. */

@@ -59,11 +59,9 @@ function requestOf(batch: Parameters<typeof writeJsonLines>[0], host: string): U
 function answersOf(socket: Socket): () => Promise<void> {
   let received = ''
   let waiting = Promise.withResolvers<void>()
-  const fail = (error: Error) => {
-    // Nobody waits for an answer once all were taken.
-    waiting.promise.catch(() => undefined)
-    waiting.reject(error)
-  }
+  // Nobody waits for an answer once all were taken.
+  waiting.promise.catch(() => undefined)
+  const fail = (error: Error) => waiting.reject(error)
   socket.setEncoding('latin1')
   socket.on('error', fail)
   socket.on('close', () => fail(new Error('the server closed the connection')))
@@ -81,5 +79,6 @@ function answersOf(socket: Socket): () => Promise<void> {
   return async () => {
     await waiting.promise
     waiting = Promise.withResolvers<void>()
+    waiting.promise.catch(() => undefined)
   }
 }

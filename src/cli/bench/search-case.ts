@@ -3,7 +3,7 @@ import { createReadStats, search } from '../../search/read.ts'
 import type { SegmentIndex } from '../../index/segment-index.ts'
 import type { MessageQuery } from '../../search/query.ts'
 import type { Store } from '../../store/store.ts'
-import { spread } from './measure.ts'
+import { measure, rateFigures, spread } from './measure.ts'
 import { FIRST_TIMESTAMP_MS, idOf, keyOf } from './messages.ts'
 
 /** Look-ups of one case; each opens store and index anew, so that nothing of ours is warm. */
@@ -36,7 +36,7 @@ export async function timeLookups(
   const milliseconds: number[] = []
   let found = 0
   const total = createReadStats()
-  for (let i = 0; i < LOOKUPS; i++) {
+  const lookUp = async () => {
     const query = { topic, ...queryOf(randomInt(messages)) }
     const stats = createReadStats()
     const start = performance.now()
@@ -50,13 +50,20 @@ export async function timeLookups(
     total.bytesTotal += stats.bytesTotal
     total.blocksRead += stats.blocksRead
   }
+  const measured = await measure(async () => {
+    for (let i = 0; i < LOOKUPS; i++) await lookUp()
+    return found
+  })
+  const { cpuMicrosPerMessage, peakMemoryMB } = rateFigures(measured)
   const { min, median, max } = spread(milliseconds)
   return {
     milliseconds: median,
     minMilliseconds: min,
     maxMilliseconds: max,
+    cpuMicrosPerMessage,
+    peakMemoryMB,
     lookups: LOOKUPS,
-    found,
+    foundPerLookup: found / LOOKUPS,
     blocksRead: total.blocksRead / LOOKUPS,
     bytesRead: Math.round(total.bytesRead / LOOKUPS),
     percentRead: Number(((total.bytesRead / total.bytesTotal) * 100).toFixed(3)),
