@@ -1,7 +1,6 @@
-import { type MessageBatch, payloadBytes, sliceBatch } from '../batch/batch.ts'
-import { MillpondError } from '../errors.ts'
-import { columnsBytes, writeColumns } from '../kernel/columns.ts'
-import { type Kernel, SLACK_BYTES, withKernel } from '../kernel/kernel.ts'
+import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
+import { SLACK_BYTES } from '../kernel/kernel.ts'
+import { type LoadedRows, withRows } from '../kernel/rows.ts'
 
 /** Where the messages of a batch are, as their lines say it. */
 export interface JsonOrigin {
@@ -9,120 +8,61 @@ export interface JsonOrigin {
   readonly lane: string
 }
 
-/** Rows that the kernel is given at once, the bytes that they may lie in, and the room for their lines. */
-const PIECE_ROWS = 2048
-const PIECE_BYTES = 512 * 1024
-const OUT_BYTES = 4 * 1024 * 1024
-/** Bytes of the words that describe a call (`src/kernel/assembly/json-write.ts`). */
+/** Room for lines in the kernel. */
+const OUT_BYTES = 2 * 1024 * 1024
+/** Words that describe a call (`src/kernel/assembly/json-write.ts`), and their bytes. */
+const CALL_WORDS = 11
 const CALL_BYTES = 64
+/**
+ * A line takes at the most this many times what its record takes in Avro at the most, beside its prefix: a control character becomes six,
+ * and the kernel reckons 192 bytes a line and 48 a header where Avro has 64 and 12.
+ */
+const GROWTH = 6
 
 const encoder = new TextEncoder()
-const align = (bytes: number): number => (bytes + 7) & ~7
-
-/** Bytes of a batch from `start` to before `end`, and the rows that point nowhere else. */
-interface Piece {
-  readonly from: number
-  readonly to: number
-  readonly start: number
-  readonly end: number
-}
+const align = (address: number): number => Math.ceil(address / 64) * 64
 
 /**
  * A line for each message of the batch.
- * @throws MillpondError `MESSAGE_TOO_LARGE`.
+ * @throws MillpondError `MESSAGE_TOO_LARGE`; `POSITION_INVALID` and `INTERNAL` for what is no batch.
  */
 export function writeJson(batch: MessageBatch, origin: JsonOrigin): Uint8Array {
   const prefix = encoder.encode(`{"topic":${JSON.stringify(origin.topic)},"lane":${JSON.stringify(origin.lane)},"position":`)
   const chunks: Uint8Array[] = []
   for (let row = 0; row < batch.count;) {
-    const piece = pieceFrom(batch, row)
-    row = writePiece({ batch, piece, prefix, outBytes: OUT_BYTES, chunks })
+    const next = writeFrom(batch, row, prefix, chunks)
     // The next line alone may be longer than the usual room.
-    if (row === piece.from) row = writeLongLine(batch, row, prefix, chunks)
+    row = next > row ? next : row + writeFrom(sliceBatch(batch, row, row + 1), 0, prefix, chunks)
   }
   return chunks.length === 1 ? chunks[0]! : concat(chunks)
 }
 
-function writeLongLine(batch: MessageBatch, row: number, prefix: Uint8Array, chunks: Uint8Array[]): number {
-  const one = sliceBatch(batch, row, row + 1)
-  const outBytes = mostBytes(one) + prefix.byteLength
-  const written = writePiece({ batch: one, piece: pieceFrom(one, 0), prefix, outBytes, chunks })
-  if (written === 1) return row + 1
-  throw new MillpondError('INTERNAL', `a line of the message at position ${one.positions[0]} does not fit into ${outBytes} bytes`)
+/** Adds the lines of some rows from `from` on to `chunks` and gives the first row that is left: `from` itself where its line is long. */
+function writeFrom(batch: MessageBatch, from: number, prefix: Uint8Array, chunks: Uint8Array[]): number {
+  const outBytes = (rows: LoadedRows) =>
+    rows.columns.count === 1 ? Math.max(OUT_BYTES, rows.encodedBytes * GROWTH + prefix.byteLength) : OUT_BYTES
+  return withRows(
+    batch,
+    from,
+    (rows) => CALL_BYTES + align(prefix.byteLength + SLACK_BYTES) + outBytes(rows),
+    (rows) => from + writeLines(rows, prefix, outBytes(rows), chunks),
+  )
 }
 
-/** The rows from `from` on that lie within PIECE_BYTES; one at least, wherever it lies. Hot: once for every message. */
-function pieceFrom(batch: MessageBatch, from: number): Piece {
-  const { keyStart, keyEnd, valueStart, valueEnd, idStart, idEnd, headerFrom } = batch
-  const { headerNameStart, headerNameEnd, headerValueStart, headerValueEnd } = batch
-  let start = batch.bytes.byteLength
-  let end = 0
-  let row = from
-  for (const last = Math.min(batch.count, from + PIECE_ROWS); row < last; row++) {
-    let low = start
-    let high = end
-    if (keyStart[row]! >= 0 && keyStart[row]! < low) low = keyStart[row]!
-    if (valueStart[row]! >= 0 && valueStart[row]! < low) low = valueStart[row]!
-    if (idStart[row]! >= 0 && idStart[row]! < low) low = idStart[row]!
-    if (keyEnd[row]! > high) high = keyEnd[row]!
-    if (valueEnd[row]! > high) high = valueEnd[row]!
-    if (idEnd[row]! > high) high = idEnd[row]!
-    for (let h = headerFrom[row]!; h < headerFrom[row + 1]!; h++) {
-      if (headerNameStart[h]! < low) low = headerNameStart[h]!
-      if (headerValueStart[h]! >= 0 && headerValueStart[h]! < low) low = headerValueStart[h]!
-      if (headerNameEnd[h]! > high) high = headerNameEnd[h]!
-      if (headerValueEnd[h]! > high) high = headerValueEnd[h]!
-    }
-    if (row > from && high - low > PIECE_BYTES) break
-    start = low
-    end = high
-  }
-  return { from, to: row, start: Math.min(start, end), end }
-}
-
-/** Writes the lines of the piece that fit, adds them to `chunks`, and gives the first row that is left. */
-function writePiece(order: {
-  batch: MessageBatch
-  piece: Piece
-  prefix: Uint8Array
-  outBytes: number
-  chunks: Uint8Array[]
-}): number {
-  const { batch, piece, prefix, outBytes, chunks } = order
-  const headers = batch.headerFrom[piece.to]! - batch.headerFrom[piece.from]!
-  const bytesAt = CALL_BYTES
-  const columnsAt = align(bytesAt + piece.end - piece.start + SLACK_BYTES)
-  const prefixAt = columnsAt + columnsBytes(piece.to - piece.from, headers)
+/** Writes lines of the rows, as much as there is room for at a time, until all are written or one is too long. Gives how many are. */
+function writeLines({ kernel, columns, bytesAt, free }: LoadedRows, prefix: Uint8Array, outBytes: number, chunks: Uint8Array[]) {
+  const call = kernel.i32.subarray(free / 4, free / 4 + CALL_WORDS)
+  const prefixAt = free + CALL_BYTES
   const outAt = align(prefixAt + prefix.byteLength + SLACK_BYTES)
-  return withKernel(outAt + outBytes + SLACK_BYTES, (kernel) => {
-    const base = kernel.arenaStart
-    kernel.bytes.set(batch.bytes.subarray(piece.start, piece.end), base + bytesAt)
-    kernel.bytes.set(prefix, base + prefixAt)
-    const place = writeColumns(kernel, base + columnsAt, batch, piece.from, piece.to)
-    const zero = base + bytesAt - piece.start
-    kernel.i32.set(
-      [zero, place.start, place.count, place.headers, 0, base + prefixAt, prefix.byteLength, base + outAt, outBytes],
-      base >> 2,
-    )
-    kernel.exports.writeJson(base)
-    const { rows, bytes } = outcomeOf(kernel)
-    if (rows > 0) chunks.push(kernel.bytes.slice(base + outAt, base + outAt + bytes))
-    return piece.from + rows
-  })
-}
-
-function outcomeOf(kernel: Kernel): { rows: number; bytes: number } {
-  const words = kernel.arenaStart >> 2
-  return { rows: kernel.i32[words + 9]!, bytes: kernel.i32[words + 10]! >>> 0 }
-}
-
-/** The most bytes that the line of one message may take, but for its prefix; the kernel reckons with the same numbers. */
-function mostBytes(one: MessageBatch): number {
-  const lineBytes = 192
-  const headerBytes = 48
-  const growth = 6
-  const headers = one.headerFrom[1]! - one.headerFrom[0]!
-  return lineBytes + headers * headerBytes + growth * payloadBytes(one)
+  kernel.bytes.set(prefix, prefixAt)
+  for (let row = 0; ;) {
+    call.set([bytesAt, columns.start, columns.count, columns.headers, row, prefixAt, prefix.byteLength, outAt, outBytes])
+    kernel.exports.writeJson(free)
+    const written = call[9]!
+    if (written > row) chunks.push(kernel.bytes.slice(outAt, outAt + (call[10]! >>> 0)))
+    if (written === row || written === columns.count) return written
+    row = written
+  }
 }
 
 function concat(chunks: readonly Uint8Array[]): Uint8Array {

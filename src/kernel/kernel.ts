@@ -7,6 +7,7 @@ export interface KernelExports {
   crc32c(seed: number, start: number, length: number): number
   hashBytes(start: number, length: number, out: number): void
   measureRows(columns: number, n: number, h: number, bytesLength: number, result: number): number
+  gatherRows(columns: number, n: number, h: number, out: number): number
   writeRows(
     columns: number,
     n: number,

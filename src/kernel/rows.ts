@@ -10,8 +10,10 @@ export interface LoadedRows {
   readonly columns: ColumnsPlace
   /** The first row of the batch that is not loaded. */
   readonly nextRow: number
-  /** Address of what the columns count from, modulo 2^32: the batch's byte 0, of which only the part in use is there. */
+  /** Address of what the columns count from, modulo 2^32; only what they point at is there. */
   readonly bytesAt: number
+  /** Bytes of the batch that were copied in. */
+  readonly loadedBytes: number
   /** Upper bound of the rows' Avro encoding. */
   readonly encodedBytes: number
   /** First free byte of the arena, a multiple of 64. */
@@ -21,6 +23,9 @@ export interface LoadedRows {
 /** Few enough that columns, bytes and output stay in the processor's cache, enough that the call's own cost is small. */
 const ROWS_AT_ONCE = 1024
 const RESULT_BYTES = 64
+/** Rows whose bytes lie as far apart as this, beside what they need, are gathered piece by piece: messages often share bytes far away. */
+const SPARSE_FACTOR = 2
+const SPARSE_BYTES = 4096
 const align = (address: number) => Math.ceil(address / 64) * 64
 
 type Attempt<T> = { readonly value: T } | { readonly neededBytes: number }
@@ -71,16 +76,50 @@ function tryRows<T>(
   })
   const low = kernel.i32[result / 4]!
   const high = kernel.i32[result / 4 + 1]!
+  const encodedBytes = kernel.f64[result / 8 + 1]!
+  const isSparse = high - low > SPARSE_FACTOR * encodedBytes + SPARSE_BYTES
+  const payload = isSparse ? gather(kernel, columns, payloadAt) : whole(low, high, payloadAt)
+  if (payload === undefined) return { neededBytes: payloadAt + gatherBytes(columns) + SLACK_BYTES - kernel.arenaStart }
   const rows = {
     kernel,
     columns,
     nextRow: to,
-    bytesAt: (payloadAt - low) | 0,
-    encodedBytes: kernel.f64[result / 8 + 1]!,
-    free: align(payloadAt + (high - low) + SLACK_BYTES),
+    bytesAt: payload.bytesAt,
+    loadedBytes: payload.bytes,
+    encodedBytes,
+    free: align(payload.at + payload.bytes + SLACK_BYTES),
   }
   const end = rows.free + scratchBytes(rows) + SLACK_BYTES
   if (end > kernel.arenaEnd) return { neededBytes: end - kernel.arenaStart + RESULT_BYTES }
-  kernel.bytes.set(batch.bytes.subarray(low, high), payloadAt)
+  for (let i = 0; i < payload.pieces.length; i += 3) {
+    const piece = batch.bytes.subarray(payload.pieces[i], payload.pieces[i + 1])
+    kernel.bytes.set(piece, payload.at + payload.pieces[i + 2]!)
+  }
   return { value: use(rows) }
 }
+
+/** Which of the batch's bytes are copied into the kernel: three numbers a piece, its first byte, its end, and where it goes behind `at`. */
+interface Payload {
+  readonly pieces: Int32Array
+  readonly at: number
+  readonly bytes: number
+  readonly bytesAt: number
+}
+
+/** All bytes from the first to the last that the rows point at, in one piece. */
+function whole(low: number, high: number, at: number): Payload {
+  return { pieces: Int32Array.of(low, high, 0), at, bytes: high - low, bytesAt: (at - low) | 0 }
+}
+
+/** The pieces that the rows point at, of which the columns speak from now on; undefined where the arena is too small to find them. */
+function gather(kernel: Kernel, columns: ColumnsPlace, table: number): Payload | undefined {
+  const at = align(table + gatherBytes(columns))
+  if (at > kernel.arenaEnd) return undefined
+  const count = kernel.exports.gatherRows(columns.start, columns.count, columns.headers, table)
+  const pieces = kernel.i32.subarray(table / 4, table / 4 + 3 * count)
+  const bytes = count === 0 ? 0 : pieces.at(-1)! + pieces.at(-2)! - pieces.at(-3)!
+  return { pieces, at, bytes, bytesAt: at }
+}
+
+/** Room that finding the pieces takes: 16 bytes for each span. */
+const gatherBytes = ({ count, headers }: ColumnsPlace): number => 16 * (3 * count + 2 * headers)

@@ -6,6 +6,7 @@ import { createKernel, SLACK_BYTES } from '../../src/kernel/kernel.ts'
 import { snappyCompress } from '../../src/kernel/snappy.ts'
 import { messagesArbitrary } from '../batch/message-arbitrary.ts'
 import { writeRecordsTwin } from './avro-twin.ts'
+import { scattered } from './scattered.ts'
 
 const kernel = createKernel(1 << 20)
 const { exports, bytes } = kernel
@@ -98,6 +99,35 @@ describe('kernel functions on hostile input', () => {
         expect(exports.writeRows(columns, batch.count, headers, 0, payload, out, 0, 0x7fffffff, result)).toBe(batch.count)
         expect(kernel.i32[result / 4]).toBeLessThanOrEqual(bound)
         expect(bytes.subarray(out + bound + SLACK_BYTES, base + ARENA_BYTES).every((byte) => byte === 0xa5)).toBe(true)
+      }),
+    )
+  })
+  it('gatherRows: nothing is written outside of the columns and its room, and no span leaves its piece', () => {
+    const scatter = fc.tuple(messagesArbitrary({ minLength: 1 }), fc.infiniteStream(fc.nat(900)))
+    fc.assert(
+      fc.property(scatter, ([messages, gaps]) => {
+        let used = 0
+        const batch = scattered(messages, 1 << 20, (length) => (used += gaps.next().value! + length) - length)
+        const headers = batch.headerFrom[batch.count]!
+        const columns = base + 64
+        const out = columns + columnsBytes(batch.count, headers) + 64
+        const outEnd = out + 16 * (3 * batch.count + 2 * headers)
+        bytes.fill(0xa5, base, base + ARENA_BYTES)
+        writeColumns(kernel, columns, batch, 0, batch.count)
+        const before = kernel.i32.slice(columns / 4, out / 4)
+        const pieces = exports.gatherRows(columns, batch.count, headers, out)
+        expectUntouched(bytes.slice(base, base + ARENA_BYTES), 0xa5, [
+          { from: columns, to: columns + columnsBytes(batch.count, headers) },
+          { from: out, to: outEnd },
+        ])
+        const table = kernel.i32.slice(out / 4, out / 4 + 3 * pieces)
+        const spans = 4 * batch.count
+        for (let i = 0; i < 6 * batch.count; i++) {
+          const was = before[spans + i]!
+          const is = kernel.i32[columns / 4 + spans + i]!
+          const isInPiece = (at: number) => was >= table[at]! && was <= table[at + 1]! && is === table[at + 2]! + was - table[at]!
+          expect(was === -1 ? is === -1 : Array.from({ length: pieces }, (_, piece) => 3 * piece).some(isInPiece)).toBe(true)
+        }
       }),
     )
   })
