@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { jsonLines, runProgram, type Served } from './program.ts'
+import { type Ended, jsonLines, type ProgramOptions, runProgram, type Served } from './program.ts'
 import { until } from './until.ts'
 
 /** A message as the program prints it. */
@@ -29,11 +29,16 @@ export async function postTaken(served: Pick<Served, 'url'>, topic: string, mess
   expect([response.status, ((await response.json()) as { count?: number }).count]).toEqual([200, messages.length])
 }
 
+/** Runs the program on the folder; it must end well. */
+export async function succeed(dir: string, words: readonly string[], options?: ProgramOptions): Promise<Ended> {
+  const ended = await runProgram([...words, '--dir', dir], options)
+  expect([words, ended.exitCode, ended.exitCode === 0 ? '' : ended.stderr]).toEqual([words, 0, ''])
+  return ended
+}
+
 /** What `millpond search` finds in the folder, in its order. */
 export async function searched(dir: string, ...words: string[]): Promise<PrintedMessage[]> {
-  const { exitCode, stdout, stderr } = await runProgram(['search', '--dir', dir, ...words])
-  expect([exitCode, exitCode === 0 ? '' : stderr]).toEqual([0, ''])
-  return jsonLines(stdout) as PrintedMessage[]
+  return jsonLines((await succeed(dir, ['search', ...words])).stdout) as PrintedMessage[]
 }
 
 /**
@@ -43,8 +48,7 @@ export async function searched(dir: string, ...words: string[]): Promise<Printed
 export async function archiveAll(dir: string): Promise<void> {
   await until(
     async () => {
-      const { exitCode, stdout, stderr } = await runProgram(['archive', '--once', '--json', '--dir', dir])
-      expect([exitCode, exitCode === 0 ? '' : stderr]).toEqual([0, ''])
+      const { stdout } = await succeed(dir, ['archive', '--once', '--json'])
       return (jsonLines(stdout)[0] as { left: number }).left === 0
     },
     'everything to be archived',
