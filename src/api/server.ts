@@ -168,3 +168,10 @@ export async function listen(
     })
   }
 }
+
+/** Takes no more requests and waits for the answers of those under way, not longer than `withinMs`: a caller that stopped sending is left. */
+export async function closeServer(server: FastifyInstance, withinMs: number): Promise<void> {
+  const timer = setTimeout(() => server.server.closeAllConnections(), withinMs)
+  await server.close()
+  clearTimeout(timer)
+}

@@ -10,7 +10,7 @@ import { createLagObserver, createLagWatch } from './lag.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
-import { createServer, listen } from './server.ts'
+import { closeServer, createServer, listen } from './server.ts'
 
 export interface ServiceOptions {
   readonly logger: Logger
@@ -19,6 +19,8 @@ export interface ServiceOptions {
 }
 
 const RETENTION_MS = 60_000
+/** What a caller has at the most to finish its request when the service stops. */
+const CLOSE_WITHIN_MS = 15_000
 
 /**
  * The whole service in one process: HTTP into the local log, the archive loop, the index behind it, retention. When `signal` aborts
@@ -81,7 +83,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
     onListening(url)
     await aborted(signal)
     logger.info('stopping: finishing what was taken')
-    await server.close()
+    await closeServer(server, Math.min(config.http.requestTimeoutMs, CLOSE_WITHIN_MS))
   } finally {
     stopArchiving.abort()
     await Promise.allSettled([archiving, retention.done])

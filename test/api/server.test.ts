@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,7 +10,7 @@ import { openLocalLog, type LocalLog } from '../../src/adapters/local/log.ts'
 import { openLocalSource } from '../../src/adapters/local/source.ts'
 import { createMetrics } from '../../src/api/metrics.ts'
 import { createReadiness, type Readiness } from '../../src/api/readiness.ts'
-import { createServer, listen, type ServerOptions } from '../../src/api/server.ts'
+import { closeServer, createServer, listen, type ServerOptions } from '../../src/api/server.ts'
 import { messagesOf, type Message } from '../../src/batch/view.ts'
 import { MillpondError } from '../../src/errors.ts'
 
@@ -316,5 +317,30 @@ describe('listen', () => {
 
   it('says that an address is not of this machine', async () => {
     await expect(listen(serverWith(), { host: '192.0.2.1', port: 0 })).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+})
+
+describe('closeServer', () => {
+  it('answers what is under way, and leaves a caller that stopped sending', async () => {
+    const gate = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    const server = serverWith({}, async () => {
+      held.resolve()
+      await gate.promise
+      return { lanes: [] }
+    })
+    const url = await listen(server, { host: '127.0.0.1', port: 0 })
+    const answer = fetch(`${url}/topics/orders/messages`, { method: 'POST', body: 'x' })
+    await held.promise
+    const arrived = once(server.server, 'request')
+    const stalled = request(`${url}/topics/orders/messages`, { method: 'POST', headers: { 'content-length': '100' } })
+    const left = new Promise((resolve) => stalled.once('error', resolve))
+    stalled.write('half')
+    await arrived
+    const closed = closeServer(server, 500)
+    gate.resolve()
+    expect((await answer).status).toBe(200)
+    await closed
+    expect(await left).toBeInstanceOf(Error)
   })
 })
