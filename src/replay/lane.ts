@@ -1,4 +1,5 @@
 import { countMessages } from '../search/count.ts'
+import type { ReadAhead } from '../search/context.ts'
 import type { MessageQuery } from '../search/query.ts'
 import type { Archive, ReadStats, SelectedBatch } from '../search/read.ts'
 import { readLane } from '../search/read.ts'
@@ -55,15 +56,14 @@ export interface Run {
 
 /** Progress is stored before this much more is delivered: what a target without a memory of its own may get twice after a kill. */
 const UNSTORED_BYTES = 64 * 1024 * 1024
-/** Delivers one lane (its place in the job), from where it is to the end of its part of the selection; `blocks` are read ahead. */
-export async function runLane(run: Run, at: number, blocks: number): Promise<void> {
+/** Delivers one lane (its place in the job), from where it is to the end of its part of the selection. */
+export async function runLane(run: Run, at: number, readAhead: ReadAhead): Promise<void> {
   const { job, parts, recorder, clock, signal } = run
   const { lane, toPosition } = recorder.lane(at)
   if (job.options.dryRun) return countLane(run, at)
   const target: SinkTarget = { topic: targetTopic(job.target, lane.topic), origin: lane, job: job.id }
   const position = await startOf(run, at, target)
   const query = { ...run.query, positions: { from: position, to: toPosition } }
-  const readAhead = { blocks, bytes: blocks * 1024 * 1024 }
   const delivery = {
     sink: parts.sink,
     target,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMillpondError, wrapError } from '../errors.ts'
+import type { ReadAhead } from '../search/context.ts'
 import type { ReadStats } from '../search/read.ts'
 import { createReadStats } from '../search/read.ts'
 import type { Clock } from './deliver.ts'
@@ -28,8 +29,8 @@ const HEARTBEAT_MS = 1000
 const LEASE_MS = 5000
 const CLAIM_AGAIN_MS = 100
 const LANES_AT_ONCE = 8
-/** Decoded blocks that all lanes together hold ahead, about 1.5 MiB each. */
-const BLOCKS_AHEAD = 24
+/** What all lanes together read ahead; more costs memory and, where two cores do all the work, gains nothing. */
+const READ_AHEAD: ReadAhead = { blocks: 4, bytes: 16 * 1024 * 1024 }
 
 const systemClock: Clock = {
   nowMs: () => performance.now(),
@@ -149,11 +150,15 @@ function watchJob(run: Run, ending: AbortController) {
 /** Runs every lane, some at once. The first one that fails ends the others. */
 async function runLanes(run: Run, ending: AbortController): Promise<void> {
   const groups = groupsOf(run.job)
+  if (groups.length === 0) return
   const lanesAtOnce = Math.min(groups.length, run.parts.lanesAtOnce ?? LANES_AT_ONCE)
-  const blocks = Math.max(2, Math.floor(BLOCKS_AHEAD / Math.max(1, lanesAtOnce)))
+  const readAhead = {
+    blocks: Math.max(1, Math.floor(READ_AHEAD.blocks / lanesAtOnce)),
+    bytes: Math.floor(READ_AHEAD.bytes / lanesAtOnce),
+  }
   const work = async () => {
     for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
-      for (const at of group) await runLane(run, at, blocks)
+      for (const at of group) await runLane(run, at, readAhead)
     }
   }
   const workers = Array.from({ length: lanesAtOnce }, async () => {

@@ -38,15 +38,16 @@ export const laneOf = (topic: string, lane: string, count: number, from = 0): La
   messages: messagesFrom(from, count),
 })
 
-/** Archives the lanes in blocks of `blockCount` messages. */
+/** Archives the lanes in blocks of `blockCount` messages and segments of `segmentBlocks` blocks. */
 export async function archiveLanes(
   store: Store,
   index: SegmentIndex,
   lanes: readonly LaneContent[],
   blockCount = 10,
+  segmentBlocks = 3,
 ): Promise<void> {
   for (const { messages, ...lane } of lanes) {
-    const commits = cut(messages, blockCount, 3, 2).map((segments) => ({ segments, lookups: ['key' as const] }))
+    const commits = cut(messages, blockCount, segmentBlocks, 2).map((segments) => ({ segments, lookups: ['key' as const] }))
     await writeLane(store, lane, messages[0]?.position ?? 0, messages.length === 0 ? [] : commits)
   }
   await followChains(store, index)
@@ -60,11 +61,11 @@ export interface Scene extends AsyncDisposable {
   plan(order: ReplayOrder, id?: string): Promise<ReplayJob>
 }
 
-export async function openScene(lanes: readonly LaneContent[], blockCount = 10): Promise<Scene> {
+export async function openScene(lanes: readonly LaneContent[], blockCount = 10, segmentBlocks = 3): Promise<Scene> {
   const store = createMemoryStore()
   const index = await openSqliteIndex({ path: ':memory:' })
   const jobs = await openSqliteJobs({ path: ':memory:' })
-  await archiveLanes(store, index, lanes, blockCount)
+  await archiveLanes(store, index, lanes, blockCount, segmentBlocks)
   return {
     archive: { store, index },
     jobs,

@@ -113,7 +113,7 @@ describe('a replay', () => {
   })
 
   it('gives a lane its next batch only when the one before is durable, and reads on meanwhile', async () => {
-    await using scene = await openScene([laneOf('orders', '0', 100), laneOf('orders', '1', 100)])
+    await using scene = await openScene([laneOf('orders', '0', 100), laneOf('orders', '1', 100)], 10, 1)
     await scene.plan({ query: {}, target: { kind: 'local', topic: 'new' } })
     const sink = createMemorySink()
     const busy = new Set<string>()
