@@ -78,6 +78,8 @@ export async function* lineChunks(reader: ByteReader, chunkBytes: number): Async
   const free: Uint8Array[] = []
   let buffer: Uint8Array = new Uint8Array(chunkBytes)
   let held = 0
+  // Behind the last line that is whole.
+  let end = 0
   let firstLine = 1
   const chunkOf = (taken: Uint8Array, end: number): LineChunk => {
     const bytes = taken.subarray(0, end)
@@ -93,16 +95,20 @@ export async function* lineChunks(reader: ByteReader, chunkBytes: number): Async
   for (;;) {
     const read = await reader.read(buffer.subarray(held))
     if (read === 0) break
+    // Only what is new is looked at: a line may be long, and come in little pieces.
+    const lastBreak = buffer.subarray(held, held + read).lastIndexOf(LINE_FEED)
+    if (lastBreak !== -1) end = held + lastBreak + 1
     held += read
-    const end = buffer.lastIndexOf(LINE_FEED, held - 1) + 1
     // A file fills the array at once; what a pipe gives may be little.
     if (end > 0 && (held === buffer.byteLength || read < READ_AT_LEAST_BYTES)) {
       const taken = buffer
       buffer = free.pop() ?? new Uint8Array(chunkBytes)
       if (buffer.byteLength <= held - end) buffer = new Uint8Array(2 * (held - end))
       buffer.set(taken.subarray(end, held))
+      const whole = end
       held -= end
-      yield chunkOf(taken, end)
+      end = 0
+      yield chunkOf(taken, whole)
     } else if (held === buffer.byteLength) {
       const longer = new Uint8Array(2 * buffer.byteLength)
       longer.set(buffer)
