@@ -26,6 +26,8 @@ export interface Progress extends Disposable {
 }
 
 const REDRAW_MS = 250
+/** Where a terminal does not say how wide it is. */
+const STANDARD_COLUMNS = 80
 const CLEAR_LINE = '\r\u001B[K'
 
 /** The text of a progress line after `elapsedMs`, at most `columns` wide. */
@@ -45,7 +47,7 @@ export function progressLine(label: string, state: ProgressState, elapsedMs: num
 export function startProgress(terminal: NodeJS.WriteStream, options: ProgressOptions): Progress {
   const startedMs = performance.now()
   const draw = (): void => {
-    terminal.write(CLEAR_LINE + progressLine(options.label, options.state(), performance.now() - startedMs, terminal.columns))
+    terminal.write(CLEAR_LINE + progressLine(options.label, options.state(), performance.now() - startedMs, terminal.columns || STANDARD_COLUMNS))
   }
   const timer = setInterval(draw, REDRAW_MS)
   timer.unref()
