@@ -19,7 +19,7 @@ const lookup = record('Lookup', [
   long('slices', 'parts of equal length that the filters are stored in'),
   array('buckets', 'long', 'buckets of 32 bytes of the filter of each block'),
   long('offset', 'first byte of slice 0, counted from the beginning of lookupBytes'),
-  long('bytes', 'bytes of all slices'),
+  long('bytes', 'bytes of all slices, each with the CRC-32C at its end'),
 ])
 
 const segment = record('Segment', [

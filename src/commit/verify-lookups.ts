@@ -1,9 +1,9 @@
 import { headersAt, idAt, keyAt } from '../batch/view.ts'
 import type { MessageBatch } from '../batch/batch.ts'
 import type { BlockFilter, LookupField } from '../encode/block.ts'
-import { lookupHash, type LookupHash, presenceHash, probeSlice, sliceOf } from '../encode/lookup.ts'
+import { checkSlice, lookupHash, type LookupHash, presenceHash, probeSlice, sliceOf } from '../encode/lookup.ts'
 import { RawBlockBuilder } from '../encode/raw-block.ts'
-import type { SegmentEntry, SegmentLookup } from '../encode/segment.ts'
+import type { SegmentLookup } from '../encode/segment.ts'
 
 const BUCKET_BYTES = 32
 const encoder = new TextEncoder()
@@ -14,25 +14,39 @@ export interface LookupFault {
   readonly position: number
 }
 
+/** What is wrong with the bytes of a look-up, slice by slice; `lookupBytes` are all those of the commit. */
+export function sliceFault(lookup: SegmentLookup, lookupBytes: Uint8Array): string | undefined {
+  const sliceBytes = lookup.bytes / lookup.slices
+  for (let slice = 0; slice < lookup.slices; slice++) {
+    const start = lookup.offset + slice * sliceBytes
+    try {
+      checkSlice(lookup, lookupBytes.subarray(start, start + sliceBytes))
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+  return undefined
+}
+
 /**
- * The first message of each field that the filters of block `ordinal` would not find; `lookupBytes` are all those of the commit.
+ * The first message of each field that the filters of block `ordinal` would not find; the look-ups have no `sliceFault`.
  * The filters are made again from the messages: where every bit of theirs is set, nothing can be missed, and no message is looked at.
  */
 export function lookupFaults(
-  segment: SegmentEntry,
+  lookups: readonly SegmentLookup[],
   ordinal: number,
   batch: MessageBatch,
   lookupBytes: Uint8Array,
 ): LookupFault[] {
-  if (segment.lookups.length === 0) return []
+  if (lookups.length === 0) return []
   const builder = new RawBlockBuilder(
-    segment.lookups.map(({ field }) => field),
+    lookups.map(({ field }) => field),
     { blockBytes: Infinity },
   )
   builder.append(batch, 0)
   const { filters } = builder.seal()
   const faults: LookupFault[] = []
-  for (const [i, lookup] of segment.lookups.entries()) {
+  for (const [i, lookup] of lookups.entries()) {
     if (holdsAll(lookup, ordinal, filters[i]!, lookupBytes)) continue
     const row = missedRow(lookup, ordinal, batch, lookupBytes)
     if (row !== undefined) faults.push({ field: lookup.field, position: batch.positions[row]! })

@@ -4,9 +4,9 @@ import { decodeBlock } from '../encode/avro-block.ts'
 import { type AvroFileHeader, checkStoredBlock, parseAvroFileHeader, parseStoredBlock } from '../encode/avro-file.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import type { ByteRange, Store } from '../store/store.ts'
-import type { BlockEntry, SegmentEntry } from '../encode/segment.ts'
+import type { BlockEntry, SegmentEntry, SegmentLookup } from '../encode/segment.ts'
 import type { PositionRuns } from './coverage.ts'
-import { lookupFaults } from './verify-lookups.ts'
+import { lookupFaults, sliceFault } from './verify-lookups.ts'
 import type { LaneNotes } from './verify-report.ts'
 
 /** Bytes that are read at once, unless one block has more. */
@@ -27,6 +27,21 @@ export interface SegmentCheck {
   readonly onBlock: () => void
 }
 
+/** What is asked of each block beside: the look-ups whose bytes are whole. */
+interface BlockCheck extends SegmentCheck {
+  readonly lookups: readonly SegmentLookup[]
+}
+
+/** The look-ups whose bytes are what was written; notes the others. */
+function wholeLookups({ segment, commitKey, lookupBytes }: SegmentCheck, notes: LaneNotes): readonly SegmentLookup[] {
+  return segment.lookups.filter((lookup) => {
+    const fault = sliceFault(lookup, lookupBytes)
+    if (fault === undefined) return true
+    notes.note('COMMIT_CORRUPT', commitKey, `the look-ups of ${lookup.field} of ${segment.key}: ${fault}`, segment.firstPosition)
+    return false
+  })
+}
+
 /** Checks a segment against its commit and adds the positions that it holds; false where they could not all be read. */
 export async function verifySegment(
   check: SegmentCheck,
@@ -35,6 +50,7 @@ export async function verifySegment(
   signal?: AbortSignal,
 ): Promise<boolean> {
   const { store, segment } = check
+  const blockCheck = { ...check, lookups: wholeLookups(check, notes) }
   const problemsBefore = notes.problemCount
   notes.segments++
   const bytes = check.listedBytes ?? (await store.size(segment.key, signal))
@@ -56,8 +72,8 @@ export async function verifySegment(
     )
   }
   try {
-    if (check.sampleOnly) await readSample(check, notes, held, signal)
-    else await readWhole(check, notes, held, problemsBefore, signal)
+    if (check.sampleOnly) await readSample(blockCheck, notes, held, signal)
+    else await readWhole(blockCheck, notes, held, problemsBefore, signal)
   } catch (error) {
     notes.noteError(error, segment.key, segment.firstPosition)
   }
@@ -66,7 +82,7 @@ export async function verifySegment(
 
 /** Every byte, in pieces of whole blocks. */
 async function readWhole(
-  check: SegmentCheck,
+  check: BlockCheck,
   notes: LaneNotes,
   held: PositionRuns,
   problemsBefore: number,
@@ -97,7 +113,7 @@ async function readWhole(
 }
 
 /** The header and one block, another one in each segment. */
-async function readSample(check: SegmentCheck, notes: LaneNotes, held: PositionRuns, signal?: AbortSignal): Promise<void> {
+async function readSample(check: BlockCheck, notes: LaneNotes, held: PositionRuns, signal?: AbortSignal): Promise<void> {
   const { store, segment } = check
   const first = await store.read(segment.key, { start: 0, end: segment.blocks[0]!.offset }, signal)
   const header = takeHeader(segment, first, notes)
@@ -148,7 +164,7 @@ interface BlockRead {
 }
 
 async function verifyBlock(
-  check: SegmentCheck,
+  check: BlockCheck,
   notes: LaneNotes,
   held: PositionRuns,
   { ordinal, stored, header }: BlockRead,
@@ -161,7 +177,7 @@ async function verifyBlock(
     const batch = await decodeBlock({ codec: segment.codec, bytes: payload, count })
     const fault = entryFault(entry, batch)
     if (fault !== undefined) notes.note('BLOCK_CORRUPT', segment.key, `block ${ordinal} ${fault}`, entry.firstPosition)
-    for (const { field, position } of lookupFaults(segment, ordinal, batch, check.lookupBytes)) {
+    for (const { field, position } of lookupFaults(check.lookups, ordinal, batch, check.lookupBytes)) {
       notes.note(
         'COMMIT_CORRUPT',
         check.commitKey,

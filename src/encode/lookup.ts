@@ -4,10 +4,12 @@
  *
  * The filters of one field are stored in slices: where a block has 64 buckets or more there are 64, slice `s` holding of each block, in
  * order, the buckets from s/64 to (s + 1)/64 of all; smaller filters (their buckets are a power of two) are stretched to 64 by repeating
- * each bucket, which leaves every hash where it belongs. Otherwise there is one slice. So a look-up reads one slice, a 64th.
+ * each bucket, which leaves every hash where it belongs. Otherwise there is one slice. So a look-up reads one slice, a 64th. Each
+ * slice ends in the CRC-32C of what comes before, low byte first: a bit that is not set would hide messages without a word.
  */
+import { MillpondError } from '../errors.ts'
 import type { SegmentLookup } from './segment.ts'
-import { type Hash64, xxhash64 } from '../kernel/checksum.ts'
+import { crc32c, type Hash64, xxhash64 } from '../kernel/checksum.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { SLACK_BYTES, withKernel } from '../kernel/kernel.ts'
 import type { ByteRange } from '../store/store.ts'
@@ -18,6 +20,7 @@ export type LookupHash = Hash64
 
 const BUCKET_BYTES = 32
 const SLICES = 64
+const CHECKSUM_BYTES = 4
 /** About 1 false answer in 1,000 (Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007, blocked by 256 bits). */
 const BITS_PER_VALUE = 14
 /** Keeps the product with a 32-bit word exact; past it (19 million values in one block) filters only get less sharp. */
@@ -63,9 +66,11 @@ export function assembleLookup(
 ): { readonly lookup: SegmentLookup; readonly bytes: Uint8Array } {
   const slices = filters.some(({ buckets }) => buckets >= SLICES) ? SLICES : 1
   const buckets = filters.map((filter) => (slices === 1 ? filter.buckets : Math.max(SLICES, filter.buckets)))
-  const bytes = new Uint8Array(buckets.reduce((sum, count) => sum + count, 0) * BUCKET_BYTES)
+  const bytes = new Uint8Array(slices * sliceBytesOf(buckets, slices))
+  const view = new DataView(bytes.buffer)
   let at = 0
   for (let slice = 0; slice < slices; slice++) {
+    const start = at
     for (const [ordinal, filter] of filters.entries()) {
       const part = buckets[ordinal]! / slices
       for (let bucket = slice * part; bucket < (slice + 1) * part; bucket++) {
@@ -74,10 +79,16 @@ export function assembleLookup(
         at += BUCKET_BYTES
       }
     }
+    view.setUint32(at, crc32c(bytes.subarray(start, at)), true)
+    at += CHECKSUM_BYTES
   }
   const { field } = filters[0]!
   return { lookup: { field, slices, buckets, offset, bytes: bytes.byteLength }, bytes }
 }
+
+/** Bytes of each slice of filters of these buckets, its checksum included. */
+const sliceBytesOf = (buckets: readonly number[], slices: number): number =>
+  (buckets.reduce((sum, count) => sum + count, 0) / slices) * BUCKET_BYTES + CHECKSUM_BYTES
 
 /** The one slice that a look-up of `hash` reads, in the coordinates of `lookup.offset`. */
 export function sliceOf(lookup: SegmentLookup, hash: LookupHash): ByteRange {
@@ -86,7 +97,23 @@ export function sliceOf(lookup: SegmentLookup, hash: LookupHash): ByteRange {
   return { start, end: start + sliceBytes }
 }
 
-/** Ordinals of the blocks that may hold a value of that hash; `slice` holds the bytes that `sliceOf` named. */
+/**
+ * Checks the bytes that `sliceOf` named, before anything is asked of them.
+ * @throws MillpondError `COMMIT_CORRUPT` where they are not what was written; the caller knows of which commit.
+ */
+export function checkSlice(lookup: SegmentLookup, slice: Uint8Array): void {
+  const bytes = sliceBytesOf(lookup.buckets, lookup.slices)
+  if (slice.byteLength !== bytes) {
+    throw new MillpondError('COMMIT_CORRUPT', `a part of its look-up filters has ${slice.byteLength} bytes, not ${bytes}`)
+  }
+  const filled = bytes - CHECKSUM_BYTES
+  const expected = new DataView(slice.buffer, slice.byteOffset, bytes).getUint32(filled, true)
+  if (crc32c(slice.subarray(0, filled)) !== expected) {
+    throw new MillpondError('COMMIT_CORRUPT', 'a part of its look-up filters does not match its CRC-32C')
+  }
+}
+
+/** Ordinals of the blocks that may hold a value of that hash; `slice` holds the bytes that `sliceOf` named and passed `checkSlice`. */
 export function probeSlice(lookup: SegmentLookup, slice: Uint8Array, hash: LookupHash): number[] {
   const sliceIndex = Math.floor((hash.high * lookup.slices) / 2 ** 32)
   const view = new DataView(slice.buffer, slice.byteOffset, slice.byteLength)

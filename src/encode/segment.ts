@@ -17,7 +17,7 @@ export interface BlockEntry {
 
 /**
  * Where the filters of one field of one segment lie in the commit object. They are stored in `slices` parts of equal length, each
- * holding that part of every block's filter, so that a look-up reads one part; see `lookup.ts`.
+ * holding that part of every block's filter and a checksum, so that a look-up reads one part; see `lookup.ts`.
  */
 export interface SegmentLookup {
   readonly field: LookupField
@@ -26,7 +26,7 @@ export interface SegmentLookup {
   readonly buckets: readonly number[]
   /** First byte of slice 0, counted from the beginning of the commit's look-up bytes. */
   readonly offset: number
-  /** Bytes of all slices. */
+  /** Bytes of all slices, their checksums included. */
   readonly bytes: number
 }
 

@@ -1,5 +1,5 @@
 import type { BlockEntry, SegmentLookup } from '../encode/segment.ts'
-import { lookupHash, presenceHash, probeSlice, sliceOf } from '../encode/lookup.ts'
+import { checkSlice, lookupHash, presenceHash, probeSlice, sliceOf } from '../encode/lookup.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
 import { rangeMayHold } from '../index/segment-directory.ts'
 import type { IndexedSegment, SegmentIndex } from '../index/segment-index.ts'
@@ -70,14 +70,27 @@ async function readSlice(
   const name = `${segment.commitKey}:${range.start}`
   const known = slices?.get(name)
   if (known !== undefined) return known
-  const where = `filters of ${lookup.field} of segment ${segment.key} of lane ${laneName(segment.lane)} in commit ${segment.commitKey}`
   const bytes = await store.read(segment.commitKey, range, signal).catch((error: unknown) => {
     if (!isMillpondError(error, 'OBJECT_MISSING')) throw error
-    throw new MillpondError('CHAIN_BROKEN', `the commit is gone that holds the ${where}`, { cause: error })
+    throw damaged('CHAIN_BROKEN', segment, lookup, 'the commit is gone', error)
   })
   counters.bytesRead += bytes.byteLength
-  if (bytes.byteLength !== range.end - range.start)
-    throw new MillpondError('COMMIT_CORRUPT', `the commit ends before the ${where}`)
+  try {
+    checkSlice(lookup, bytes)
+  } catch (error) {
+    throw damaged('COMMIT_CORRUPT', segment, lookup, error instanceof Error ? error.message : String(error), error)
+  }
   slices?.put(name, bytes)
   return bytes
+}
+
+function damaged(
+  code: 'CHAIN_BROKEN' | 'COMMIT_CORRUPT',
+  { commitKey, key, lane }: IndexedSegment,
+  { field, offset }: SegmentLookup,
+  why: string,
+  cause: unknown,
+): MillpondError {
+  const message = `commit ${commitKey}, which holds the filters of ${field} of segment ${key} of lane ${laneName(lane)}: ${why}`
+  return new MillpondError(code, message, { cause, details: { key: commitKey, segment: key, ...lane, field, offset } })
 }

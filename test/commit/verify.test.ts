@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../../src/adapters/memory/store.ts'
 import { openChain, readCommits } from '../../src/commit/chain.ts'
 import type { StoredCommit } from '../../src/commit/commit.ts'
+import { crc32c } from '../../src/kernel/checksum.ts'
 import { decodeCommit, encodeCommit } from '../../src/commit/commit-codec.ts'
 import { genesisKey } from '../../src/commit/commit-names.ts'
 import { verifyArchive, type VerifyOptions } from '../../src/commit/verify.ts'
@@ -269,10 +270,36 @@ describe('verifyArchive, of commits whose writer was wrong', () => {
     {
       what: 'a filter that misses a key',
       code: 'COMMIT_CORRUPT',
-      change: (_, lookupBytes) => {
-        lookupBytes.fill(0, 0, 32)
+      change: (commit, lookupBytes) => {
+        const [lookup] = segmentOf(commit).lookups
+        const slice = lookupBytes.subarray(0, lookup!.bytes / lookup!.slices)
+        slice.fill(0, 0, 32)
+        new DataView(slice.buffer, slice.byteOffset).setUint32(slice.length - 4, crc32c(slice.subarray(0, -4)), true)
         return {}
       },
+    },
+    {
+      what: 'a filter without its checksum',
+      code: 'COMMIT_CORRUPT',
+      change: (_, lookupBytes) => {
+        lookupBytes[0]! ^= 1
+        return {}
+      },
+    },
+    {
+      what: 'filters of other sizes than they are said to have',
+      code: 'COMMIT_CORRUPT',
+      change: (commit) => ({
+        segments: [
+          {
+            ...segmentOf(commit),
+            lookups: segmentOf(commit).lookups.map((lookup) => ({
+              ...lookup,
+              buckets: lookup.buckets.map((count) => count + 1),
+            })),
+          },
+        ],
+      }),
     },
     {
       what: 'a hash that the segment does not have',

@@ -7,13 +7,14 @@ import {
   assembleLookup,
   bucketsFor,
   buildFilter,
+  checkSlice,
   lookupHash,
   presenceHash,
   probeSlice,
   sliceOf,
 } from '../../src/encode/lookup.ts'
 import { messagesArbitrary } from '../batch/message-arbitrary.ts'
-import { filterTwin, xxhash64Twin } from '../kernel/twins.ts'
+import { crc32cTwin, filterTwin, xxhash64Twin } from '../kernel/twins.ts'
 import { filterHolds } from './filter-holds.ts'
 
 const encoder = new TextEncoder()
@@ -135,13 +136,38 @@ describe('a segment', () => {
         const { start, end } = sliceOf(lookup, hash)
         expect(end - start).toBe(bytes.byteLength / slices)
         expect(start >= offset && end <= offset + bytes.byteLength).toBe(true)
-        const found = probeSlice(lookup, bytes.subarray(start - offset, end - offset), hash)
+        const slice = bytes.subarray(start - offset, end - offset)
+        checkSlice(lookup, slice)
+        const found = probeSlice(lookup, slice, hash)
         expect(found).toContain(block)
         asked++
         wrong += found.length - 1
       }
     }
     expect(wrong / (asked * sizes.length)).toBeLessThan(0.01)
+  })
+  it('ends each slice in the CRC-32C of what comes before', () => {
+    const { lookup, bytes } = segmentOf([3000, 10], 0)
+    const sliceBytes = bytes.byteLength / lookup.slices
+    for (let start = 0; start < bytes.byteLength; start += sliceBytes) {
+      const slice = Buffer.from(bytes.subarray(start, start + sliceBytes))
+      expect(slice.readUInt32LE(sliceBytes - 4)).toBe(crc32cTwin(slice.subarray(0, -4)))
+    }
+  })
+  it('refuses a slice with any flipped bit, and one that is cut', () => {
+    for (const sizes of [[2, 30], [700]]) {
+      const { lookup, bytes } = segmentOf(sizes, 0)
+      const slice = bytes.slice(0, bytes.byteLength / lookup.slices)
+      const refused = expect.objectContaining({ code: 'COMMIT_CORRUPT' })
+      for (let bit = 0; bit < slice.byteLength * 8; bit++) {
+        slice[bit >> 3]! ^= 1 << (bit & 7)
+        expect(() => checkSlice(lookup, slice)).toThrow(refused)
+        slice[bit >> 3]! ^= 1 << (bit & 7)
+      }
+      expect(() => checkSlice(lookup, slice.subarray(1))).toThrow(refused)
+      expect(() => checkSlice(lookup, slice.subarray(0, 0))).toThrow(refused)
+      checkSlice(lookup, slice)
+    }
   })
   it('has nothing where no message had a value', () => {
     const { lookup, bytes } = segmentOf([0, 0], 0)

@@ -5,6 +5,7 @@ import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
 import type { MessageInput } from '../../src/batch/builder.ts'
 import { messagesOf } from '../../src/batch/view.ts'
 import type { LookupField } from '../../src/encode/block.ts'
+import { lookupHash, sliceOf } from '../../src/encode/lookup.ts'
 import { followChains } from '../../src/index/follow.ts'
 import { compareLanes, sameLane } from '../../src/index/lane-order.ts'
 import { countMessages } from '../../src/search/count.ts'
@@ -287,6 +288,28 @@ describe('searching 40,000 messages', () => {
     const again = await find(archive, { id: 'id-7' })
     expect(again.found).toBe(1)
     expect(again.stats.bytesRead).toBeLessThan(first.stats.bytesRead)
+  })
+
+  it('names the commit whose filters are damaged, and never misses a message without a word', async () => {
+    const archive = { ...(await orderArchive(['id'])), slices: createSliceCache() }
+    await using _ = archive.index
+    const segment = (await Array.fromAsync(archive.index.segments({})))[2]!
+    const whole = Uint8Array.from(await archive.store.read(segment.commitKey))
+    const { start, end } = sliceOf(segment.lookups[0]!, lookupHash(key('id-9000')))
+    for (let at = start; at < end; at += 101) {
+      const flipped = whole.slice()
+      flipped[at]! ^= 1 << (at & 7)
+      await archive.store.put(segment.commitKey, flipped)
+      await expect(find(archive, { id: 'id-9000' })).rejects.toMatchObject({
+        code: 'COMMIT_CORRUPT',
+        message: expect.stringMatching(`${segment.commitKey}.*filters of id of segment ${segment.key} of lane orders/0`),
+        details: { key: segment.commitKey, segment: segment.key, field: 'id' },
+      })
+    }
+    await archive.store.put(segment.commitKey, whole.subarray(0, end - 1))
+    await expect(find(archive, { id: 'id-9000' })).rejects.toMatchObject({ code: 'COMMIT_CORRUPT' })
+    await archive.store.put(segment.commitKey, whole)
+    expect((await find(archive, { id: 'id-9000' })).found).toBe(1)
   })
 
   it.each(['read', 'search'])('names the block that is damaged, and gives nothing of it (%s)', async (way) => {
