@@ -7,6 +7,7 @@ import type { Delivery, Sink, SinkTarget } from '../sink/sink.ts'
 import type { ReplayFailure } from './job.ts'
 import type { Pace } from './pace.ts'
 import type { LaneStep } from './recorder.ts'
+import type { Stride } from './stride.ts'
 
 /** How often and with which pauses a delivery is repeated that got nothing through. */
 export interface DeliveryRetry {
@@ -30,6 +31,7 @@ export interface LaneDelivery {
   readonly sink: Sink
   readonly target: SinkTarget
   readonly pace: Pace | undefined
+  readonly stride: Stride
   readonly retry: DeliveryRetry
   readonly clock: Clock
   /** From 0 to below 1: lanes that fail together do not come back together. */
@@ -56,7 +58,7 @@ function rowFrom(batch: MessageBatch, position: number): number {
  * @throws the sink's error when repeating does not help; the signal's reason.
  */
 export async function deliver(lane: LaneDelivery, batch: MessageBatch, nextPosition: number): Promise<void> {
-  const { pace, clock, signal, onStep } = lane
+  const { pace, stride, clock, signal, onStep } = lane
   let row = 0
   let failures = 0
   const settle = async (to: number, { delivered, failed }: Delivery) => {
@@ -72,12 +74,16 @@ export async function deliver(lane: LaneDelivery, batch: MessageBatch, nextPosit
   }
   while (row < batch.count) {
     signal.throwIfAborted()
-    const to = row + (pace?.portion(batch.count - row) ?? batch.count - row)
+    const most = Math.min(stride.count, batch.count - row)
+    const to = row + (pace?.portion(most) ?? most)
     const waitMs = pace?.reserve(to - row, clock.nowMs()) ?? 0
     if (waitMs > 0) await clock.wait(waitMs, signal)
     try {
       const part = to - row === batch.count ? batch : sliceBatch(batch, row, to)
-      await settle(to, await lane.sink.write(lane.target, part, signal))
+      const beganMs = clock.nowMs()
+      const delivery = await lane.sink.write(lane.target, part, signal)
+      stride.took(part.count, clock.nowMs() - beganMs)
+      await settle(to, delivery)
     } catch (error) {
       const before = row
       const partial = partialOf(error)

@@ -13,6 +13,7 @@ import { markReplay } from './marks.ts'
 import type { Pace } from './pace.ts'
 import type { LaneStep, Recorder } from './recorder.ts'
 import { shapeBatch } from './shape.ts'
+import { createStride, wholeBatches } from './stride.ts'
 
 /** How far a run has come. */
 export interface ReplayProgress {
@@ -54,7 +55,7 @@ export interface Run {
   readonly signal: AbortSignal
 }
 
-/** Progress is stored before this much more is delivered: what a target without a memory of its own may get twice after a kill. */
+/** Progress is stored before this much more is delivered: what a target that cannot tell may get twice after a kill. */
 const UNSTORED_BYTES = 64 * 1024 * 1024
 /** Delivers one lane (its place in the job), from where it is to the end of its part of the selection. */
 export async function runLane(run: Run, at: number, readAhead: ReadAhead): Promise<void> {
@@ -68,6 +69,7 @@ export async function runLane(run: Run, at: number, readAhead: ReadAhead): Promi
     sink: parts.sink,
     target,
     pace: run.pace,
+    stride: parts.sink.resumePosition === undefined ? createStride() : wholeBatches,
     retry: parts.retry ?? standardDeliveryRetry,
     clock,
     random: parts.random ?? Math.random,

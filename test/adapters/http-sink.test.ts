@@ -94,7 +94,7 @@ describe('the HTTP sink', () => {
     expect(await sink.write(target, batch, signal)).toEqual({ delivered: 100, failed: [] })
     expect(received.map((request) => positionsOf(request).length)).toEqual([40, 40, 20])
     expect(received[0]!.headers).toMatchObject({ 'content-type': 'application/x-ndjson', authorization: 'Bearer secret' })
-    const sent = parseJsonLines(Buffer.concat(received.map(({ body }) => body)), {
+    const sent = parseJsonLines(new Uint8Array(Buffer.concat(received.map(({ body }) => body))), {
       mode: 'envelope',
       nowMs: 0,
       maxMessageBytes: 1024 * 1024,

@@ -201,6 +201,30 @@ describe('a replay', () => {
     for (const [i, { ms }] of sent.entries()) expect(ms).toBeCloseTo(i * 20, 3)
   })
 
+  it('hands a slow target that cannot tell how far it got little at a time, a fast one much', async () => {
+    await using scene = await openScene([laneOf('orders', '0', 6000)], 3000)
+    const countsAt = async (id: string, msPerMessage: number) => {
+      await scene.plan({ query: {}, target: count }, id)
+      const clock = createClock()
+      const counts: number[] = []
+      const sink = createMemorySink()
+      const slow: typeof sink = {
+        ...sink,
+        write: (...words) => {
+          counts.push(words[1].count)
+          clock.ms += words[1].count * msPerMessage
+          return sink.write(...words)
+        },
+      }
+      await runReplay(id, partsOf(scene, { sink: slow, clock }), never)
+      expect(sink.positions('orders', '0')).toEqual(range(0, 6000))
+      return counts
+    }
+    expect(await countsAt('fast', 0)).toEqual([500, 1000, 1500, 3000])
+    expect((await countsAt('slow', 10)).slice(0, 4)).toEqual([500, 20, 20, 20])
+    expect((await countsAt('slowest', 1000)).slice(0, 3)).toEqual([500, 1, 1])
+  })
+
   it('says how far it is', async () => {
     await using scene = await openScene([laneOf('orders', '0', 45), laneOf('orders', '1', 30)])
     await scene.plan({ query: {}, target: count })
