@@ -47,7 +47,10 @@ export function progressLine(label: string, state: ProgressState, elapsedMs: num
 export function startProgress(terminal: NodeJS.WriteStream, options: ProgressOptions): Progress {
   const startedMs = performance.now()
   const draw = (): void => {
-    terminal.write(CLEAR_LINE + progressLine(options.label, options.state(), performance.now() - startedMs, terminal.columns || STANDARD_COLUMNS))
+    terminal.write(
+      CLEAR_LINE +
+        progressLine(options.label, options.state(), performance.now() - startedMs, terminal.columns || STANDARD_COLUMNS),
+    )
   }
   const timer = setInterval(draw, REDRAW_MS)
   timer.unref()
