@@ -1,32 +1,11 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { outputOf, runCommand } from '../live/command.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const INSTALL_DEADLINE_MS = 300_000
-
-/** Runs a program in a folder until it ends. */
-async function run(folder: string, program: string, words: readonly string[]) {
-  const child = spawn(program, words, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  const exitCode = await new Promise<number | null>((ended, failed) => {
-    child.once('error', failed)
-    child.once('close', ended)
-  })
-  return { exitCode, stdout, stderr }
-}
-
-/** Its standard output; a program that fails fails the test with what it said. */
-async function outputOf(folder: string, program: string, words: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await run(folder, program, words)
-  expect(exitCode, `${program} ${words.join(' ')}\n${stdout}\n${stderr}`).toBe(0)
-  return stdout
-}
 
 /** The files below a folder, with `/` between the names of folders. */
 async function filesBelow(folder: string): Promise<string[]> {
@@ -126,7 +105,7 @@ describe('the package, installed in an empty folder', () => {
   })
 
   it('says what to install where a command needs a package of its own', async () => {
-    const { exitCode, stderr } = await run(folder, process.execPath, ['node_modules/.bin/millpond', 'quickstart'])
+    const { exitCode, stderr } = await runCommand(folder, process.execPath, ['node_modules/.bin/millpond', 'quickstart'])
     expect([exitCode, stderr]).toEqual([3, expect.stringMatching(/npm install vega-datasets.*\(DEPENDENCY_MISSING\)/u)])
   })
 })
