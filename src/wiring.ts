@@ -37,6 +37,12 @@ export async function openIndex({ index }: Config): Promise<SegmentIndex> {
   return openSqliteIndex({ path: index.path })
 }
 
+/** Moves an index file that cannot be opened out of the way, so that it can be made anew; says whether there was one. */
+export async function setAsideDamagedIndex({ index }: Config): Promise<boolean> {
+  const sqlite = await import('./adapters/sqlite/index-database.ts')
+  return sqlite.setAsideDamagedIndex(index.path)
+}
+
 /** Opens the replay jobs. */
 export async function openJobs({ jobs }: Config): Promise<JobStore> {
   const { openSqliteJobs } = await import('./adapters/sqlite/jobs.ts')

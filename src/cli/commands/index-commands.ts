@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import { followChains, rebuildIndex } from '../../index/follow.ts'
 import type { IndexedLane } from '../../index/segment-index.ts'
-import { openIndex, openStore } from '../../wiring.ts'
+import { openIndex, openStore, setAsideDamagedIndex } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages, formatTable, formatTime } from '../format.ts'
 import { durationOf } from '../parse.ts'
@@ -88,6 +88,7 @@ function rebuildCommand(cli: Cli): Command {
   }).action(async () => {
     const config = await cli.loadConfig()
     await using store = await openStore(config, 'read')
+    if (await setAsideDamagedIndex(config)) cli.note(`the damaged file is kept as ${config.index.path}.damaged`)
     await using index = await openIndex(config)
     const startedMs = performance.now()
     const { commits } = await rebuildIndex(store, index, cli.signal)
