@@ -16,16 +16,16 @@ export interface OpenArchive extends Archive, AsyncDisposable {
 
 /**
  * Opens the archive to read it. Unless `follow` is false the index first takes the commits that it does not have, so that everything that
- * is archived is found, whether another process keeps the index or not.
+ * is archived is found, whether another process keeps the index or not; only of `topic` where that is all that is to be read.
  */
 export async function openArchive(
   config: Config,
-  { follow, signal }: { follow: boolean; signal: AbortSignal },
+  { follow, topic, signal }: { follow: boolean; topic?: string | undefined; signal: AbortSignal },
 ): Promise<OpenArchive> {
   await using opened = new AsyncDisposableStack()
   const store = opened.use(await openStore(config, 'read'))
   const index = opened.use(await openIndex(config))
-  if (follow) await followChains(store, index, {}, signal)
+  if (follow) await followChains(store, index, topic === undefined ? {} : { topic }, signal)
   const kept = opened.move()
   return { store, index, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }

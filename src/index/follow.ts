@@ -19,9 +19,11 @@ const LANES_AT_ONCE = 16
 const ATTEMPTS = 5
 
 /**
- * Adds to the index what the chains in the store have and it has not. Where nothing is new a lane costs one listing.
- * @throws MillpondError `CHAIN_BROKEN` where what is new does not follow what the index knows, `INDEX_CORRUPT` where the index knows
- * what the store no longer holds: it is the index of another archive, or the archive was changed. Rebuilding makes it right again.
+ * Adds to the index what the chains in the store have and it has not. Where nothing is new a lane costs one listing. A chain that is
+ * damaged keeps no other one out: its error is thrown when the others are done.
+ * @throws MillpondError `COMMIT_CORRUPT`; `CHAIN_BROKEN` where what is new does not follow what the index knows, `INDEX_CORRUPT` where
+ * the index knows what the store no longer holds: it is the index of another archive, or the archive was changed. Rebuilding makes
+ * it right again.
  */
 export async function followChains(
   store: Store,
@@ -36,14 +38,23 @@ export async function followChains(
   const failed = new AbortController()
   const ended = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal])
   const waiting = folders.values()
+  const damages: unknown[] = []
   let commits = 0
+  const follow = async (folder: string) => {
+    const head = known.get(folder)
+    if (head === undefined && !(await isWanted(store, folder, filter, ended))) return
+    const added = await followChain({ store, index, folder }, head, ended)
+    commits += added
+  }
   const worker = async () => {
     for (const folder of waiting) {
       ended.throwIfAborted()
-      const head = known.get(folder)
-      if (head === undefined && !(await isWanted(store, folder, filter, ended))) continue
-      const added = await followChain({ store, index, folder }, head, ended)
-      commits += added
+      try {
+        await follow(folder)
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        damages.push(error)
+      }
     }
   }
   try {
@@ -51,8 +62,12 @@ export async function followChains(
   } finally {
     failed.abort()
   }
+  if (damages.length > 0) throw damages[0]
   return { commits }
 }
+
+/** True for what is wrong with one chain and says nothing of others. */
+const isDamage = (error: unknown): boolean => isMillpondError(error, 'COMMIT_CORRUPT') || isMillpondError(error, 'CHAIN_BROKEN')
 
 /** Makes the index anew from the store alone. Until it is done it holds less than the archive. */
 export async function rebuildIndex(

@@ -174,6 +174,14 @@ describe('following the chains', () => {
     await expect(followChains(other, index)).rejects.toMatchObject({ code: 'CHAIN_BROKEN', message: rebuild })
   })
 
+  it('takes the chains that are sound though one is damaged, and names that one', async () => {
+    for (const lane of ['0', '1', '2']) await grow(store, laneOf('orders', lane), 3)
+    for await (const { key } of store.list('_millpond/orders/1/', { limit: 1 })) await store.put(key, new Uint8Array(100))
+    await expect(followChains(store, index)).rejects.toMatchObject({ code: 'COMMIT_CORRUPT' })
+    const whole = (await index.lanes()).filter(({ commits }) => commits === 4).map(({ lane }) => lane)
+    expect(whole).toEqual(['0', '2'])
+  })
+
   it('stops when it is told to', async () => {
     await grow(store, laneOf('orders', '0'), 2)
     await expect(followChains(store, index, {}, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough')

@@ -95,7 +95,7 @@ function httpHeaderOf(text: string): readonly [string, string] {
 
 async function replay(cli: Cli, options: ReplayCommandOptions): Promise<void> {
   const config = await cli.loadConfig()
-  await using archive = await openArchive(config, { follow: true, signal: cli.signal })
+  await using archive = await openArchive(config, { follow: true, topic: options.topic, signal: cli.signal })
   await using jobs = await openJobs(config)
   const id = options.resume === undefined ? await makeJob(jobs, archive, options) : await fullId(jobs, options.resume)
   const report = await runJob(cli, {

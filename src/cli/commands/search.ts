@@ -44,7 +44,7 @@ how much that was.`,
 
 async function find(cli: Cli, options: SearchOptions): Promise<void> {
   const config = await cli.loadConfig()
-  await using archive = await openArchive(config, { follow: options.follow, signal: cli.signal })
+  await using archive = await openArchive(config, { follow: options.follow, topic: options.topic, signal: cli.signal })
   await requireArchivedTopic(archive, options.topic)
   const query = queryOf(options, options.to)
   const stats = createReadStats()
