@@ -48,27 +48,34 @@ export function sliceBatch(batch: MessageBatch, from: number, to: number): Messa
   }
 }
 
+const COLUMN_BYTES = 2 * 8 + 7 * 4
+const HEADER_COLUMN_BYTES = 4 * 4
+
 /** The messages at `rows` (rising indexes into the batch), sharing its bytes; columns are copied, header columns shared where possible. */
 export function selectRows(batch: MessageBatch, rows: Int32Array): MessageBatch {
   const count = rows.length
   let headers = 0
   for (const row of rows) headers += batch.headerFrom[row + 1]! - batch.headerFrom[row]!
+  // One buffer for all columns: a batch of few messages would else pay for a dozen small ones.
+  const buffer = new ArrayBuffer(count * COLUMN_BYTES + 4 + headers * HEADER_COLUMN_BYTES)
+  const ints = (index: number, length: number) => new Int32Array(buffer, 16 * count + 4 * index, length)
+  const firstHeader = 7 * count + 1
   const selected = {
     count,
     bytes: batch.bytes,
-    positions: new Float64Array(count),
-    timestamps: new Float64Array(count),
-    keyStart: new Int32Array(count),
-    keyEnd: new Int32Array(count),
-    valueStart: new Int32Array(count),
-    valueEnd: new Int32Array(count),
-    idStart: new Int32Array(count),
-    idEnd: new Int32Array(count),
-    headerFrom: new Int32Array(count + 1),
-    headerNameStart: new Int32Array(headers),
-    headerNameEnd: new Int32Array(headers),
-    headerValueStart: new Int32Array(headers),
-    headerValueEnd: new Int32Array(headers),
+    positions: new Float64Array(buffer, 0, count),
+    timestamps: new Float64Array(buffer, 8 * count, count),
+    keyStart: ints(0, count),
+    keyEnd: ints(count, count),
+    valueStart: ints(2 * count, count),
+    valueEnd: ints(3 * count, count),
+    idStart: ints(4 * count, count),
+    idEnd: ints(5 * count, count),
+    headerFrom: ints(6 * count, count + 1),
+    headerNameStart: ints(firstHeader, headers),
+    headerNameEnd: ints(firstHeader + headers, headers),
+    headerValueStart: ints(firstHeader + 2 * headers, headers),
+    headerValueEnd: ints(firstHeader + 3 * headers, headers),
   }
   let header = 0
   for (let i = 0; i < count; i++) {
@@ -106,9 +113,6 @@ export function payloadBytes(batch: MessageBatch): number {
   }
   return bytes
 }
-
-const COLUMN_BYTES = 2 * 8 + 7 * 4
-const HEADER_COLUMN_BYTES = 4 * 4
 
 /** Memory that holding this batch costs, in bytes: its shared bytes and its columns. */
 export function heldBytes(batch: MessageBatch): number {

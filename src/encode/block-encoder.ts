@@ -26,25 +26,46 @@ export interface BlockEncoder {
 /** Buffers kept for the next blocks; more are in use only while compression is behind. */
 const MAX_SPARE_BUFFERS = 4
 
-/** An encoder for blocks of about `blockBytes` before compression. */
-export function createBlockEncoder(options: EncodeOptions & { readonly blockBytes?: number }): BlockEncoder {
-  const { lookups, blockBytes = DEFAULT_BLOCK_BYTES } = options
-  // Taking large buffers and giving them back costs more than filling them.
+/** Buffers of one size that are used again: taking large ones from the system and giving them back costs more than filling them. */
+export interface BufferPool {
+  take(): Uint8Array
+  giveBack(buffer: Uint8Array): void
+}
+
+/** A pool of buffers of `bytes`, of which it keeps at most `maxSpare`. */
+export function createBufferPool(bytes: number, maxSpare: number): BufferPool {
   const spare: Uint8Array[] = []
+  return {
+    take: () => spare.pop() ?? new Uint8Array(bytes),
+    giveBack(buffer) {
+      if (spare.length < maxSpare) spare.push(buffer)
+    },
+  }
+}
+
+/** An encoder for blocks of about `blockBytes` before compression. Encoders that live for a moment share one `pool`. */
+export function createBlockEncoder(
+  options: EncodeOptions & { readonly blockBytes?: number; readonly pool?: BufferPool },
+): BlockEncoder {
+  const { lookups, blockBytes = DEFAULT_BLOCK_BYTES, pool = createBufferPool(blockBytes, MAX_SPARE_BUFFERS) } = options
   let filling: { readonly builder: RawBlockBuilder; readonly buffer: Uint8Array } | undefined
   let lastPosition = -Infinity
+  let lastRatio: number | undefined
 
   const open = () => {
-    const buffer = spare.pop() ?? new Uint8Array(blockBytes)
+    const buffer = pool.take()
     return { builder: new RawBlockBuilder(lookups, { blockBytes, buffer, after: lastPosition }), buffer }
   }
   const close = async ({ builder, buffer }: NonNullable<typeof filling>): Promise<EncodedBlock> => {
     const raw = builder.seal()
     try {
       // Under `null` the records themselves are the block, and the buffer is wanted back.
-      return await compressBlock(options.codec === 'null' ? { ...raw, bytes: Uint8Array.from(raw.bytes) } : raw, options)
+      const own = options.codec === 'null' ? { ...raw, bytes: Uint8Array.from(raw.bytes) } : raw
+      const block = await compressBlock(own, lastRatio === undefined ? options : { ...options, expectedRatio: lastRatio })
+      lastRatio = block.bytes.byteLength / block.rawBytes
+      return block
     } finally {
-      if (spare.length < MAX_SPARE_BUFFERS) spare.push(buffer)
+      pool.giveBack(buffer)
     }
   }
   const flush = () => {

@@ -58,11 +58,17 @@ interface Pending {
 interface Unit {
   readonly epoch: number
   readonly pending: readonly Pending[]
+  readonly bytes: number
   readonly appended: readonly Appended[]
   readonly request: Promise<{ readonly given: AppendUnit; readonly transfer: readonly ArrayBuffer[] }>
 }
 
 const UNIT_BYTES = 8 * 1024 * 1024
+/**
+ * Behind a unit that is on its way, calls gather until they have so many bytes or it is durable: each unit costs rows, a transaction
+ * and a sync, and what is large enough to be a block of the archive is not encoded twice.
+ */
+const GATHERED_BYTES = 1024 * 1024
 /** Units on their way: one being written, one waiting, one being compressed. */
 const MAX_UNITS = 3
 /** How long the write lock is taken before positions are given, after another process was first, ms. */
@@ -81,8 +87,11 @@ export function createAppender(reader: Reader, writer: Writer, options: Appender
   const moved: Pending[] = []
   let epoch = 0
   let waitingBytes = 0
+  /** Those of them that units hold. */
+  let unitBytes = 0
   let waitingCount = 0
   let turn = 0
+  let isPumpDue = false
   let contendedUntilMs = -Infinity
   let isStalled = false
   let sending: Promise<unknown> = Promise.resolve()
@@ -144,12 +153,13 @@ export function createAppender(reader: Reader, writer: Writer, options: Appender
     const request = encode(plans, { epoch, producer: stepOf(pending[0]!, topicOf(pending[0]!.topic)!) }, options)
     // Looked at when its turn to be sent comes; until then a failure must not count as unhandled.
     request.catch(() => undefined)
-    return { epoch, pending, appended, request }
+    return { epoch, pending, bytes: pending.reduce((sum, { bytes }) => sum + bytes, 0), appended, request }
   }
 
   /** Units are sent in the order in which they got their positions, each without waiting for the ones before to be durable. */
   const start = (unit: Unit) => {
     units.add(unit)
+    unitBytes += unit.bytes
     sending = sending.then(async () => {
       try {
         const { given, transfer } = await unit.request
@@ -173,6 +183,7 @@ export function createAppender(reader: Reader, writer: Writer, options: Appender
       if (unit.epoch === epoch) forget()
     }
     units.delete(unit)
+    unitBytes -= unit.bytes
     pump()
   }
 
@@ -216,6 +227,8 @@ export function createAppender(reader: Reader, writer: Writer, options: Appender
     for (const unit of units) if (unit.epoch !== epoch) return false
     queue.unshift(...moved.splice(0))
     if (isStalled || queue.length === 0 || units.size >= MAX_UNITS) return false
+    const gathers = queue[0]!.options.producer === undefined && waitingBytes - unitBytes < GATHERED_BYTES
+    if (units.size > 0 && gathers) return false
     const isContended = options.nowMs() < contendedUntilMs
     if (isContended && units.size > 0) return false
     try {
@@ -228,7 +241,14 @@ export function createAppender(reader: Reader, writer: Writer, options: Appender
     return true
   }
   const pump = () => {
+    isPumpDue = false
     while (startNext());
+  }
+  /** Not at once: what comes in the same turn of the event loop, from whatever socket, goes together. */
+  const pumpSoon = () => {
+    if (isPumpDue) return
+    isPumpDue = true
+    setImmediate(pump)
   }
 
   return {
@@ -244,9 +264,8 @@ export function createAppender(reader: Reader, writer: Writer, options: Appender
       queue.push({ topic, batch: checked, options: appendOptions, bytes, turn: turn++, resolve, reject })
       waitingBytes += bytes
       waitingCount += 1
-      // Not at once: what comes in the same turn of the event loop goes together.
       if (waitingCount === 1) idle = Promise.withResolvers<void>()
-      queueMicrotask(pump)
+      pumpSoon()
       return promise
     },
     async drain() {

@@ -1,7 +1,7 @@
 import { type MessageBatch, payloadBytes, selectRows, sliceBatch } from '../../batch/batch.ts'
 import { findUnencodable } from '../../encode/avro-block.ts'
 import type { Codec, EncodedBlock, LookupField } from '../../encode/block.ts'
-import { createBlockEncoder, DEFAULT_BLOCK_BYTES } from '../../encode/block-encoder.ts'
+import { createBlockEncoder, createBufferPool, DEFAULT_BLOCK_BYTES } from '../../encode/block-encoder.ts'
 import { MillpondError } from '../../errors.ts'
 import { partitionKeys } from '../../kernel/partition.ts'
 import { type BlockRow, rowOf } from './rows.ts'
@@ -28,8 +28,10 @@ export interface RowOptions {
 
 /** A row of fewer bytes has no filters and is not handed over as it is: who reads gathers it with others into larger blocks. */
 export const WHOLE_BLOCK_BYTES = 256 * 1024
-/** Rows of fewer bytes are not worth compressing. */
-const COMPRESSED_BYTES = 4096
+/** Rows of fewer bytes, a page of the database, are not worth compressing: who reads gathers them and compresses them then. */
+const COMPRESSED_BYTES = 16 * 1024
+/** Where the blocks of all appends are put together. */
+const pool = createBufferPool(DEFAULT_BLOCK_BYTES, 8)
 /** Bytes that go through compression side by side, so that one huge batch does not stand in memory twice. */
 const ENCODED_AT_ONCE_BYTES = 8 * 1024 * 1024
 /** What the encoding adds to the content of a message and of a header, at the most but for huge ones, bytes. */
@@ -126,7 +128,7 @@ export async function encodeRows(partitionKey: number, { batches }: PartitionPla
     codec: bytes < COMPRESSED_BYTES ? 'null' : options.codec,
     ...(options.level === undefined ? {} : { level: options.level }),
     lookups: bytes < WHOLE_BLOCK_BYTES ? [] : options.lookups,
-    blockBytes: Math.min(DEFAULT_BLOCK_BYTES, bytes),
+    pool,
   })
   const rows: BlockRow[] = []
   const take = async (blocks: readonly Promise<EncodedBlock>[]) => {

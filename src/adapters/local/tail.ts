@@ -1,7 +1,8 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { type MessageBatch, sliceBatch } from '../../batch/batch.ts'
 import { decodeBlock } from '../../encode/avro-block.ts'
 import type { EncodedBlock } from '../../encode/block.ts'
-import { createBlockEncoder } from '../../encode/block-encoder.ts'
+import { createBlockEncoder, createBufferPool, DEFAULT_BLOCK_BYTES } from '../../encode/block-encoder.ts'
 import { MillpondError } from '../../errors.ts'
 import { type LaneId, laneName } from '../../source/lane.ts'
 import type { BlockRequest } from '../../source/source.ts'
@@ -13,6 +14,10 @@ import { type BlockRow, blockOf } from './rows.ts'
 const READ_BYTES = 1024 * 1024
 /** Blocks of one lane that are compressed ahead of the reader. */
 const MAX_AHEAD = 3
+/** A portion of fewer bytes at the end of a lane is a trickle. */
+const TRICKLE_BYTES = READ_BYTES / 4
+/** Where the small rows of all lanes are gathered. */
+const pool = createBufferPool(DEFAULT_BLOCK_BYTES, 8)
 
 /** A partition to be read from a position on. */
 export interface Tail {
@@ -23,17 +28,25 @@ export interface Tail {
   readonly signal: AbortSignal
 }
 
-/** What a partition holds from the position on, in portions; waits for more at its end. `isLast`: there was no more just now. */
-async function* portions({
-  log,
-  lane,
-  partitionKey,
-  position,
-  signal,
-}: Tail): AsyncGenerator<{ rows: readonly BlockRow[]; isLast: boolean }> {
+/** Rows of a partition, in order. */
+interface Portion {
+  readonly rows: readonly BlockRow[]
+  /** There was no more just now. */
+  readonly isLast: boolean
+}
+
+/**
+ * What a partition holds from the position on, in portions; waits for more at its end. What trickles in is read once in `trickleMs`,
+ * so that many small appends cost one read.
+ */
+async function* portions({ log, lane, partitionKey, position, signal }: Tail, trickleMs: number): AsyncGenerator<Portion> {
   const { reader, changes } = log.parts
   let next = position
+  let readMs = -Infinity
+  let isTrickle = false
   while (!signal.aborted) {
+    const pauseMs = isTrickle ? readMs + trickleMs - performance.now() : 0
+    if (pauseMs > 0) await wait(pauseMs, undefined, { signal }).catch(() => undefined)
     const read = reader.read(partitionKey, next, READ_BYTES)
     if (read === undefined) {
       // The topic was deleted: the lane is revoked within moments.
@@ -54,7 +67,10 @@ async function* portions({
       continue
     }
     next = last.firstPosition + last.count
-    yield { rows: read.rows, isLast: next === read.next }
+    const isLast = next === read.next
+    readMs = performance.now()
+    isTrickle = isLast && read.rows.reduce((sum, { bytes }) => sum + bytes.byteLength, 0) < TRICKLE_BYTES
+    yield { rows: read.rows, isLast }
   }
 }
 
@@ -65,7 +81,7 @@ async function decodeFrom(row: BlockRow, position: number): Promise<MessageBatch
 
 /** The partition's messages, a batch for each row. The next one is decoded while one is worked on. */
 export async function* tailBatches(tail: Tail): AsyncGenerator<MessageBatch> {
-  for await (const { rows } of portions(tail)) {
+  for await (const { rows } of portions(tail, 0)) {
     let ahead = decodeFrom(rows[0]!, tail.position)
     for (let i = 1; i <= rows.length; i++) {
       const batch = await ahead
@@ -89,6 +105,33 @@ function isWhole(row: BlockRow, block: EncodedBlock, request: BlockRequest): boo
   )
 }
 
+/** Messages that trickle in are read in so many steps for each of their blocks. */
+const TRICKLE_SHARE = 1 / 4
+
+/** Small rows that are not compressed, put together: records that follow one another are again the records of one block. */
+function joinPlain(rows: readonly BlockRow[]): BlockRow[] {
+  const joined: BlockRow[] = []
+  for (let from = 0; from < rows.length;) {
+    let to = from
+    for (let bytes = 0; to < rows.length && isPlain(rows[to]!) && bytes < WHOLE_BLOCK_BYTES; to++) bytes += rows[to]!.rawBytes
+    if (to - from > 1) joined.push(joinRows(rows.slice(from, to)))
+    else joined.push(rows[from]!)
+    from = Math.max(to, from + 1)
+  }
+  return joined
+}
+
+const isPlain = ({ codec, rawBytes }: BlockRow): boolean => codec === 'null' && rawBytes < WHOLE_BLOCK_BYTES
+
+const joinRows = (rows: readonly BlockRow[]): BlockRow => ({
+  ...rows[0]!,
+  count: rows.reduce((sum, { count }) => sum + count, 0),
+  rawBytes: rows.reduce((sum, { rawBytes }) => sum + rawBytes, 0),
+  minTimestamp: Math.min(...rows.map(({ minTimestamp }) => minTimestamp)),
+  maxTimestamp: Math.max(...rows.map(({ maxTimestamp }) => maxTimestamp)),
+  bytes: Buffer.concat(rows.map(({ bytes }) => bytes)),
+})
+
 /**
  * The partition's messages as blocks. Rows that are large enough and encoded as asked for are handed over as they are, others are
  * gathered into blocks. What there is, is handed over without waiting for more; but a lane to which messages come one by one
@@ -96,7 +139,7 @@ function isWhole(row: BlockRow, block: EncodedBlock, request: BlockRequest): boo
  */
 export async function* tailBlocks(tail: Tail, request: BlockRequest, smallBlockMs: number): AsyncGenerator<EncodedBlock> {
   const { signal, position } = tail
-  const encoder = createBlockEncoder({ codec: request.codec, lookups: request.lookups })
+  const encoder = createBlockEncoder({ codec: request.codec, lookups: request.lookups, pool })
   const ready: Promise<EncodedBlock>[] = []
   let lastSmallMs = -Infinity
   const push = (block: Promise<EncodedBlock> | undefined) => {
@@ -114,14 +157,14 @@ export async function* tailBlocks(tail: Tail, request: BlockRequest, smallBlockM
       for (const encoded of encoder.add(await decodeFrom(row, position))) push(encoded)
     }
   }
-  const source = portions(tail)
+  const source = portions(tail, smallBlockMs * TRICKLE_SHARE)
   let coming = source.next()
   try {
     for (;;) {
       const dueMs = lastSmallMs + smallBlockMs
       const portion = encoder.pendingCount > 0 ? await orUntil(coming, dueMs) : await coming
       if (portion !== 'due' && portion.done === true) break
-      for (const row of portion === 'due' ? [] : portion.value.rows) {
+      for (const row of portion === 'due' ? [] : joinPlain(portion.value.rows)) {
         await take(row)
         while (ready.length > MAX_AHEAD) yield await ready.shift()!
       }
