@@ -29,13 +29,16 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   cli: [...rules, 'archive', 'config', 'wiring', 'api'],
 }
 
-/** A vendor's SDK, and the only folder that may import it. */
-const vendors: Readonly<Record<string, string>> = {
-  fastify: 'api',
-  'prom-client': 'api',
-  commander: 'cli',
-  yaml: 'config',
-  zod: 'config',
+/** Every package that is used, and the only parts that may import it. */
+const packages: Readonly<Record<string, readonly string[]>> = {
+  fastify: ['api'],
+  'prom-client': ['api'],
+  commander: ['cli'],
+  hyparquet: ['cli'],
+  'hyparquet-compressors': ['cli'],
+  pino: ['api', 'cli'],
+  yaml: ['config'],
+  zod: ['config'],
 }
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
@@ -48,7 +51,7 @@ const partOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/u, '
 function importsOf(file: string): string[] {
   const text = readFileSync(join(root, file), 'utf8')
   const found = text.matchAll(
-    /(?:^|\n)\s*(?:import|export)[^'"\n]*?(?:\{[^}]*\}[^'"\n]*?)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gu,
+    /^(?:import|export) (?:type )?(?:(?:\w+|\* as \w+|(?:\w+, )?\{[^}]*\}) from )?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gmu,
   )
   return [...found].map((match) => match[1] ?? match[2]!)
 }
@@ -103,8 +106,10 @@ describe('the layers', () => {
   })
 
   it('use a package only where it belongs', () => {
-    const wrong = imports.filter(({ file, name }) => name in vendors && partOf(file) !== vendors[name])
+    const used = imports.filter(({ name }) => !name.startsWith('.') && !name.startsWith('node:'))
+    const wrong = used.filter(({ file, name }) => packages[name]?.includes(partOf(file)) !== true)
     expect(wrong.map(({ file, name }) => `${file} imports ${name}`)).toEqual([])
+    expect(new Set(used.map(({ name }) => name))).toEqual(new Set(Object.keys(packages)))
   })
 
   it('have no cycle of files, type-only imports included', () => {
