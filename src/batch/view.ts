@@ -16,7 +16,8 @@ export interface Message {
   readonly headers: readonly Header[]
 }
 
-const decoder = new TextDecoder()
+// Without `ignoreBOM` a byte order mark at the beginning would be lost, and with it the name that was given.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 const span = (batch: MessageBatch, start: number, end: number): Uint8Array | null =>
   start < 0 ? null : batch.bytes.subarray(start, end)

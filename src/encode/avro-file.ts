@@ -45,7 +45,8 @@ const CODECS: readonly string[] = ['zstandard', 'deflate', 'snappy', 'null'] sat
 /** A header has a schema and a codec's name; one that is larger than this is not read. */
 const MAX_HEADER_BYTES = 1024 * 1024
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// Without `ignoreBOM` a byte order mark at the beginning would be lost, and with it the name that was given.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** What a container file says about itself. */
 export interface AvroFileHeader {

@@ -2,7 +2,8 @@
 const MINUS = 0x40
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// Without `ignoreBOM` a byte order mark at the beginning would be lost, and with it the name that was given.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Appends safe integers and texts as variable-length bytes. A class for its growing buffer. */
 export class NumberWriter {

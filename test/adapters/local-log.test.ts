@@ -9,6 +9,7 @@ import { until } from '../live/until.ts'
 import { readTopic, temporaryLog, toAppend, valuesOf } from './local-fixtures.ts'
 
 const strangeNames = [
+  '\ufeffmark',
   'a/b',
   '..',
   '.',

@@ -14,8 +14,11 @@ export interface PlainMessage {
 }
 
 const bytes = fc.uint8Array({ maxLength: 40 })
-// Well-formed text of every plane, empty text and NUL included.
-const text = fc.string({ unit: 'binary', maxLength: 12 })
+// Well-formed text of every plane, empty text, NUL and what decoders take for a byte order mark included.
+const text = fc.oneof(
+  { weight: 9, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) },
+  fc.constantFrom('\ufeff', '\ufeffmark'),
+)
 const timestamp = fc.oneof(
   fc.integer({ min: 1_600_000_000_000, max: 1_900_000_000_000 }),
   fc.maxSafeInteger(),

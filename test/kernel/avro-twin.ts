@@ -13,7 +13,7 @@ export interface WriterChoices {
 
 const plain: WriterChoices = { padding: () => 0, blockCount: (left) => left, sized: () => false }
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 function long(value: number, padding = 0): number[] {
   const wide = BigInt(value)

@@ -15,7 +15,7 @@ export interface BlockRow {
   readonly bytes: Uint8Array
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true })
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
 const NO_FILTERS = new Uint8Array(0)
 

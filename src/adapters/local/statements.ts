@@ -32,7 +32,8 @@ export function createStatements(database: DatabaseSync): Statements {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// Without `ignoreBOM` a byte order mark at the beginning would be lost, and with it the name that was given.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Text as a blob, for text may hold NUL. */
 export const nameBlob = (name: string): Uint8Array => encoder.encode(name)
