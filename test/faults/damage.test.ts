@@ -121,24 +121,21 @@ describe('a damaged index', () => {
     expect(await searched(dir, '--topic', 'sound')).toEqual(truth)
   })
 
-  it('of which a byte was flipped anywhere never leads to a wrong answer', async () => {
+  it('of which bytes were flipped anywhere never leads to a wrong answer', async () => {
     const random = createRandom(7)
     const { size } = await stat(inData('index.sqlite'))
     const sound = await readFile(inData('index.sqlite'))
-    const outcomes = new Set<number | null>()
+    const outcomes = new Set<string>()
     for (let round = 0; round < 12; round++) {
       await writeFile(inData('index.sqlite'), sound)
-      await flip(inData('index.sqlite'), Math.floor(random() * size))
+      for (let i = 0; i < round; i++) await flip(inData('index.sqlite'), Math.floor(random() * size))
       const ended = await run('search', '--topic', 'sound')
-      outcomes.add(ended.exitCode)
       const printed = expectBeginningOfTruth(ended)
-      if (ended.exitCode !== 0) {
-        expect([ended.exitCode, ended.stderr]).toEqual([5, expect.stringContaining('INDEX_')])
-        await succeed(dir, ['index', 'rebuild'])
-      }
-      expect(ended.exitCode === 0 ? printed : COUNT).toBe(COUNT)
+      const isNamed = ended.exitCode === 5 && ended.stderr.includes('INDEX_')
+      outcomes.add(isNamed ? 'named' : `${ended.exitCode} with ${printed}`)
     }
-    expect(outcomes).toContain(0)
+    // Some flips hit what is in use, some do not.
+    expect(outcomes).toEqual(new Set(['named', `0 with ${COUNT}`]))
   })
 })
 
