@@ -9,7 +9,8 @@ const inDist = (path: string): string => fileURLToPath(new URL(`../dist/${path}`
 
 rmSync(inDist(''), { recursive: true, force: true })
 await compileKernel(inDist('kernel/kernel.wasm'))
-const { status } = spawnSync('tsc', ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+const shell = process.platform === 'win32'
+const { status } = spawnSync('tsc', ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit', shell })
 // npm makes what `bin` names executable where it installs it; this is for those who call it where it was built.
 if (status === 0) chmodSync(inDist('cli/main.js'), 0o755)
 process.exitCode = status ?? 1
