@@ -7,7 +7,7 @@ import { checkResult, HEADERS_FULL } from '../kernel/fault.ts'
 import { SLACK_BYTES, withKernel } from '../kernel/kernel.ts'
 import { withRows } from '../kernel/rows.ts'
 import type { Codec, EncodedBlock, LookupField } from './block.ts'
-import { compress, decompress, MAX_RAW_BYTES } from './codec.ts'
+import { compress, type CompressOptions, decompress, MAX_RAW_BYTES } from './codec.ts'
 import { MAX_MESSAGE_BYTES, type RawBlock, RawBlockBuilder } from './raw-block.ts'
 
 /** How blocks are made. */
@@ -44,11 +44,11 @@ export async function encodeBlock(batch: MessageBatch, options: EncodeOptions): 
 }
 
 /** The block of these records; `raw.bytes` must not change before it resolves. */
-export async function compressBlock(raw: RawBlock, options: EncodeOptions): Promise<EncodedBlock> {
+export async function compressBlock(raw: RawBlock, options: EncodeOptions & CompressOptions): Promise<EncodedBlock> {
   return {
     format: 'avro',
     codec: options.codec,
-    bytes: await compress(options.codec, raw.bytes, options.level),
+    bytes: await compress(options.codec, raw.bytes, options),
     rawBytes: raw.bytes.byteLength,
     count: raw.count,
     firstPosition: raw.firstPosition,

@@ -36,11 +36,19 @@ const ADLER_BYTES = 4
 const WINDOW_LOG = 17
 const KiB = 1024
 
+/** How to compress. */
+export interface CompressOptions {
+  readonly level?: number | undefined
+  /** The share of `raw` that is likely to be left, where that is known: room is taken for that much, and no more. */
+  readonly expectedRatio?: number
+}
+
 /** Compresses the records of a block, off the main thread where Node can; `raw` must not change until it resolves. */
-export async function compress(codec: Codec, raw: Uint8Array, level = DEFAULT_LEVEL): Promise<Uint8Array> {
+export async function compress(codec: Codec, raw: Uint8Array, options: CompressOptions = {}): Promise<Uint8Array> {
+  const { level = DEFAULT_LEVEL, expectedRatio = 0.5 } = options
   if (codec === 'null') return raw
   if (codec === 'snappy') return withCrc(snappyCompress(raw), raw)
-  const chunkSize = outputChunkBytes(raw)
+  const chunkSize = outputChunkBytes(raw, expectedRatio)
   if (codec === 'deflate') return compact(await deflateRaw(raw, { level, chunkSize }))
   const hasSmallWindow = level <= 3 && raw.byteLength <= 4 * 1024 * KiB
   const params = {
@@ -91,8 +99,9 @@ async function unzstd(bytes: Uint8Array, maxRawBytes: number): Promise<Uint8Arra
   return frames.length === 1 ? frames[0]! : new Uint8Array(Buffer.concat(frames))
 }
 
-/** Most blocks shrink to less than half: then one chunk takes all, and nothing is put together afterwards. */
-const outputChunkBytes = (raw: Uint8Array) => Math.min(1024 * KiB, Math.max(4 * KiB, raw.byteLength >> 1))
+/** Blocks of one lane shrink alike: with a little to spare one chunk takes all, and nothing is copied afterwards. */
+const outputChunkBytes = (raw: Uint8Array, expectedRatio: number) =>
+  Math.min(1024 * KiB, Math.max(4 * KiB, Math.ceil(raw.byteLength * expectedRatio * 1.08) + KiB))
 
 /** Room for all that comes out where the frame says how much, and for one byte more: a full chunk would make Node add another. */
 function zstdChunkBytes(bytes: Uint8Array): number {

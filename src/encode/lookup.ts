@@ -73,6 +73,11 @@ export function assembleLookup(
     const start = at
     for (const [ordinal, filter] of filters.entries()) {
       const part = buckets[ordinal]! / slices
+      if (filter.buckets === buckets[ordinal]) {
+        bytes.set(filter.bits.subarray(slice * part * BUCKET_BYTES, (slice + 1) * part * BUCKET_BYTES), at)
+        at += part * BUCKET_BYTES
+        continue
+      }
       for (let bucket = slice * part; bucket < (slice + 1) * part; bucket++) {
         const stored = Math.floor((bucket * filter.buckets) / buckets[ordinal]!) * BUCKET_BYTES
         bytes.set(filter.bits.subarray(stored, stored + BUCKET_BYTES), at)

@@ -139,5 +139,6 @@ function assembleLookups(filters: readonly (readonly BlockFilter[])[]): { lookup
     parts.push(bytes)
     offset += bytes.byteLength
   }
-  return { lookups, lookupBytes: Buffer.concat(parts) }
+  // They may be many megabytes: one field, as most segments have, needs no copy.
+  return { lookups, lookupBytes: parts.length === 1 ? parts[0]! : Buffer.concat(parts) }
 }

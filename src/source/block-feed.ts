@@ -46,6 +46,9 @@ export interface FeedOptions extends EncodeOptions {
   readonly nowMs: () => number
 }
 
+/** Held bytes of one lane that wait for the writer: some blocks keep every core compressing, more would only lie in memory. */
+const MAX_QUEUED_BYTES = 4 * 1024 * 1024
+
 type Queued = { readonly block: Promise<EncodedBlock>; readonly heldBytes: number } | { readonly unencodable: Unencodable }
 
 /** Reads `lane` from `position` on as blocks of `options`; takes the source's own blocks where it has them. */
@@ -65,6 +68,8 @@ export function openBlockFeed(
   let pendingSinceMs: number | undefined
   let lastReadMs = nowMs()
   let pendingHeldBytes = 0
+  let queuedBytes = 0
+  let taken = Promise.withResolvers<void>()
   let wake = Promise.withResolvers<void>()
   let finished = false
   let failure: unknown
@@ -83,6 +88,7 @@ export function openBlockFeed(
     if (blocks.length === 0) return
     const last = queue.at(-1)! as { block: Promise<EncodedBlock> }
     queue[queue.length - 1] = { block: last.block, heldBytes: pendingHeldBytes }
+    queuedBytes += pendingHeldBytes
     pendingHeldBytes = 0
     pendingSinceMs = encoder.pendingCount > 0 ? nowMs() : undefined
   }
@@ -112,6 +118,12 @@ export function openBlockFeed(
     )
   }
 
+  /** Waits until the writer has taken enough of what is queued. */
+  const room = async () => {
+    while (queuedBytes > MAX_QUEUED_BYTES && queue.length > 0 && !reading.aborted) await taken.promise
+  }
+  reading.addEventListener('abort', () => taken.resolve(), { once: true })
+
   const readBatches = async () => {
     for await (const batch of source.read(lane, position, reading)) {
       const bytes = heldBytes(batch)
@@ -121,6 +133,7 @@ export function openBlockFeed(
       readPosition = batch.positions[batch.count - 1]! + 1
       take(batch)
       notify()
+      await room()
     }
   }
   const readBlocks = async (request: BlockRequest) => {
@@ -130,6 +143,8 @@ export function openBlockFeed(
       lastReadMs = nowMs()
       readPosition = block.lastPosition + 1
       push({ block: Promise.resolve(block), heldBytes: bytes })
+      queuedBytes += bytes
+      await room()
     }
   }
   const produce = async () => {
@@ -173,6 +188,9 @@ export function openBlockFeed(
         if (failure !== undefined) throw failure
         return { kind: 'ended' }
       }
+      if ('heldBytes' in item) queuedBytes -= item.heldBytes
+      taken.resolve()
+      taken = Promise.withResolvers<void>()
       if ('unencodable' in item) return { kind: 'unencodable', unencodable: item.unencodable }
       return { kind: 'block', block: await item.block, heldBytes: item.heldBytes }
     },

@@ -47,7 +47,7 @@ describe('codecs', () => {
       ),
     ).toBe(0)
     for (const level of [1, 3, 19]) {
-      expect(Buffer.compare(await decompress('zstandard', await compress('zstandard', input, level)), input)).toBe(0)
+      expect(Buffer.compare(await decompress('zstandard', await compress('zstandard', input, { level })), input)).toBe(0)
     }
   })
   it.each(['zstandard', 'snappy'] as const)('%s finds every flipped bit', async (codec) => {

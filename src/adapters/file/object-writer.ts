@@ -4,7 +4,7 @@ import { discardTempFile, writeChunks } from './temp-files.ts'
 import type { TempFile } from './temp-files.ts'
 
 /** Bytes that may wait for the disk before `write` waits too. */
-const MAX_QUEUED_BYTES = 4 * 1024 * 1024
+const MAX_QUEUED_BYTES = 1024 * 1024
 /** Chunks that one system call takes (IOV_MAX of Linux is 1,024). */
 const MAX_CHUNKS = 512
 

@@ -10,8 +10,8 @@ import type { LocalLog } from './log.ts'
 import { WHOLE_BLOCK_BYTES } from './plan.ts'
 import { type BlockRow, blockOf } from './rows.ts'
 
-/** Compressed bytes that are read at once: some blocks. */
-const READ_BYTES = 1024 * 1024
+/** Compressed bytes that are read at once, and held by each lane while the next are read: some blocks. */
+const READ_BYTES = 512 * 1024
 /** Blocks of one lane that are compressed ahead of the reader. */
 const MAX_AHEAD = 3
 /** A portion of fewer bytes at the end of a lane is a trickle. */

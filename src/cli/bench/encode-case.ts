@@ -9,7 +9,7 @@ import type { Store } from '../../store/store.ts'
 import { createMessageGenerator } from './messages.ts'
 
 /** Batches that are made beforehand and used again and again, so that making them is not measured. */
-const POOL_COUNT = 50
+const POOL_COUNT = 8
 const BATCH_COUNT = 10_000
 /** Blocks on their way through compression or decompression at once: enough for two cores. */
 const AT_ONCE = 4
@@ -27,7 +27,9 @@ export function prepareBatches(messages: number): () => Generator<MessageBatch> 
   return function* () {
     for (let first = 0; first < messages; first += BATCH_COUNT) {
       const batch = batches[(first / BATCH_COUNT) % POOL_COUNT]!
-      yield { ...batch, positions: Float64Array.from(batch.positions, (_, i) => first + i) }
+      const positions = new Float64Array(BATCH_COUNT)
+      for (let i = 0; i < BATCH_COUNT; i++) positions[i] = first + i
+      yield { ...batch, positions }
     }
   }
 }
