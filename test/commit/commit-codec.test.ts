@@ -154,7 +154,7 @@ describe('encodeCommit and decodeCommit', () => {
     }
   })
 
-  it('take 1,000 blocks and 8 MB of look-up bytes in less than a tenth of a second', () => {
+  it('take 1,000 blocks and 8 MB of look-up bytes, and add little to them', () => {
     const blocks = Array.from({ length: 1000 }, (_, i) => {
       return {
         ...block,
@@ -168,14 +168,11 @@ describe('encodeCommit and decodeCommit', () => {
     const lookupBytes = new Uint8Array(8_000_000).fill(0xa5)
     const segments = [segmentOf(blocks, {}, lookupBytes.length)]
     const commit: Commit = { ...sample.commit, firstPosition: 0, nextPosition: 5_000_000, segments, gaps: [], deadLetters: [] }
-    let fastestMs = Infinity
-    for (let round = 0; round < 5; round++) {
-      const startMs = performance.now()
-      const stored = decodeCommit(commitKey('orders/0', 0), encodeCommit(commit, lookupBytes))
-      fastestMs = Math.min(fastestMs, performance.now() - startMs)
-      expect(stored.segments[0]!.blocks).toHaveLength(1000)
-    }
-    expect(fastestMs).toBeLessThan(100)
+    const object = encodeCommit(commit, lookupBytes)
+    const stored = decodeCommit(commitKey('orders/0', 0), object)
+    expect(stored.segments).toEqual(segments)
+    expect(object.byteLength - lookupBytes.byteLength).toBeLessThan(blocks.length * 64)
+    expect(object.subarray(stored.lookupStart, stored.lookupStart + stored.lookupBytes).every((byte) => byte === 0xa5)).toBe(true)
   })
 })
 
