@@ -5,6 +5,8 @@ import type { TempFile } from './temp-files.ts'
 
 /** Bytes that may wait for the disk before `write` waits too. */
 const MAX_QUEUED_BYTES = 1024 * 1024
+/** Bytes that are made durable while more come: otherwise all of a large object would wait for the disk at its end. */
+const FLUSH_BYTES = 16 * 1024 * 1024
 /** Chunks that one system call takes (IOV_MAX of Linux is 1,024). */
 const MAX_CHUNKS = 512
 
@@ -70,13 +72,28 @@ export function createObjectWriter(parts: ObjectWriterParts): ObjectWriter {
     // At once, not when the caller comes around to `abort`: on a full disk the space is needed.
     await discard()
   }
+  let unflushedBytes = 0
+  let flushing: Promise<void> | undefined
+  const flush = async (): Promise<void> => {
+    unflushedBytes = 0
+    try {
+      await temp.file.datasync()
+    } catch (error) {
+      // The system tells of a lost write once only: the `sync` at the end would no longer know.
+      await fail(parts.explain(error))
+    }
+    flushing = undefined
+  }
   const queue = createWriteQueue(async (chunks) => {
     if (failure !== undefined) return
     try {
       await writeChunks(temp.file, chunks)
     } catch (error) {
       await fail(parts.explain(error))
+      return
     }
+    for (const chunk of chunks) unflushedBytes += chunk.length
+    if (unflushedBytes >= FLUSH_BYTES) flushing ??= flush()
   })
   const check = async (): Promise<void> => {
     if (signal?.aborted === true) await fail(signal.reason)
@@ -85,6 +102,7 @@ export function createObjectWriter(parts: ObjectWriterParts): ObjectWriter {
   const finish = async (): Promise<PutOutcome> => {
     try {
       await queue.drain()
+      await flushing
       await check()
       return await parts.publish(temp)
     } finally {
@@ -111,6 +129,7 @@ export function createObjectWriter(parts: ObjectWriterParts): ObjectWriter {
       failure ??= { error: new MillpondError('STOPPED', 'the writer was aborted') }
       queue.clear()
       await queue.drain()
+      await flushing
       await discard()
     },
   }
