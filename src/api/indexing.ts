@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { StoredCommit } from '../commit/commit.ts'
 import { isMillpondError } from '../errors.ts'
-import { followChains } from '../index/follow.ts'
+import { followChainOf, followChains } from '../index/follow.ts'
 import type { SegmentIndex } from '../index/segment-index.ts'
 import type { Store } from '../store/store.ts'
 import { startPeriodic } from './periodic.ts'
@@ -68,6 +68,6 @@ async function addOne(store: Store, index: SegmentIndex, commit: StoredCommit): 
     await index.add(commit)
   } catch (error) {
     if (!isMillpondError(error, 'INDEX_GAP')) throw error
-    await followChains(store, index, { topic: commit.topic, lane: commit.lane })
+    await followChainOf(store, index, commit)
   }
 }

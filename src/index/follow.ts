@@ -1,4 +1,5 @@
 import { chainFolders, readCommits, readGenesis } from '../commit/chain.ts'
+import type { StoredCommit } from '../commit/commit.ts'
 import { CHAINS_PREFIX, chainPrefix } from '../commit/commit-names.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
 import { laneName } from '../source/lane.ts'
@@ -64,6 +65,17 @@ export async function followChains(
   }
   if (damages.length > 0) throw damages[0]
   return { commits }
+}
+
+/** As `followChains`, for the chain of a commit alone: it asks for nothing of other lanes, however many there are. */
+export async function followChainOf(
+  store: Store,
+  index: SegmentIndex,
+  commit: StoredCommit,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<{ readonly commits: number }> {
+  const folder = folderOfKey(commit.key)
+  return { commits: await followChain({ store, index, folder }, await index.lane(commit), signal) }
 }
 
 /** True for what is wrong with one chain and says nothing of others. */
@@ -143,7 +155,9 @@ function refuseStrangers(known: ReadonlyMap<string, IndexedLane>, folders: reado
 }
 
 /** The folder that a lane's commits lie in. */
-const folderOf = ({ headKey }: IndexedLane): string => headKey.slice(CHAINS_PREFIX.length, headKey.lastIndexOf('/'))
+const folderOf = ({ headKey }: IndexedLane): string => folderOfKey(headKey)
+
+const folderOfKey = (commitKey: string): string => commitKey.slice(CHAINS_PREFIX.length, commitKey.lastIndexOf('/'))
 
 function strange(known: IndexedLane, what: string): MillpondError {
   const { topic, topicId, lane, headKey } = known

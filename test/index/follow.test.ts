@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../../src/adapters/memory/store.ts'
 import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
-import { openChain } from '../../src/commit/chain.ts'
-import { followChains, rebuildIndex } from '../../src/index/follow.ts'
+import { openChain, readCommits } from '../../src/commit/chain.ts'
+import { followChainOf, followChains, rebuildIndex } from '../../src/index/follow.ts'
 import type { SegmentIndex } from '../../src/index/segment-index.ts'
 import type { LaneId } from '../../src/source/lane.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -180,6 +180,26 @@ describe('following the chains', () => {
     await expect(followChains(store, index)).rejects.toMatchObject({ code: 'COMMIT_CORRUPT' })
     const whole = (await index.lanes()).filter(({ commits }) => commits === 4).map(({ lane }) => lane)
     expect(whole).toEqual(['0', '2'])
+  })
+
+  it('follows the chain of one commit without a look at any other', async () => {
+    for (const topic of ['a', 'b', 'c']) await grow(store, laneOf(topic, '0'), 2)
+    const commits = await Array.fromAsync(readCommits(store, 'b/0'))
+    const asked: string[] = []
+    const watched: Store = {
+      ...store,
+      list: (prefix, ...rest) => {
+        asked.push(prefix)
+        return store.list(prefix, ...rest)
+      },
+      folders: (prefix, ...rest) => {
+        asked.push(prefix)
+        return store.folders(prefix, ...rest)
+      },
+    }
+    expect(await followChainOf(watched, index, commits.at(-1)!)).toEqual({ commits: 3 })
+    expect(new Set(asked)).toEqual(new Set(['_millpond/b/0/']))
+    expect((await index.lanes()).map(({ topic }) => topic)).toEqual(['b'])
   })
 
   it('stops when it is told to', async () => {
