@@ -35,7 +35,7 @@ const asPattern = (line: string): RegExp =>
     'mu',
   )
 
-describe('the tour of the README', () => {
+describe('the tour of the README', { timeout: 180_000 }, () => {
   const serving = steps.findIndex(({ commands }) => commands === 'millpond serve\n')
   let folder: string
   beforeAll(async () => {

@@ -15,7 +15,7 @@ async function filesBelow(folder: string): Promise<string[]> {
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
 }
 
-describe('the package, installed in an empty folder', () => {
+describe('the package, installed in an empty folder', { timeout: 180_000 }, () => {
   let folder: string
   let installed: string
   beforeAll(async () => {
