@@ -144,6 +144,7 @@ async function keepArchiving(run: LaneRun, signal: AbortSignal, failures: unknow
 async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
   const { parts, options, lane } = run
   const { store, source } = parts
+  if (!(await hasBegun(run, stop))) return
   const chain = await openChain({ store, lane, startPosition: lane.startPosition, writer: run.writer, now: parts.nowMs })
   const endPosition = options.untilCaughtUp ? ((await source.range(lane))?.next ?? chain.nextPosition) : Infinity
   parts.onEvent?.({ kind: 'lane-opened', lane, position: chain.nextPosition })
@@ -175,6 +176,18 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
     }
   }
   parts.onEvent?.({ kind: 'lane-closed', lane, position: chain.nextPosition })
+}
+
+/**
+ * Waits for the first message that the lane ever has; false where the run ends before. Until then nothing of it is opened or
+ * written: where topics are many, most of their lanes are empty.
+ */
+async function hasBegun({ parts: { source }, options, lane }: LaneRun, stop: AbortSignal): Promise<boolean> {
+  const range = await source.range(lane)
+  if (range === undefined || range.next > 0) return true
+  if (options.untilCaughtUp) return false
+  for await (const batch of source.read(lane, lane.startPosition, stop)) return batch.count > 0
+  return false
 }
 
 /** What was taken since the last commit: positions to account for, and the segment that is open. */

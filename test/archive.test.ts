@@ -55,7 +55,7 @@ interface Run {
   readonly store: Store
   readonly sink: ReturnType<typeof keepingSink>
   readonly events: ArchiveEvent[]
-  start(changes?: Partial<ArchiveOptions>, signal?: AbortSignal, store?: Store): Promise<void>
+  start(changes?: Partial<ArchiveOptions>, signal?: AbortSignal, store?: Store, source?: MemorySource): Promise<void>
   setClockBack(byMs: number): void
 }
 
@@ -73,10 +73,10 @@ function prepare(): Run {
     setClockBack(byMs) {
       behindMs += byMs
     },
-    start: (changes = {}, signal = new AbortController().signal, through = store) =>
+    start: (changes = {}, signal = new AbortController().signal, through = store, from = source) =>
       runArchive(
         {
-          source,
+          source: from,
           store: through,
           deadLetters: sink,
           nowMs: () => Date.now() - behindMs,
@@ -149,6 +149,24 @@ describe('the archive loop', () => {
       expect(found.filter((message) => message.lane === lane)).toEqual(expected)
       expect(run.source.acknowledged.get(lane)).toBe(count)
     }
+  })
+
+  it('begins no chain of a lane that never had a message', async () => {
+    const run = prepare()
+    const lanes = run.source.lanes.bind(run.source)
+    const empty = { topic: 'orders', topicId: 'topic-1', lane: '7', startPosition: 0, revoked: new AbortController().signal }
+    const source: MemorySource = {
+      ...run.source,
+      async *lanes(signal) {
+        yield empty
+        yield* lanes(signal)
+      },
+      range: async (lane) => (lane.lane === '7' ? { oldest: 0, next: 0 } : run.source.range(lane)),
+    }
+    run.source.produce('0', messages(0, 10))
+    await run.start({}, undefined, undefined, source)
+    const chains = await Array.fromAsync(findChains(run.store), ({ lane }) => lane.lane)
+    expect(chains).toEqual(['0'])
   })
 
   it('goes on where the chain ends, whatever was acknowledged', async () => {
