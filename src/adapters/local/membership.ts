@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { Lane } from '../../source/lane.ts'
 import type { LocalLog } from './log.ts'
@@ -34,6 +35,9 @@ export interface Membership extends AsyncDisposable {
 
 /** The machine's monotonic clock, ms: the same in all of its processes, and no one sets it back. */
 const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n)
+
+/** A heartbeat that follows a change goes through all lanes. It is put off by their number, so that many new topics cost few of them. */
+const LANES_A_MS = 40
 
 interface Holding extends HeldLane {
   readonly revocation: AbortController
@@ -140,10 +144,15 @@ export function createMembership(log: LocalLog, options: MembershipOptions): Mem
       waiting.abort()
     }
   }
+  const rest = async () => {
+    const restMs = Math.min(heartbeatMs, holdings.size / LANES_A_MS)
+    if (restMs >= 1) await wait(restMs, undefined, { signal: stop.signal }).catch(() => undefined)
+  }
   const run = async () => {
     try {
       while (!stop.signal.aborted) {
         await beat()
+        await rest()
         if (!stop.signal.aborted) await untilDue()
       }
     } catch (error) {
