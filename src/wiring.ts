@@ -37,6 +37,12 @@ export async function openIndex({ index }: Config): Promise<SegmentIndex> {
   return openSqliteIndex({ path: index.path })
 }
 
+/** An empty index that is gone with the process. */
+export async function openMemoryIndex(): Promise<SegmentIndex> {
+  const { openSqliteIndex } = await import('./adapters/sqlite/index.ts')
+  return openSqliteIndex({ path: ':memory:' })
+}
+
 /** Moves an index file that cannot be opened out of the way, so that it can be made anew; says whether there was one. */
 export async function setAsideDamagedIndex({ index }: Config): Promise<boolean> {
   const sqlite = await import('./adapters/sqlite/index-database.ts')

@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs'
+import { constants, existsSync } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { nearest } from '../nearest.ts'
 import { MillpondError } from '../errors.ts'
@@ -6,7 +8,7 @@ import { followChains } from '../index/follow.ts'
 import type { SegmentIndex } from '../index/segment-index.ts'
 import type { Archive } from '../search/read.ts'
 import type { Store } from '../store/store.ts'
-import { type Log, openIndex, openLog, openStore } from '../wiring.ts'
+import { type Log, openIndex, openLog, openMemoryIndex, openStore } from '../wiring.ts'
 
 /** An archive that can be read, closed by whoever opened it. */
 export interface OpenArchive extends Archive, AsyncDisposable {
@@ -16,7 +18,8 @@ export interface OpenArchive extends Archive, AsyncDisposable {
 
 /**
  * Opens the archive to read it. Unless `follow` is false the index first takes the commits that it does not have, so that everything that
- * is archived is found, whether another process keeps the index or not; only of `topic` where that is all that is to be read.
+ * is archived is found, whether another process keeps the index or not; only of `topic` where that is all that is to be read. Where the
+ * folder of the index cannot be written to, one is made in memory: it takes a read of every commit, and the archive stays readable.
  */
 export async function openArchive(
   config: Config,
@@ -24,10 +27,22 @@ export async function openArchive(
 ): Promise<OpenArchive> {
   await using opened = new AsyncDisposableStack()
   const store = opened.use(await openStore(config, 'read'))
-  const index = opened.use(await openIndex(config))
-  if (follow) await followChains(store, index, topic === undefined ? {} : { topic }, signal)
+  const isKept = await isWritable(config.index.path)
+  const index = opened.use(await (isKept ? openIndex(config) : openMemoryIndex()))
+  if (follow || !isKept) await followChains(store, index, topic === undefined ? {} : { topic }, signal)
   const kept = opened.move()
   return { store, index, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+/** False where the folder of the file says that nothing may be changed in it; SQLite cannot even read there. */
+async function isWritable(path: string): Promise<boolean> {
+  try {
+    await access(dirname(path), constants.W_OK)
+    return true
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    return code !== 'EROFS' && code !== 'EACCES'
+  }
 }
 
 /** Opens the log, unless there is none yet: who only reads must not make one. */
