@@ -126,7 +126,7 @@ describe('kill -9 under load', () => {
         )
         // Every kind was hit, and had something to lose.
         for (const kind of ['serve', 'ingest', 'archive', 'replay'])
-          expect(load.kills.get(kind) ?? 0).toBeGreaterThan(ROUNDS / 100)
+          expect(load.kills.get(kind) ?? 0).toBeGreaterThanOrEqual(Math.floor(ROUNDS / 100))
         expect(replayed).toBeGreaterThan(ROUNDS)
       })
     },
