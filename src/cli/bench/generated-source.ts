@@ -25,7 +25,7 @@ export function createGeneratedSource(
     async *read(lane, position, signal) {
       for (let from = position; from < perLane && !signal.aborted; from += BATCH_COUNT) {
         const count = Math.min(BATCH_COUNT, perLane - from)
-        const batch = generator.batch(from * lanes + Number(lane.lane) * BATCH_COUNT, count)
+        const batch = generator.batch(from * lanes + Number(lane.lane) * count, count)
         yield { ...batch, positions: batch.positions.map((_, i) => from + i) }
       }
     },
