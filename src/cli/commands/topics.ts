@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import type { Config } from '../../config/config.ts'
 import { MillpondError } from '../../errors.ts'
 import type { IndexedLane } from '../../index/segment-index.ts'
+import type { LaneId } from '../../source/lane.ts'
 import { type Log, openLog } from '../../wiring.ts'
 import { addDefault, type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatTable, formatTime } from '../format.ts'
@@ -41,11 +42,13 @@ async function lanesOf(config: Config, signal: AbortSignal, wanted?: string): Pr
   await using archive = await openArchiveIfThere(config, signal)
   const archived = (await archive?.index.lanes(wanted)) ?? []
   const lanes: LaneStatus[] = []
+  const laneKey = (lane: LaneId) => JSON.stringify([lane.topic, lane.topicId, lane.lane])
+  const byLane = new Map(archived.map((lane) => [laneKey(lane), lane]))
   const seen = new Set<IndexedLane>()
   for (const { name, topicId, partitions } of (await log?.topics()) ?? []) {
     if (wanted !== undefined && name !== wanted) continue
     for (let lane = 0; lane < partitions; lane++) {
-      const inArchive = archived.find((one) => one.topic === name && one.topicId === topicId && one.lane === String(lane))
+      const inArchive = byLane.get(laneKey({ topic: name, topicId, lane: String(lane) }))
       const range = await log!.range(name, String(lane))
       if (inArchive !== undefined) seen.add(inArchive)
       const lag = Math.max(0, range.next - Math.max(range.oldest, inArchive?.nextPosition ?? 0))
