@@ -139,7 +139,7 @@ function addMessages(server: FastifyInstance, parts: ServerParts, options: Serve
       metrics.bytesIn.inc({ topic }, body.byteLength)
       return await reply.type(JSON_TYPE).send(takenJson(batch.count, taken))
     } finally {
-      bodies.release(body.byteLength)
+      bodies.release(body)
     }
   })
 }
