@@ -5,6 +5,7 @@ import { stateAt } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
 import { archiveOptions, type Log, createDeadLetters, openIndex, openJobs, openLog, openSource, openStore } from '../wiring.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
+import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -34,6 +35,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const jobs = opened.use(await openJobs(config))
   const deadLetters = opened.use(createDeadLetters(config))
   const source = opened.use(await openSource(config, log))
+  suitHeapToStream()
   const metrics = createMetrics()
   const readiness = createReadiness()
   const lag = createLagWatch(log, index)

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { createLogger } from '../logger.ts'
 import { runArchive } from '../../archive.ts'
 import { ownArchiveParts } from '../../api/archiving.ts'
+import { suitHeapToStream } from '../../api/heap.ts'
 import { runService } from '../../api/service.ts'
 import { followChains } from '../../index/follow.ts'
 import { archiveOptions, createDeadLetters, openIndex, openLog, openSource, openStore } from '../../wiring.ts'
@@ -50,6 +51,7 @@ export const benchCases: readonly BenchCase[] = [
       const { ingestFile } = await import('../ingest.ts')
       await rm(config.local.path, { force: true, recursive: true })
       await using log = await openLog(config)
+      suitHeapToStream()
       const from = { path: linesFile(folder), format: 'json' as const, maxMessageBytes: config.http.maxMessageBytes }
       return rateFigures(await measure(async () => (await ingestFile(log, TOPIC, from, signal)).messages))
     },

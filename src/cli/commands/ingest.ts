@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
+import { suitHeapToStream } from '../../api/heap.ts'
 import { MillpondError, wrapError } from '../../errors.ts'
 import { openLog } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
@@ -55,6 +56,7 @@ async function ingest(cli: Cli, topic: string, files: readonly string[], options
   if (options.fromLine > 1 && files.length > 1) throw new MillpondError('USAGE', '--from-line needs exactly one file')
   const inputs = await Promise.all((files.length === 0 ? ['-'] : files).map((file) => inputOf(cli, file)))
   await using log = await openLog(await cli.loadConfig())
+  suitHeapToStream()
   if (options.partitions !== undefined) {
     const known = (await log.topics()).find(({ name }) => name === topic)
     if (known === undefined) await log.createTopic(topic, { partitions: options.partitions })
