@@ -39,7 +39,7 @@ const localTopic = section(
 const rotate = section(
   {
     maxCount: wholeNumber(1, 100_000_000, 5_000_000, 'Messages in a segment.'),
-    maxBytes: size(64 * 1024, 5 * TiB, 'Bytes of a segment, compressed.').default('256 MiB'),
+    maxBytes: size(64 * 1024, 5 * TiB, 'Bytes of a segment, compressed.').default('128 MiB'),
     maxSpan: duration(1000, 3650 * DAY_MS, 'From the smallest to the largest timestamp in a segment.').default('1d'),
     maxAge: duration(10, DAY_MS, 'From the first message read into a segment until it closes.').default('10m'),
     idle: duration(10, DAY_MS, 'How long nothing came before a segment closes.').default('10s'),

@@ -22,7 +22,7 @@ archive:
     # Headers whose values are to be found fast.
     headers: []
   rotate:
-    maxBytes: 256 MiB
+    maxBytes: 128 MiB
     maxAge: 10m
 
 local:

@@ -105,6 +105,7 @@ export const benchCases: readonly BenchCase[] = [
 ]
 
 async function archiveLog({ config, signal }: BenchContext): Promise<Figures> {
+  suitHeapToStream()
   await rm(config.store.path, { force: true, recursive: true })
   await rm(config.index.path, { force: true })
   await using log = await openLog(config)

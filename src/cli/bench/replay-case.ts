@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { suitHeapToStream } from '../../api/heap.ts'
 import { planReplay } from '../../replay/plan.ts'
 import { runReplay } from '../../replay/replay.ts'
 import { openIndex, openJobs, openReplaySink, openStore } from '../../wiring.ts'
@@ -8,6 +9,7 @@ import { TOPIC } from './prepare.ts'
 
 /** Replays the whole topic, as `millpond replay --to count` does: a stored job with all its bookkeeping. */
 export async function replayAll({ config, messages, signal }: BenchContext): Promise<Figures> {
+  suitHeapToStream()
   await using store = await openStore(config, 'read')
   await using index = await openIndex(config)
   await using jobs = await openJobs(config)

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { suitHeapToStream } from '../../api/heap.ts'
 import type { ArchiveEvent } from '../../archive.ts'
 import type { StoredCommit } from '../../commit/commit.ts'
 import type { Config } from '../../config/config.ts'
@@ -19,6 +20,7 @@ archived. Any number may run at once, beside \`millpond serve\` too: they share 
   })
     .addOption(new Option('--once', 'end when everything that was there is archived'))
     .action(async ({ once }: { readonly once?: true }) => {
+      suitHeapToStream()
       const config = await cli.loadConfig()
       await (once ? archiveOnce(cli, config) : archiveOn(cli, config))
     })

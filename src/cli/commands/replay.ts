@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
+import { suitHeapToStream } from '../../api/heap.ts'
 import type { Config } from '../../config/config.ts'
 import { type ErrorCode, errorTable, MillpondError } from '../../errors.ts'
 import { publicJob, type ReplayOptions, type ReplayTarget } from '../../replay/job.ts'
@@ -94,6 +95,7 @@ function httpHeaderOf(text: string): readonly [string, string] {
 }
 
 async function replay(cli: Cli, options: ReplayCommandOptions): Promise<void> {
+  suitHeapToStream()
   const config = await cli.loadConfig()
   await using archive = await openArchive(config, { follow: true, topic: options.topic, signal: cli.signal })
   await using jobs = await openJobs(config)
