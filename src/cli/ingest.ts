@@ -31,7 +31,7 @@ export interface Ingestion {
   take(name: string, input: ByteReader, fromLine: number): Promise<void>
 }
 
-const CHUNK_BYTES = 2 * 1024 * 1024
+const CHUNK_BYTES = 4 * 1024 * 1024
 /** Chunks that are given to the log and not durable yet: one is written while others are compressed. */
 const MAX_UNDER_WAY = 3
 
