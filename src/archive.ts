@@ -179,14 +179,14 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
 }
 
 /**
- * Waits for the first message that the lane ever has; false where the run ends before. Until then nothing of it is opened or
+ * Waits for the first position that the lane ever has; false where the run ends before. Until then nothing of it is opened or
  * written: where topics are many, most of their lanes are empty.
  */
 async function hasBegun({ parts: { source }, options, lane }: LaneRun, stop: AbortSignal): Promise<boolean> {
   const range = await source.range(lane)
   if (range === undefined || range.next > 0) return true
   if (options.untilCaughtUp) return false
-  for await (const batch of source.read(lane, lane.startPosition, stop)) return batch.count > 0
+  for await (const _ of source.read(lane, lane.startPosition, stop)) return true
   return false
 }
 
@@ -195,7 +195,7 @@ interface Filling {
   readonly chain: Chain
   readonly account: PositionAccount
   segment: { readonly key: string; readonly builder: SegmentBuilder; readonly object: ObjectWriter } | undefined
-  /** When the first message since the last commit was read, ms. */
+  /** When the first of what no commit covers was read, ms. */
   firstReadMs: number
   /** Filters that wait for their segment to close; counted in the memory budget. */
   filterBytes: number
@@ -222,6 +222,10 @@ async function fill(run: LaneRun, feed: BlockFeed, filling: Filling, onRead: () 
     if (!account.isOpen) filling.firstReadMs = firstReadMs ?? feed.lastReadMs
     if (fed.kind === 'unencodable') {
       await bury(run, filling, fed.unencodable)
+      continue
+    }
+    if (fed.kind === 'passed') {
+      account.addPassed(fed.passedTo)
       continue
     }
     try {
@@ -305,9 +309,9 @@ async function bury(run: LaneRun, filling: Filling, { batch, reasons }: Unencoda
 async function commit(run: LaneRun, filling: Filling, cause: RotationCause): Promise<void> {
   const { account, segment, chain } = filling
   if (!account.isOpen) return
-  // By time or at the end nothing is on its way any more, so that dead letters behind the last block are covered too.
+  // By time or at the end nothing is on its way any more, so that what lies behind the last block is covered too.
   const isDrained = cause === 'stop' || cause === 'age' || cause === 'idle'
-  const nextPosition = isDrained ? Math.max(account.nextPosition, account.lastDeadLetter + 1) : account.nextPosition
+  const nextPosition = isDrained ? account.endPosition : account.nextPosition
   const segments: SegmentEntry[] = []
   let lookupBytes: Uint8Array = NO_BYTES
   if (segment) {
@@ -320,6 +324,7 @@ async function commit(run: LaneRun, filling: Filling, cause: RotationCause): Pro
   }
   await appendToChain(run, chain, { nextPosition, segments, ...account.close(nextPosition), lookupBytes }, cause)
   filling.segment = undefined
+  filling.firstReadMs = run.parts.monotonicMs()
   run.budget.release(filling.filterBytes)
   filling.filterBytes = 0
 }

@@ -1,3 +1,4 @@
+import { array, assert, asyncProperty, constant, constantFrom, integer, oneof, record } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../src/adapters/memory/store.ts'
 import { type ArchiveEvent, type ArchiveOptions, runArchive } from '../src/archive.ts'
@@ -5,9 +6,11 @@ import type { MessageInput } from '../src/batch/builder.ts'
 import { messagesOf } from '../src/batch/view.ts'
 import { findChains, readCommits } from '../src/commit/chain.ts'
 import type { StoredCommit } from '../src/commit/commit.ts'
+import { verifyArchive } from '../src/commit/verify.ts'
 import { decodeStoredBlock } from '../src/encode/avro-file.ts'
 import { MillpondError } from '../src/errors.ts'
 import type { Sink } from '../src/sink/sink.ts'
+import { withoutPassed } from '../src/source/source.ts'
 import type { Store } from '../src/store/store.ts'
 import { createMemorySource, type MemorySource } from './live/memory-source.ts'
 import { until } from './live/until.ts'
@@ -32,6 +35,9 @@ const messages = (from: number, to: number, bytes = 20): MessageInput[] =>
     id: `id-${from + i}`,
     headers: [{ name: 'n', value: String(from + i) }],
   }))
+
+/** What a header's name cannot be. */
+const NOT_UTF8 = new Uint8Array([0xc3, 0x28]) as unknown as string
 
 /** A dead-letter sink that keeps what it is given. */
 function keepingSink(): Sink & { readonly kept: { position: number; reason: string }[] } {
@@ -252,6 +258,128 @@ describe('the archive loop', () => {
     expect(data.flatMap(({ gaps }) => gaps).reduce((sum, gap) => sum + gap.missing, 0)).toBe(45 - 5 - 1 - 10 - 5)
   })
 
+  it.each([
+    { end: 'is told to stop', cause: 'stop', rotate: {}, untilCaughtUp: false },
+    { end: 'is old enough', cause: 'age', rotate: { maxAgeMs: 30 }, untilCaughtUp: false },
+    { end: 'is idle', cause: 'idle', rotate: { idleMs: 30 }, untilCaughtUp: false },
+    { end: 'has caught up', cause: 'stop', rotate: {}, untilCaughtUp: true },
+  ])('commits positions at the end of a lane that no message follows when it $end', async ({ cause, rotate, untilCaughtUp }) => {
+    const run = prepare()
+    run.source.produce('0', messages(0, 5))
+    run.source.pass('0', 9)
+    const stop = new AbortController()
+    const running = run.start({ untilCaughtUp, rotate: { ...options.rotate, ...rotate } }, stop.signal)
+    await until(() => run.source.given('0') === 9, 'all to be read')
+    if (cause === 'stop') stop.abort()
+    await until(() => run.source.acknowledged.get('0') === 9, 'the commit')
+    expect(causes(run.events)).toEqual([cause])
+    stop.abort()
+    await running
+    expect((await commitsOf(run.store)).flatMap(({ gaps }) => gaps)).toEqual([
+      { firstPosition: 5, nextPosition: 9, missing: 4, reason: 'skipped' },
+    ])
+  })
+
+  it('commits a gap where all that came since the last commit holds no message, and messages behind it as ever', async () => {
+    const run = prepare()
+    run.source.pass('0', 3)
+    const stop = new AbortController()
+    const running = run.start({ untilCaughtUp: false, rotate: { ...options.rotate, idleMs: 30 } }, stop.signal)
+    await until(() => run.source.acknowledged.get('0') === 3, 'the first gap')
+    run.source.pass('0', 4)
+    await until(() => run.source.acknowledged.get('0') === 4, 'the second gap')
+    run.source.produce('0', messages(6, 8))
+    await until(() => run.source.acknowledged.get('0') === 8, 'the messages')
+    stop.abort()
+    await running
+    const data = (await commitsOf(run.store)).filter(({ kind }) => kind === 'data')
+    expect(data.map(({ firstPosition, nextPosition }) => [firstPosition, nextPosition])).toEqual([
+      [0, 3],
+      [3, 4],
+      [4, 8],
+    ])
+    expect(data.map(({ gaps }) => gaps.map(({ missing }) => missing))).toEqual([[3], [1], [2]])
+    expect((await verifyArchive(run.store, { against: run.source })).clean).toBe(true)
+  })
+
+  it('ends where a lane ends in positions without a message, also where it has nothing else', async () => {
+    const run = prepare()
+    run.source.produce('0', messages(2, 40))
+    run.source.pass('0', 50)
+    run.source.produce('0', messages(50, 60))
+    run.source.pass('0', 61)
+    run.source.pass('1', 7)
+    await run.start({ rotate: { ...options.rotate, maxCount: 10 } })
+    expect([...run.source.acknowledged]).toEqual(
+      expect.arrayContaining([
+        ['0', 61],
+        ['1', 7],
+      ]),
+    )
+    expect((await archived(run.store)).map(({ position }) => position)).toEqual([
+      ...messages(2, 40).map(({ position }) => position),
+      ...messages(50, 60).map(({ position }) => position),
+    ])
+    const report = await verifyArchive(run.store, { against: run.source })
+    expect(report.clean).toBe(true)
+    expect(report.missing).toBe(2 + 10 + 1 + 7)
+    expect(report.compared).toBe(48)
+  })
+
+  it('accounts for every position once, whatever comes, is passed or cannot be encoded, and wherever it is cut', async () => {
+    const step = oneof(
+      record({ kind: constantFrom('produce', 'pass', 'skip', 'break'), count: integer({ min: 1, max: 9 }) }),
+      record({ kind: constant('run'), count: integer({ min: 1, max: 20 }) }),
+    )
+    await assert(
+      asyncProperty(array(step, { minLength: 1, maxLength: 14 }), async (steps) => {
+        const run = prepare()
+        const held: number[] = []
+        const broken: number[] = []
+        let next = 0
+        let runs = 0
+        // A source that has given all its lanes, so that a run ends at once.
+        const source: MemorySource = {
+          ...run.source,
+          async *lanes() {
+            yield { topic: 'orders', topicId: 'topic-1', lane: '0', startPosition: 0, revoked: new AbortController().signal }
+          },
+        }
+        const archive = (maxCount: number) => {
+          const rotate = { ...options.rotate, maxCount }
+          return run.start({ writer: `w${++runs}`, blockBytes: 100, rotate }, undefined, undefined, source)
+        }
+        run.source.pass('0', 0)
+        for (const { kind, count } of steps) {
+          const rows = messages(next, next + count)
+          if (kind === 'produce') {
+            run.source.produce('0', rows)
+            held.push(...rows.map(({ position }) => position))
+          }
+          if (kind === 'break') {
+            run.source.produce(
+              '0',
+              rows.map((row) => ({ ...row, headers: [{ name: NOT_UTF8, value: 'x' }] })),
+            )
+            broken.push(...rows.map(({ position }) => position))
+          }
+          if (kind !== 'run') next += count
+          if (kind === 'pass') run.source.pass('0', next)
+          if (kind === 'run') await archive(count)
+        }
+        run.source.pass('0', next)
+        await archive(5)
+        expect((await archived(run.store)).map(({ position }) => position)).toEqual(held)
+        const report = await verifyArchive(run.store, { against: run.source })
+        expect(report.clean).toBe(true)
+        expect(report.deadLettered).toBe(broken.length)
+        expect(report.messages + report.missing + report.deadLettered).toBe(next)
+        expect(run.source.acknowledged.get('0') ?? 0).toBe(next)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
   it('records what the source no longer had, and goes on behind it', async () => {
     const run = prepare()
     run.source.produce('0', messages(0, 10))
@@ -266,12 +394,11 @@ describe('the archive loop', () => {
 
   it('hands over what cannot be encoded, with the reason, and counts it', async () => {
     const run = prepare()
-    const bad = new Uint8Array([0xc3, 0x28]) as unknown as string
     const broken = (position: number): MessageInput => ({
       position,
       timestamp: 0,
       value: 'v',
-      headers: [{ name: bad, value: 'x' }],
+      headers: [{ name: NOT_UTF8, value: 'x' }],
     })
     run.source.produce('0', [...messages(0, 3), broken(3), ...messages(4, 6), broken(6)])
     await run.start()
@@ -307,7 +434,7 @@ describe('the archive loop', () => {
     const counting: MemorySource = {
       ...run.source,
       async *read(lane, position, signal) {
-        for await (const batch of run.source.read(lane, position, signal)) {
+        for await (const batch of withoutPassed(run.source.read(lane, position, signal))) {
           read += batch.count
           yield batch
         }

@@ -11,14 +11,16 @@ interface Covered {
 export interface PositionAccount {
   /** The position after everything taken so far. */
   readonly nextPosition: number
-  /** The largest position among the dead letters that no commit holds yet, or -1. */
-  readonly lastDeadLetter: number
+  /** The same with what may lie behind blocks that are still to come: dead letters, and positions that were passed. */
+  readonly endPosition: number
   /** True where a commit has something to say. */
   readonly isOpen: boolean
   /** Takes a block; positions between the one before and this one that are no dead letters are missing. */
   addBlock(block: Covered): void
   /** Takes a message that no block holds; it may lie behind blocks that are still to come. */
   addDeadLetter(letter: DeadLetter): void
+  /** Takes word that positions below this one hold no message unless it is given; it may lie behind blocks that are still to come. */
+  addPassed(passedTo: number): void
   /** What a commit up to `nextPosition` has to record; what lies behind it stays for the next one. */
   close(nextPosition: number): { readonly gaps: readonly Gap[]; readonly deadLetters: readonly DeadLetter[] }
 }
@@ -26,9 +28,12 @@ export interface PositionAccount {
 /** An account that begins at `firstPosition`. */
 export function openAccount(firstPosition: number): PositionAccount {
   let nextPosition = firstPosition
+  let passedTo = firstPosition
   let gaps: Gap[] = []
   let letters: DeadLetter[] = []
   const lettersIn = (from: number, to: number) => letters.filter(({ position }) => position >= from && position < to).length
+
+  const endPosition = () => letters.reduce((end, { position }) => Math.max(end, position + 1), Math.max(nextPosition, passedTo))
 
   const addGap = (from: number, to: number, missing: number) => {
     if (missing === 0) return
@@ -42,11 +47,11 @@ export function openAccount(firstPosition: number): PositionAccount {
     get nextPosition() {
       return nextPosition
     },
-    get lastDeadLetter() {
-      return letters.reduce((last, { position }) => Math.max(last, position), -1)
+    get endPosition() {
+      return endPosition()
     },
     get isOpen() {
-      return nextPosition > firstPosition || letters.length > 0
+      return endPosition() > firstPosition
     },
     addBlock(block) {
       const before = block.firstPosition - nextPosition
@@ -58,6 +63,9 @@ export function openAccount(firstPosition: number): PositionAccount {
     },
     addDeadLetter(letter) {
       letters.push(letter)
+    },
+    addPassed(position) {
+      passedTo = Math.max(passedTo, position)
     },
     close(upTo) {
       if (upTo > nextPosition) addGap(nextPosition, upTo, upTo - nextPosition - lettersIn(nextPosition, upTo))

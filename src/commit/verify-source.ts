@@ -2,7 +2,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { sliceBatch } from '../batch/batch.ts'
 import { decodeStoredBlock } from '../encode/avro-file.ts'
 import { isMillpondError } from '../errors.ts'
-import type { Source } from '../source/source.ts'
+import { isPassed, positionBehind, type Source } from '../source/source.ts'
 import type { Store } from '../store/store.ts'
 import { readCommits } from './chain.ts'
 import type { StoredCommit } from './commit.ts'
@@ -52,24 +52,27 @@ async function compare(comparing: Comparing, from: number, to: number): Promise<
   const lane = { ...notes.lane!, startPosition: notes.firstPosition, revoked: reading.signal }
   let compared = 0
   let onlyInArchive = 0
+  const compareBatch = async (batch: MessageBatch) => {
+    for (let row = 0; row < batch.count && batch.positions[row]! < to; row++) {
+      const position = batch.positions[row]!
+      for (; archive.batch !== undefined && archive.position < position; await archive.next()) onlyInArchive++
+      if (archive.batch !== undefined && archive.position === position) {
+        compared++
+        const difference = messageDifference(batch, row, archive.batch, archive.row)
+        if (difference !== undefined)
+          noteDifference(notes, position, `the ${difference} of position ${position} is not what the source has`)
+        await archive.next()
+      } else if (!letters.has(position)) {
+        noteDifference(notes, position, `the source has a message at position ${position}, the archive has none`)
+      }
+    }
+  }
   try {
     await archive.next()
     const silenceMs = () => (archive.batch === undefined ? SILENCE_AT_END_MS : SILENCE_MS)
-    for await (const batch of untilSilent(source.read(lane, from, stop)[Symbol.asyncIterator](), silenceMs)) {
-      for (let row = 0; row < batch.count && batch.positions[row]! < to; row++) {
-        const position = batch.positions[row]!
-        for (; archive.batch !== undefined && archive.position < position; await archive.next()) onlyInArchive++
-        if (archive.batch !== undefined && archive.position === position) {
-          compared++
-          const difference = messageDifference(batch, row, archive.batch, archive.row)
-          if (difference !== undefined)
-            noteDifference(notes, position, `the ${difference} of position ${position} is not what the source has`)
-          await archive.next()
-        } else if (!letters.has(position)) {
-          noteDifference(notes, position, `the source has a message at position ${position}, the archive has none`)
-        }
-      }
-      if (batch.positions[batch.count - 1]! >= to - 1) break
+    for await (const given of untilSilent(source.read(lane, from, stop)[Symbol.asyncIterator](), silenceMs)) {
+      if (!isPassed(given)) await compareBatch(given)
+      if (positionBehind(given) >= to) break
     }
     for (; archive.batch !== undefined; await archive.next()) onlyInArchive++
   } finally {
@@ -83,12 +86,12 @@ async function compare(comparing: Comparing, from: number, to: number): Promise<
 const noteDifference = (notes: LaneNotes, position: number, message: string) =>
   notes.note('SOURCE_DIFFERS', `${notes.folder}/`, message, position)
 
-/** Batches until the iterator ends or gives none for `silenceMs()`. */
-async function* untilSilent(batches: AsyncIterator<MessageBatch>, silenceMs: () => number): AsyncGenerator<MessageBatch> {
+/** What the iterator gives, until it ends or gives nothing for `silenceMs()`. */
+async function* untilSilent<T>(given: AsyncIterator<T>, silenceMs: () => number): AsyncGenerator<T> {
   for (;;) {
     const silence = Promise.withResolvers<undefined>()
     const timer = setTimeout(silence.resolve, silenceMs(), undefined)
-    const next = batches.next()
+    const next = given.next()
     // Whoever loses the race must not end the process.
     next.catch(() => undefined)
     const found = await Promise.race([next, silence.promise]).finally(() => clearTimeout(timer))

@@ -1,10 +1,10 @@
 import { type MessageBatch, heldBytes, selectRows } from '../batch/batch.ts'
 import type { MemoryBudget } from '../batch/memory-budget.ts'
 import { type EncodeOptions, findUnencodable } from '../encode/avro-block.ts'
-import type { EncodedBlock } from '../encode/block.ts'
+import type { EncodedBlock, Format } from '../encode/block.ts'
 import { createBlockEncoder } from '../encode/block-encoder.ts'
 import type { Lane } from './lane.ts'
-import type { BlockRequest, Source } from './source.ts'
+import { type BlockRequest, isPassed, positionBehind, type Source } from './source.ts'
 
 /** Messages of a batch that no block can hold, with the reason for each. */
 export interface Unencodable {
@@ -12,20 +12,24 @@ export interface Unencodable {
   readonly reasons: readonly string[]
 }
 
-/** What a lane gives next: a block, messages for the dead-letter sink, or word that nothing came in time or will come any more. */
+/**
+ * What a lane gives next: a block, messages for the dead-letter sink, or word of positions without a message, that nothing came in
+ * time, that nothing will come any more. Dead letters and passed positions may lie behind blocks that are still to come.
+ */
 export type Fed =
   | { readonly kind: 'block'; readonly block: EncodedBlock; readonly heldBytes: number }
   | { readonly kind: 'unencodable'; readonly unencodable: Unencodable }
+  | { readonly kind: 'passed'; readonly passedTo: number }
   | { readonly kind: 'waiting' }
   | { readonly kind: 'ended' }
 
 /** One lane as blocks. Reading and compressing go on while a block is written, as far as the memory budget lets them. */
 export interface BlockFeed {
-  /** The position after the last message that was read. */
+  /** The position after the last one that was read or passed. */
   readonly readPosition: number
   /** When the oldest message that no block holds yet was read, ms; undefined where there is none. */
   readonly pendingSinceMs: number | undefined
-  /** When the last message was read, ms. */
+  /** When the source last gave something, ms. */
   readonly lastReadMs: number
   /** True where nothing is queued or waits for its block to fill. */
   readonly drained: boolean
@@ -41,6 +45,7 @@ export interface BlockFeed {
 }
 
 export interface FeedOptions extends EncodeOptions {
+  readonly format: Format
   readonly blockBytes: number
   readonly budget: MemoryBudget
   readonly nowMs: () => number
@@ -49,9 +54,12 @@ export interface FeedOptions extends EncodeOptions {
 /** Held bytes of one lane that wait for the writer: some blocks keep every core compressing, more would only lie in memory. */
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024
 
-type Queued = { readonly block: Promise<EncodedBlock>; readonly heldBytes: number } | { readonly unencodable: Unencodable }
+type Queued =
+  | { readonly block: Promise<EncodedBlock>; readonly heldBytes: number }
+  | { readonly unencodable: Unencodable }
+  | { readonly passedTo: number }
 
-/** Reads `lane` from `position` on as blocks of `options`; takes the source's own blocks where it has them. */
+/** Reads `lane` from `position` on as blocks of `options`; takes the source's own blocks where they are in that format. */
 export function openBlockFeed(
   source: Source,
   lane: Lane,
@@ -92,6 +100,14 @@ export function openBlockFeed(
     pendingHeldBytes = 0
     pendingSinceMs = encoder.pendingCount > 0 ? nowMs() : undefined
   }
+  const pass = (passedTo: number) => {
+    lastReadMs = nowMs()
+    readPosition = Math.max(readPosition, passedTo)
+    // A lane of nothing but aborted messages must not fill the queue.
+    const last = queue.at(-1)
+    if (last !== undefined && 'passedTo' in last) queue.pop()
+    push({ passedTo: readPosition })
+  }
   const flush = () => {
     const block = encoder.flush()
     if (block) pushBlocks([block])
@@ -126,11 +142,15 @@ export function openBlockFeed(
 
   const readBatches = async () => {
     for await (const batch of source.read(lane, position, reading)) {
+      if (isPassed(batch)) {
+        pass(batch.passedTo)
+        continue
+      }
       const bytes = heldBytes(batch)
       await budget.acquire(bytes, reading)
       pendingHeldBytes += bytes
       lastReadMs = nowMs()
-      readPosition = batch.positions[batch.count - 1]! + 1
+      readPosition = positionBehind(batch)
       take(batch)
       notify()
       await room()
@@ -138,6 +158,10 @@ export function openBlockFeed(
   }
   const readBlocks = async (request: BlockRequest) => {
     for await (const block of source.readBlocks!(lane, position, request, reading)) {
+      if (isPassed(block)) {
+        pass(block.passedTo)
+        continue
+      }
       const bytes = block.bytes.byteLength + block.filters.reduce((sum, filter) => sum + filter.bits.byteLength, 0)
       await budget.acquire(bytes, reading)
       lastReadMs = nowMs()
@@ -149,7 +173,8 @@ export function openBlockFeed(
   }
   const produce = async () => {
     try {
-      if (source.readBlocks) await readBlocks({ format: 'avro', codec: options.codec, lookups: options.lookups })
+      const { format, codec, lookups } = options
+      if (source.readBlocks && source.blockFormat === format) await readBlocks({ format, codec, lookups })
       else await readBatches()
     } catch (error) {
       if (!reading.aborted) failure = error
@@ -191,6 +216,7 @@ export function openBlockFeed(
       if ('heldBytes' in item) queuedBytes -= item.heldBytes
       taken.resolve()
       taken = Promise.withResolvers<void>()
+      if ('passedTo' in item) return { kind: 'passed', passedTo: item.passedTo }
       if ('unencodable' in item) return { kind: 'unencodable', unencodable: item.unencodable }
       return { kind: 'block', block: await item.block, heldBytes: item.heldBytes }
     },

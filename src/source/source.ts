@@ -2,6 +2,14 @@ import type { MessageBatch } from '../batch/batch.ts'
 import type { Codec, EncodedBlock, Format, LookupField } from '../encode/block.ts'
 import type { Lane, LaneId } from './lane.ts'
 
+/**
+ * Word that positions hold no message (a broker's own records, what was aborted or compacted): none below `passedTo` that was not
+ * given before will be given. So a reader can account for positions at the end of a lane, which no message follows.
+ */
+export interface Passed {
+  readonly passedTo: number
+}
+
 /** What a source must give where it can hand over blocks that are already encoded. */
 export interface BlockRequest {
   readonly format: Format
@@ -14,14 +22,28 @@ export interface Source extends AsyncDisposable {
   /** Yields lanes as the broker assigns them to this member; a lane's `revoked` aborts when it is taken away. */
   lanes(signal: AbortSignal): AsyncIterable<Lane>
   /**
-   * Yields non-empty batches of one lane from `position` on, in order, until `signal` aborts.
+   * Yields non-empty batches of one lane from `position` on, in order, until `signal` aborts; where the broker went over positions
+   * that no message follows yet, word of it.
    * @throws MillpondError `POSITION_GONE` where the broker no longer has `position`; its details name the `oldest` it has.
    */
-  read(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<MessageBatch>
-  /** As `read`, but in blocks that a segment can take as they are; only where the source holds messages in that form. */
-  readBlocks?(lane: Lane, position: number, request: BlockRequest, signal: AbortSignal): AsyncIterable<EncodedBlock>
+  read(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<MessageBatch | Passed>
+  /** The format in which the source holds messages itself; such a source has `readBlocks` too. */
+  readonly blockFormat?: Format
+  /** As `read`, but in blocks that a segment can take as they are; asked only where the archive's format is `blockFormat`. */
+  readBlocks?(lane: Lane, position: number, request: BlockRequest, signal: AbortSignal): AsyncIterable<EncodedBlock | Passed>
   /** The oldest position the broker still has of the lane and the one it will give next; undefined where a broker cannot say. */
   range(lane: LaneId): Promise<{ readonly oldest: number; readonly next: number } | undefined>
   /** Tells the broker that everything of the lane below `nextPosition` is in the archive. */
   acknowledge(lane: Lane, nextPosition: number): Promise<void>
+}
+
+export const isPassed = (item: MessageBatch | EncodedBlock | Passed): item is Passed => 'passedTo' in item
+
+/** The first position that was not given or passed yet, `item` being what the source gave last. */
+export const positionBehind = (item: MessageBatch | Passed): number =>
+  isPassed(item) ? item.passedTo : item.positions[item.count - 1]! + 1
+
+/** The messages alone, for who does not ask what became of other positions. */
+export async function* withoutPassed<T extends MessageBatch | EncodedBlock>(items: AsyncIterable<T | Passed>): AsyncGenerator<T> {
+  for await (const item of items) if (!isPassed(item)) yield item
 }

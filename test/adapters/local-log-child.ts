@@ -1,5 +1,6 @@
 import { openLocalLog } from '../../src/adapters/local/log.ts'
 import { openLocalSource } from '../../src/adapters/local/source.ts'
+import { withoutPassed } from '../../src/source/source.ts'
 import { messagesOf } from '../../src/batch/view.ts'
 import { numbered } from '../contract/source.ts'
 import { toAppend } from './local-fixtures.ts'
@@ -42,7 +43,7 @@ async function consume(): Promise<void> {
   for await (const lane of source.lanes(running)) {
     process.stdout.write(`lane ${lane.lane}\n`)
     const read = async () => {
-      for await (const batch of source.read(lane, lane.startPosition, running)) {
+      for await (const batch of withoutPassed(source.read(lane, lane.startPosition, running))) {
         const lines = [...messagesOf(batch)].map(
           ({ position, value }) => `read ${lane.lane} ${position} ${Buffer.from(value!).toString()}`,
         )

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { openLocalSource } from '../../src/adapters/local/source.ts'
+import { withoutPassed } from '../../src/source/source.ts'
 import { messagesOf } from '../../src/batch/view.ts'
 import type { EncodedBlock } from '../../src/encode/block.ts'
 import { collectLanes, numbered, ownedBy, readToEnd, sourceContract, variedMessages } from '../contract/source.ts'
@@ -33,7 +34,7 @@ describe('local source', () => {
     await until(() => lanes.length === 1, 'the lane')
     const blocks: EncodedBlock[] = []
     const request = { format: 'avro', codec: 'zstandard', lookups: ['key'] } as const
-    for await (const block of source.readBlocks!(lanes[0]!, 0, request, stop.signal)) {
+    for await (const block of withoutPassed(source.readBlocks!(lanes[0]!, 0, request, stop.signal))) {
       blocks.push(block)
       if (block.lastPosition === 20_049) stop.abort()
     }
@@ -55,7 +56,7 @@ describe('local source', () => {
     const request = { format: 'avro', codec: 'zstandard', lookups: [] } as const
     const startMs = performance.now()
     const reading = (async () => {
-      for await (const block of source.readBlocks!(lanes[0]!, 0, request, stop.signal)) {
+      for await (const block of withoutPassed(source.readBlocks!(lanes[0]!, 0, request, stop.signal))) {
         counts.push(block.count)
         if (block.lastPosition === 199) stop.abort()
       }
@@ -119,7 +120,7 @@ describe('local source', () => {
     await until(() => one.lanes.length === 4, 'all lanes')
     const read = new Map<string, number>()
     const readings = one.lanes.map(async (lane) => {
-      for await (const batch of first.read(lane, 0, stop.signal)) {
+      for await (const batch of withoutPassed(first.read(lane, 0, stop.signal))) {
         for (const { position } of messagesOf(batch)) read.set(lane.lane, position + 1)
       }
     })

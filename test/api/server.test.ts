@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLocalLog, type LocalLog } from '../../src/adapters/local/log.ts'
 import { openLocalSource } from '../../src/adapters/local/source.ts'
+import { withoutPassed } from '../../src/source/source.ts'
 import { createMetrics } from '../../src/api/metrics.ts'
 import { createReadiness, type Readiness } from '../../src/api/readiness.ts'
 import { closeServer, createServer, listen, type ServerOptions } from '../../src/api/server.ts'
@@ -68,7 +69,7 @@ async function messagesIn(topic: string): Promise<Message[]> {
   const { next } = await log.range(topic, '0')
   const lane = { topic, topicId: found.topicId, lane: '0', startPosition: 0, revoked: new AbortController().signal }
   const messages: Message[] = []
-  for await (const batch of source.read(lane, 0, AbortSignal.timeout(10_000))) {
+  for await (const batch of withoutPassed(source.read(lane, 0, AbortSignal.timeout(10_000)))) {
     messages.push(...messagesOf(batch))
     if (messages.length >= next) break
   }

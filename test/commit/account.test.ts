@@ -10,7 +10,7 @@ const block = (firstPosition: number, lastPosition: number, count = lastPosition
 
 describe('the account of positions', () => {
   it('has nothing to say before anything came', () => {
-    expect(openAccount(5)).toMatchObject({ isOpen: false, nextPosition: 5, lastDeadLetter: -1 })
+    expect(openAccount(5)).toMatchObject({ isOpen: false, nextPosition: 5, endPosition: 5 })
   })
 
   it('records what lies between blocks and what is missing inside of them', () => {
@@ -39,7 +39,7 @@ describe('the account of positions', () => {
   it('covers dead letters at the end that no block follows', () => {
     const account = openAccount(0)
     account.addDeadLetter({ position: 4, reason: 'a' })
-    expect(account.lastDeadLetter).toBe(4)
+    expect(account.endPosition).toBe(5)
     expect(account.close(5)).toEqual({
       gaps: [{ firstPosition: 0, nextPosition: 5, missing: 4, reason: 'skipped' }],
       deadLetters: [{ position: 4, reason: 'a' }],
@@ -62,7 +62,7 @@ describe('the account of positions', () => {
         }
         const commit = () => {
           seal()
-          const next = Math.max(account.nextPosition, account.lastDeadLetter + 1)
+          const next = account.endPosition
           const { gaps, deadLetters } = account.close(next)
           const missing = gaps.reduce((sum, gap) => sum + gap.missing, 0)
           expect(covered + missing + deadLetters.length).toBe(next - first)

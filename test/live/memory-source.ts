@@ -8,6 +8,10 @@ import type { Source } from '../../src/source/source.ts'
 export interface MemorySource extends Source {
   /** Appends messages to a lane, which is made where it is new. */
   produce(lane: string, messages: readonly MessageInput[]): void
+  /** Ends the lane in positions up to `passedTo` that hold no message; the lane is made where it is new. */
+  pass(lane: string, passedTo: number): void
+  /** The position that the lane's last reader has come to. */
+  given(lane: string): number
   /** Removes what lies below `oldest`; who wants to read there is told. */
   expire(lane: string, oldest: number): void
   /** Takes the lane away from its reader, and gives it again. */
@@ -20,6 +24,7 @@ interface MemoryLane {
   readonly batches: MessageBatch[]
   oldest: number
   next: number
+  given: number
   revocation: AbortController
 }
 
@@ -35,7 +40,14 @@ export function createMemorySource(topic: string, topicId = topic): MemorySource
   const laneOf = (name: string): MemoryLane => {
     const known = lanes.get(name)
     if (known) return known
-    const made = { id: { topic, topicId, lane: name }, batches: [], oldest: 0, next: 0, revocation: new AbortController() }
+    const made = {
+      id: { topic, topicId, lane: name },
+      batches: [],
+      oldest: 0,
+      next: 0,
+      given: 0,
+      revocation: new AbortController(),
+    }
     lanes.set(name, made)
     assigned.push(name)
     return made
@@ -55,6 +67,12 @@ export function createMemorySource(topic: string, topicId = topic): MemorySource
       lane.next = batch.positions[batch.count - 1]! + 1
       changed()
     },
+    pass(name, passedTo) {
+      const lane = laneOf(name)
+      lane.next = Math.max(lane.next, passedTo)
+      changed()
+    },
+    given: (name) => laneOf(name).given,
     expire(name, oldest) {
       laneOf(name).oldest = oldest
       changed()
@@ -85,6 +103,12 @@ export function createMemorySource(topic: string, topicId = topic): MemorySource
           throw new MillpondError('POSITION_GONE', `${next} is gone`, { details: { oldest: from.oldest } })
         }
         const batch = from.batches.find(({ positions, count }) => positions[count - 1]! >= next)
+        from.given = next
+        if (batch === undefined && next < from.next) {
+          next = from.next
+          yield { passedTo: next }
+          continue
+        }
         if (batch === undefined) {
           await Promise.race([change.promise, stopped(signal)])
           continue

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openFileStore } from '../../src/adapters/file/store.ts'
 import { openLocalLog } from '../../src/adapters/local/log.ts'
 import { openLocalSource } from '../../src/adapters/local/source.ts'
+import { withoutPassed } from '../../src/source/source.ts'
 import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
 import { openSqliteJobs } from '../../src/adapters/sqlite/jobs.ts'
 import { messagesOf } from '../../src/batch/view.ts'
@@ -102,7 +103,7 @@ describe('a replay that is killed', () => {
     const seen = new Map<string, number[]>()
     let count = 0
     for await (const lane of source.lanes(stop.signal)) {
-      for await (const batch of source.read(lane, 0, stop.signal)) {
+      for await (const batch of withoutPassed(source.read(lane, 0, stop.signal))) {
         for (const { headers } of messagesOf(batch)) {
           const text = (name: string) => new TextDecoder().decode(headers.find((header) => header.name === name)!.value)
           const origin = text('millpond-origin-lane')

@@ -36,7 +36,7 @@ function sourceOf(kind: 'blocks' | 'batches') {
   const source: Source = {
     async *lanes() {},
     read: () => pieces((position) => batchOf([message(position)])),
-    ...(kind === 'blocks' && { readBlocks: () => pieces(block) }),
+    ...(kind === 'blocks' && { blockFormat: 'avro', readBlocks: () => pieces(block) }),
     async range() {
       return { oldest: 0, next: COUNT }
     },
@@ -49,7 +49,7 @@ function sourceOf(kind: 'blocks' | 'batches') {
 function feedOf(kind: 'blocks' | 'batches') {
   const { source, read } = sourceOf(kind)
   const budget = createMemoryBudget(1024 * MiB)
-  const options = { codec: 'null', lookups: [], blockBytes: MiB, budget, nowMs: () => 0 } as const
+  const options = { format: 'avro', codec: 'null', lookups: [], blockBytes: MiB, budget, nowMs: () => 0 } as const
   return { feed: openBlockFeed(source, lane, 0, options, new AbortController().signal), read, budget }
 }
 

@@ -6,6 +6,7 @@ import { MillpondError } from '../../errors.ts'
 import { followChains } from '../../index/follow.ts'
 import { readLane } from '../../search/read.ts'
 import type { LaneId } from '../../source/lane.ts'
+import { isPassed, positionBehind } from '../../source/source.ts'
 import { openSource } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { FORMATS, type MessageFormat, printed } from '../messages-out.ts'
@@ -109,10 +110,12 @@ async function openLogTail(config: Config, topic: string, signal: AbortSignal): 
     async *read(lane, from, to) {
       const done = new AbortController()
       const ending = AbortSignal.any([signal, done.signal])
-      for await (const batch of source.read({ ...lane, startPosition: from, revoked: never }, from, ending)) {
-        const wanted = to === undefined ? batch : upTo(batch, to)
-        if (wanted.count > 0) yield wanted
-        if (to !== undefined && batch.positions.at(-1)! >= to - 1) return
+      for await (const given of source.read({ ...lane, startPosition: from, revoked: never }, from, ending)) {
+        if (!isPassed(given)) {
+          const wanted = to === undefined ? given : upTo(given, to)
+          if (wanted.count > 0) yield wanted
+        }
+        if (to !== undefined && positionBehind(given) >= to) return
       }
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

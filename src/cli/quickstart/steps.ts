@@ -17,6 +17,7 @@ import { planReplay } from '../../replay/plan.ts'
 import { runReplay } from '../../replay/replay.ts'
 import type { MessageQuery } from '../../search/query.ts'
 import { createReadStats, type ReadStats, search } from '../../search/read.ts'
+import { isPassed, positionBehind } from '../../source/source.ts'
 import {
   archiveOptions,
   createDeadLetters,
@@ -138,9 +139,9 @@ export async function readTopic(config: Config, topic: string, comparison: Compa
     const { oldest, next } = await log.range(topic, id.lane)
     if (oldest === next) continue
     const from = { ...id, startPosition: oldest, revoked: new AbortController().signal }
-    for await (const batch of source.read(from, oldest, signal)) {
-      comparison.take(id.lane, batch)
-      if (batch.positions[batch.count - 1]! + 1 >= next) break
+    for await (const given of source.read(from, oldest, signal)) {
+      if (!isPassed(given)) comparison.take(id.lane, given)
+      if (positionBehind(given) >= next) break
     }
   }
 }
