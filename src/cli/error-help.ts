@@ -86,6 +86,14 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   INDEX_CORRUPT: { means: 'The index is damaged; the archive is not affected.', next: 'millpond index rebuild' },
   INDEX_UNAVAILABLE: { means: 'The index does not open or answer.', next: 'check index.path and its rights' },
   INDEX_GAP: { means: 'The index lacks a commit before the one that is to be added.', next: 'millpond index rebuild' },
+  BROKER_UNAVAILABLE: {
+    means: 'A broker does not answer, or cannot serve the request at the moment.',
+    next: 'check that the brokers run and can be reached under the addresses they advertise; the same may succeed later',
+  },
+  BROKER_REFUSED: {
+    means: 'A broker answered and will not do what was asked: credentials, certificates, rights, or a version too old.',
+    next: 'the message says what was refused; check credentials, certificates and access rights',
+  },
   MEMBER_REPLACED: { means: 'Another process took the name of this member of a consumer group.' },
   SOURCE_DIFFERS: { means: 'The archive and its source say different things of the same position.' },
   ADDRESS_IN_USE: { means: 'Something else listens at this address.', next: 'set another http.port, or 0 for a free one' },

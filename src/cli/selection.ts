@@ -8,6 +8,7 @@ export interface SelectionOptions {
   readonly topic?: string
   readonly lane?: readonly string[]
   readonly from?: number
+  readonly until?: number
   readonly position?: { readonly from?: number; readonly to?: number }
   readonly key?: string
   readonly keyBase64?: string
@@ -15,13 +16,13 @@ export interface SelectionOptions {
   readonly header?: readonly HeaderQuery[]
 }
 
-/** Adds the options; `--to` names the end in time where the command has no other use for it. */
-export function addSelection(command: Command, untilName: '--to' | '--until'): Command {
+/** Adds the options. */
+export function addSelection(command: Command): Command {
   return command
     .addOption(new Option('-t, --topic <topic>', 'messages of this topic'))
     .addOption(new Option('-l, --lane <lane>', 'of this lane; may be given several times').argParser(several((text) => text)))
     .addOption(new Option('--from <time>', 'not before: RFC 3339, milliseconds, or -1h').argParser(timeOf('--from', Date.now)))
-    .addOption(new Option(`${untilName} <time>`, 'before this time').argParser(timeOf(untilName, Date.now)))
+    .addOption(new Option('--until <time>', 'before this time').argParser(timeOf('--until', Date.now)))
     .addOption(new Option('--position <range>', 'positions 5..9 (9 is out), 5.., ..9 or 5').argParser(positionsOf))
     .addOption(new Option('--key <text>', 'with this key').conflicts('keyBase64'))
     .addOption(new Option('--key-base64 <base64>', 'with this key, where it is no text'))
@@ -37,14 +38,14 @@ function headerOf(text: string): HeaderQuery {
 }
 
 /** The query of the options, half-open in time and positions. */
-export function queryOf(options: SelectionOptions, untilMs: number | undefined): MessageQuery {
-  const { topic, lane, from, position, key, keyBase64, id, header } = options
-  const timestamps = { ...(from === undefined ? {} : { from }), ...(untilMs === undefined ? {} : { to: untilMs }) }
+export function queryOf(options: SelectionOptions): MessageQuery {
+  const { topic, lane, from, until, position, key, keyBase64, id, header } = options
+  const timestamps = { ...(from === undefined ? {} : { from }), ...(until === undefined ? {} : { to: until }) }
   const keyBytes = key === undefined ? base64Of(keyBase64) : Buffer.from(key)
   return {
     ...(topic === undefined ? {} : { topic }),
     ...(lane === undefined ? {} : { lanes: lane }),
-    ...(from === undefined && untilMs === undefined ? {} : { timestamps }),
+    ...(from === undefined && until === undefined ? {} : { timestamps }),
     ...(position === undefined ? {} : { positions: position }),
     ...(keyBytes === undefined ? {} : { key: keyBytes }),
     ...(id === undefined ? {} : { id }),

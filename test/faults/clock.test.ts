@@ -43,7 +43,7 @@ describe('a clock that goes back', () => {
     const found = await searched(dir, '--topic', 'backwards')
     expect(found.map(({ value, timestamp }) => ({ key: 'k', value, timestamp }))).toEqual(messages)
     const from = first - 500 * 60_000
-    const some = await searched(dir, '--topic', 'backwards', '--from', String(from), '--to', String(from + 10 * 60_000))
+    const some = await searched(dir, '--topic', 'backwards', '--from', String(from), '--until', String(from + 10 * 60_000))
     expect(some.map(({ value }) => value)).toEqual([491, 492, 493, 494, 495, 496, 497, 498, 499, 500])
     expect(await verified(dir, '--against', 'local')).toMatchObject({ messages: 1000, compared: 1000 })
   })

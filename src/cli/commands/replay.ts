@@ -19,7 +19,6 @@ import { addSelection, queryOf, type SelectionOptions } from '../selection.ts'
 
 interface ReplayCommandOptions extends SelectionOptions {
   readonly to?: ReplayTarget
-  readonly until?: number
   readonly resume?: string
   readonly rate?: number
   readonly dryRun?: true
@@ -54,7 +53,7 @@ exactly once to a topic or a file, at least once to HTTP. millpond jobs lists th
       { run: 'millpond replay --resume 7f3a', does: 'goes on with a job' },
     ],
   })
-  return addSelection(command, '--until')
+  return addSelection(command)
     .addOption(new Option('--to <target>', 'topic:NAME, file:PATH, - or a URL').argParser(targetOf))
     .addOption(new Option('--resume <job>', 'go on with this job').conflicts(['to']))
     .addOption(new Option('--rate <count>', 'messages a second over all lanes').argParser(wholeNumber('--rate', 1)))
@@ -128,7 +127,7 @@ async function makeJob(jobs: JobStore, archive: OpenArchive, options: ReplayComm
     headers,
     timestamps,
   }
-  const order = { query: queryOf(options, options.until), target, options: wanted }
+  const order = { query: queryOf(options), target, options: wanted }
   const job = await planReplay(order, { index: archive.index, id: randomBytes(6).toString('hex'), nowMs: Date.now() })
   await jobs.create(job)
   return job.id

@@ -10,7 +10,6 @@ import { wholeNumber } from '../parse.ts'
 import { addSelection, queryOf, type SelectionOptions } from '../selection.ts'
 
 interface SearchOptions extends SelectionOptions {
-  readonly to?: number
   readonly limit?: number
   readonly order: 'lane' | 'time'
   readonly count?: true
@@ -33,7 +32,7 @@ how much that was.`,
       { run: 'millpond search -t orders --count', does: 'how many there are' },
     ],
   })
-  return addSelection(command, '--to')
+  return addSelection(command)
     .addOption(new Option('-n, --limit <count>', 'not more than so many').argParser(wholeNumber('--limit', 1)))
     .addOption(new Option('--order <order>', 'lane after lane, or merged by time').choices(['lane', 'time']).default('lane'))
     .addOption(new Option('--count', 'only how many there are').conflicts(['limit']))
@@ -46,7 +45,7 @@ async function find(cli: Cli, options: SearchOptions): Promise<void> {
   const config = await cli.loadConfig()
   await using archive = await openArchive(config, { follow: options.follow, topic: options.topic, signal: cli.signal })
   await requireArchivedTopic(archive, options.topic)
-  const query = queryOf(options, options.to)
+  const query = queryOf(options)
   const stats = createReadStats()
   const startedMs = performance.now()
   const found = options.count
