@@ -29,7 +29,8 @@ export const standardRetry: RetryPolicy = {
   wait: (delayMs, signal) => sleep(delayMs, undefined, signal === undefined ? {} : { signal }),
 }
 
-interface Retrying {
+/** Under which policy a call is repeated, and until when. */
+export interface Retrying {
   readonly policy: RetryPolicy
   readonly signal: AbortSignal | undefined
 }
@@ -54,7 +55,8 @@ function createPauses({ policy, signal }: Retrying): (error: unknown) => Promise
   }
 }
 
-async function retry<T>(act: () => Promise<T>, retrying: Retrying): Promise<T> {
+/** Calls until it succeeds, fails for a reason that does not pass, or the policy gives up; then throws the last error. */
+export async function retry<T>(act: () => Promise<T>, retrying: Retrying): Promise<T> {
   const pause = createPauses(retrying)
   for (;;) {
     try {
