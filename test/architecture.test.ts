@@ -31,6 +31,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
 
 /** Every package that is used, and the only parts that may import it. */
 const packages: Readonly<Record<string, readonly string[]>> = {
+  '@platformatic/kafka': ['adapters'],
   fastify: ['api'],
   'prom-client': ['api'],
   commander: ['cli'],

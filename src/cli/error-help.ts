@@ -47,6 +47,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'The store does not answer or refuses access.',
     next: 'check store.path and its rights; the same command may succeed later',
   },
+  STORE_REFUSED: {
+    means: 'The store answers and will not do what was asked: credentials, rights, no such bucket or container, or the wrong region.',
+    next: 'the message says what was refused; check credentials, access rights and the store section of the configuration',
+  },
   STORE_FULL: { means: 'There is no room left where the archive lies.', next: 'free some room; archiving goes on by itself' },
   STORE_READ_ONLY: { means: 'The folder of the archive cannot be written to.', next: 'check the rights of store.path' },
   STORE_UNSAFE: {
