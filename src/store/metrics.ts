@@ -122,6 +122,9 @@ function observedWriter(writer: ObjectWriter, meter: Meter): ObjectWriter {
     }
   }
   return {
+    get heldBytes() {
+      return writer.heldBytes
+    },
     async write(bytes) {
       await failing(() => writer.write(bytes))
       written += bytes.length

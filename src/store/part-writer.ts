@@ -1,12 +1,26 @@
 import { MillpondError } from '../errors.ts'
+import type { Limiter } from './limiter.ts'
 import type { ObjectWriter, PutOutcome } from './store.ts'
+
+/** Bytes in several pieces, one after the other, as they were written: joining them would cost a copy. */
+export interface Pieces {
+  readonly pieces: readonly Uint8Array[]
+  /** The length of all of them. */
+  readonly bytes: number
+}
+
+/** The pieces as one; a copy where there are several. */
+export function joinPieces({ pieces, bytes }: Pieces): Uint8Array {
+  const [only] = pieces
+  return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces, bytes)
+}
 
 /** An object that is on its way in parts. Nothing of it is seen before `finish`. */
 export interface PartUpload {
   /** Takes a part; called in the order of the object's bytes, perhaps while earlier parts are on the way. Repeats what fails and passes. */
-  send(part: Uint8Array): Promise<void>
+  send(part: Pieces): Promise<void>
   /** Takes the last part and makes the object; called when all others have arrived. */
-  finish(last: Uint8Array): Promise<PutOutcome>
+  finish(last: Pieces): Promise<PutOutcome>
   /** Takes back what was sent, as far as the store can. */
   abandon(): Promise<void>
 }
@@ -14,9 +28,12 @@ export interface PartUpload {
 export interface PartWriterOptions {
   /** The length of each part but the last. An object of one part goes by `putWhole`. */
   readonly partBytes: number
-  /** Parts on the way at once; the writer holds one more at the most, and what it is being given. */
-  readonly maxPartsInFlight: number
-  readonly putWhole: (bytes: Uint8Array, signal: AbortSignal) => Promise<PutOutcome>
+  /**
+   * Each part on its way takes one; writers that share them share the bound. A writer holds one part more at the most, and what it is
+   * being given.
+   */
+  readonly turns: Limiter
+  readonly putWhole: (object: Pieces, signal: AbortSignal) => Promise<PutOutcome>
   readonly openUpload: (signal: AbortSignal) => Promise<PartUpload>
   /** Called once, when nothing is on the way any more. */
   readonly onClosed?: () => void
@@ -25,38 +42,37 @@ export interface PartWriterOptions {
 
 /** Bytes that were written and wait to be sent. */
 interface Waiting {
-  chunks: Uint8Array[]
+  pieces: Uint8Array[]
   bytes: number
 }
 
-/** Takes `count` bytes from the front, without a copy where one chunk has them all. */
-function take(waiting: Waiting, count: number): Uint8Array {
-  const taken: Uint8Array[] = []
+/** Takes `count` bytes from the front; a piece that reaches further is cut. */
+function take(waiting: Waiting, count: number): Pieces {
+  const pieces: Uint8Array[] = []
   let missing = count
   let whole = 0
-  for (const chunk of waiting.chunks) {
+  for (const piece of waiting.pieces) {
     if (missing === 0) break
-    taken.push(chunk.subarray(0, missing))
-    if (chunk.length > missing) {
-      waiting.chunks[whole] = chunk.subarray(missing)
-      missing = 0
+    pieces.push(piece.subarray(0, missing))
+    if (piece.length > missing) {
+      waiting.pieces[whole] = piece.subarray(missing)
       break
     }
     whole++
-    missing -= chunk.length
+    missing -= piece.length
   }
-  waiting.chunks.splice(0, whole)
+  waiting.pieces.splice(0, whole)
   waiting.bytes -= count
-  const [only] = taken
-  return taken.length === 1 && only !== undefined ? only : Buffer.concat(taken, count)
+  return { pieces, bytes: count }
 }
 
 /** A writer of a store that takes large objects in parts: holds what is less than a part, and sends several parts side by side. */
 export function createPartWriter(options: PartWriterOptions): ObjectWriter {
-  const { partBytes, maxPartsInFlight, signal } = options
-  const waiting: Waiting = { chunks: [], bytes: 0 }
+  const { partBytes, turns, signal } = options
+  const waiting: Waiting = { pieces: [], bytes: 0 }
   const inFlight = new Set<Promise<void>>()
   const stopping = new AbortController()
+  let inFlightBytes = 0
   let upload: PartUpload | undefined
   let failure: { readonly error: unknown } | undefined
   let sending: Promise<void> | undefined
@@ -65,7 +81,7 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
 
   const fail = (error: unknown): void => {
     failure ??= { error }
-    waiting.chunks.length = 0
+    waiting.pieces.length = 0
     waiting.bytes = 0
     stopping.abort(failure.error)
   }
@@ -76,18 +92,24 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
   }
   signal?.addEventListener('abort', onAbort, { once: true })
 
-  const launch = (upload: PartUpload, part: Uint8Array): void => {
+  const launch = (upload: PartUpload, part: Pieces, endTurn: () => void): void => {
+    inFlightBytes += part.bytes
     const sent = upload.send(part).catch(fail)
     inFlight.add(sent)
-    void sent.finally(() => inFlight.delete(sent))
+    void sent.finally(() => {
+      inFlight.delete(sent)
+      inFlightBytes -= part.bytes
+      endTurn()
+    })
   }
   /** Sends parts until less than one waits; there is always something left for the end. */
   const sendParts = async (): Promise<void> => {
     try {
       while (waiting.bytes > partBytes) {
         upload ??= await options.openUpload(stopping.signal)
-        while (inFlight.size >= maxPartsInFlight) await Promise.race(inFlight)
-        if (failure === undefined) launch(upload, take(waiting, partBytes))
+        const endTurn = await turns.take(stopping.signal)
+        if (waiting.bytes > partBytes) launch(upload, take(waiting, partBytes), endTurn)
+        else endTurn()
       }
     } catch (error) {
       fail(error)
@@ -126,10 +148,13 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
   }
 
   return {
+    get heldBytes() {
+      return waiting.bytes + inFlightBytes
+    },
     async write(bytes) {
       if (finished !== undefined) throw new MillpondError('INTERNAL', 'a write after the writer was finished')
       check()
-      if (bytes.length > 0) waiting.chunks.push(bytes)
+      if (bytes.length > 0) waiting.pieces.push(bytes)
       waiting.bytes += bytes.length
       if (waiting.bytes > partBytes) sending ??= sendParts()
       await sending

@@ -16,6 +16,8 @@ export type PutOutcome = 'created' | 'exists'
 
 /** An object on its way into the store; nobody sees it before `finish`. */
 export interface ObjectWriter {
+  /** Bytes that it took over and still has in memory. */
+  readonly heldBytes: number
   /** Takes the bytes over in order; resolves when more may be written. The bytes must not change afterwards. */
   write(bytes: Uint8Array): Promise<void>
   /** Makes the object durable and visible under its key, unless the key is taken. */

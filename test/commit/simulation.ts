@@ -166,6 +166,7 @@ function schedule(store: Store, actor: Actor, calls: Call[]): Store {
     openWriter: async (key) => {
       const parts: Uint8Array[] = []
       const writer: ObjectWriter = {
+        heldBytes: 0,
         write: async (bytes) => void parts.push(bytes),
         finish: () => turn(() => store.putIfAbsent(key, Buffer.concat(parts)), true),
         abort: async () => undefined,

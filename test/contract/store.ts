@@ -262,6 +262,22 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
         expect(Buffer.compare(await store.read('order'), bytes)).toBe(0)
       })
 
+      it('say what they hold: no more than was written, nothing at the end', async () => {
+        await using store = await open()
+        const first = await store.openWriter('held/one')
+        expect(first.heldBytes).toBe(0)
+        for (let written = 50_000; written <= 1_000_000; written += 50_000) {
+          await first.write(patternOf(50_000, written))
+          expect(first.heldBytes).toBeLessThanOrEqual(written)
+        }
+        await first.finish()
+        expect(first.heldBytes).toBe(0)
+        const second = await store.openWriter('held/two')
+        await second.write(patternOf(50_000, 4))
+        await second.abort()
+        expect(second.heldBytes).toBe(0)
+      })
+
       it('may write nothing', async () => {
         await using store = await open()
         const writer = await store.openWriter('nothing')

@@ -23,6 +23,8 @@ export interface ObjectWriterParts {
 
 /** Bytes on their way into a file, in order, written in the background as few large writes. */
 interface WriteQueue {
+  /** What waits or is being written. */
+  readonly bytes: number
   /** Takes the bytes over and resolves when more may come. */
   push(bytes: Uint8Array): Promise<void>
   /** Resolves when nothing is being written any more. */
@@ -40,6 +42,9 @@ function createWriteQueue(write: (chunks: readonly Uint8Array[]) => Promise<void
     state.step = state.chunks.length > 0 ? next() : undefined
   }
   return {
+    get bytes() {
+      return state.bytes
+    },
     async push(bytes) {
       state.chunks.push(bytes)
       state.bytes += bytes.length
@@ -111,6 +116,9 @@ export function createObjectWriter(parts: ObjectWriterParts): ObjectWriter {
   }
 
   return {
+    get heldBytes() {
+      return queue.bytes
+    },
     async write(bytes) {
       if (finished !== undefined) throw new MillpondError('INTERNAL', 'a write after the writer was finished')
       await check()

@@ -124,26 +124,36 @@ function createMemoryWriter(publish: (bytes: Uint8Array) => PutOutcome, signal: 
   let outcome: PutOutcome | undefined
   let aborted = false
 
+  let heldBytes = 0
+  const drop = (): void => {
+    chunks.length = 0
+    heldBytes = 0
+  }
   const check = (): void => {
     signal?.throwIfAborted()
     if (aborted) throw new MillpondError('STOPPED', 'the writer was aborted')
   }
 
   return {
+    get heldBytes() {
+      return heldBytes
+    },
     async write(bytes) {
       if (outcome !== undefined) throw new MillpondError('INTERNAL', 'a write after the writer was finished')
       check()
       chunks.push(bytes.slice())
+      heldBytes += bytes.length
     },
     async finish() {
       if (outcome !== undefined) return outcome
       check()
       outcome = publish(Buffer.concat(chunks))
+      drop()
       return outcome
     },
     async abort() {
       aborted = true
-      chunks.length = 0
+      drop()
     },
   }
 }

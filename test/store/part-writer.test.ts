@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest'
+import { createLimiter } from '../../src/store/limiter.ts'
+import { createPartWriter, joinPieces } from '../../src/store/part-writer.ts'
+import type { PartWriterOptions, Pieces } from '../../src/store/part-writer.ts'
+import type { PutOutcome } from '../../src/store/store.ts'
+
+const bytesOf = (text: string) => new TextEncoder().encode(text)
+const textOf = (pieces: Pieces) => new TextDecoder().decode(joinPieces(pieces))
+
+const nextTick = () =>
+  new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+
+/** A writer of parts of four bytes, of which two are on their way at once, and what it does with its store. */
+function openTest(options: Partial<PartWriterOptions> = {}) {
+  const calls: string[] = []
+  /** Ends the sending of a part, in the order in which they began. */
+  const answers: PromiseWithResolvers<void>[] = []
+  const state: { outcome: PutOutcome; holding: boolean } = { outcome: 'created', holding: false }
+  const writer = createPartWriter({
+    partBytes: 4,
+    turns: createLimiter(2),
+    putWhole: async (object) => {
+      calls.push(`whole ${textOf(object)}`)
+      return state.outcome
+    },
+    openUpload: async () => {
+      calls.push('open')
+      return {
+        async send(part) {
+          calls.push(`part ${textOf(part)}`)
+          if (!state.holding) return
+          const answer = Promise.withResolvers<void>()
+          answers.push(answer)
+          await answer.promise
+        },
+        async finish(last) {
+          calls.push(`finish ${textOf(last)}`)
+          return state.outcome
+        },
+        async abandon() {
+          calls.push('abandon')
+        },
+      }
+    },
+    onClosed: () => calls.push('closed'),
+    ...options,
+  })
+  return { writer, calls, answers, state, write: (text: string) => writer.write(bytesOf(text)) }
+}
+
+describe('createPartWriter', () => {
+  it('puts an object of one part at once', async () => {
+    const { writer, calls, write } = openTest()
+    await write('ab')
+    await write('cd')
+    expect(writer.heldBytes).toBe(4)
+    expect(await writer.finish()).toBe('created')
+    expect(calls).toEqual(['whole abcd', 'closed'])
+    expect(writer.heldBytes).toBe(0)
+  })
+
+  it('cuts parts of one length, whatever is written, and keeps one for the end', async () => {
+    const { writer, calls, write } = openTest()
+    for (const text of ['a', 'bcdefghij', '', 'k', 'lm']) await write(text)
+    expect(await writer.finish()).toBe('created')
+    expect(calls).toEqual(['open', 'part abcd', 'part efgh', 'part ijkl', 'finish m', 'closed'])
+    const even = openTest()
+    await even.write('abcdefgh')
+    await even.writer.finish()
+    expect(even.calls).toEqual(['open', 'part abcd', 'finish efgh', 'closed'])
+  })
+
+  it('gives pieces on without a copy', async () => {
+    const given: Pieces[] = []
+    const { writer } = openTest({
+      putWhole: async (object) => {
+        given.push(object)
+        return 'created'
+      },
+    })
+    const [first, second] = [bytesOf('ab'), bytesOf('c')]
+    await writer.write(first)
+    await writer.write(second)
+    await writer.finish()
+    expect(given[0]?.pieces.map(({ buffer }) => buffer)).toEqual([first.buffer, second.buffer])
+  })
+
+  it('waits with what is written while all turns are taken, also by other writers', async () => {
+    const turns = createLimiter(2)
+    const one = openTest({ turns })
+    const other = openTest({ turns })
+    one.state.holding = true
+    await one.write('abcdefghi')
+    expect(one.calls).toEqual(['open', 'part abcd', 'part efgh'])
+    let isWritten = false
+    const writing = other.write('vwxyz').then(() => (isWritten = true))
+    await nextTick()
+    expect(isWritten).toBe(false)
+    expect(other.writer.heldBytes).toBe(5)
+    one.answers[0]?.resolve()
+    await writing
+    expect(other.calls).toEqual(['open', 'part vwxy'])
+    one.answers[1]?.resolve()
+    expect(await Promise.all([one.writer.finish(), other.writer.finish()])).toEqual(['created', 'created'])
+  })
+
+  it('counts what is on its way as held', async () => {
+    const { writer, answers, state, write } = openTest()
+    state.holding = true
+    await write('abcdefghi')
+    expect(writer.heldBytes).toBe(9)
+    answers[0]?.resolve()
+    await nextTick()
+    expect(writer.heldBytes).toBe(5)
+    answers[1]?.resolve()
+    await writer.finish()
+    expect(writer.heldBytes).toBe(0)
+  })
+
+  it('fails for good with the first part that fails, and takes back what was sent', async () => {
+    const { writer, calls, answers, state, write } = openTest()
+    state.holding = true
+    await write('abcdefgh')
+    answers[0]?.reject(new Error('no such upload'))
+    await nextTick()
+    await expect(write('more')).rejects.toThrow('no such upload')
+    await expect(writer.finish()).rejects.toThrow('no such upload')
+    await writer.abort()
+    expect(calls).toEqual(['open', 'part abcd', 'abandon', 'closed'])
+    expect(writer.heldBytes).toBe(0)
+  })
+
+  it('takes back what was sent where the end fails', async () => {
+    const failing = openTest({
+      openUpload: async () => ({
+        send: async () => undefined,
+        finish: () => Promise.reject(new Error('not finished')),
+        abandon: async () => void failing.calls.push('abandon'),
+      }),
+    })
+    await failing.write('abcde')
+    await expect(failing.writer.finish()).rejects.toThrow('not finished')
+    expect(failing.calls).toEqual(['abandon', 'closed'])
+  })
+
+  it('does not wait for a turn any more when it is aborted', async () => {
+    const turns = createLimiter(1)
+    const endTurn = await turns.take()
+    const { writer, calls, write } = openTest({ turns })
+    const writing = write('abcde')
+    await nextTick()
+    await writer.abort()
+    await expect(writing).rejects.toMatchObject({ code: 'STOPPED' })
+    await expect(writer.finish()).rejects.toMatchObject({ code: 'STOPPED' })
+    expect(calls).toEqual(['open', 'abandon', 'closed'])
+    endTurn()
+  })
+
+  it('stops with its signal', async () => {
+    const stop = new AbortController()
+    const { writer, calls, write } = openTest({ signal: stop.signal })
+    await write('abcde')
+    stop.abort(new Error('enough'))
+    await expect(write('f')).rejects.toThrow('enough')
+    await expect(writer.finish()).rejects.toThrow('enough')
+    expect(calls).toEqual(['open', 'part abcd', 'abandon', 'closed'])
+  })
+})
