@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { outputOfChild } from './process.ts'
+import { openFolder, outputOfChild } from './process.ts'
 
 /** A certificate with its key, as PEM text. */
 export interface Identity {
@@ -21,8 +21,17 @@ export interface Certificates {
 const NEW_KEY = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc'
 const OF_AUTHORITY = '-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign'
 
-/** Makes an authority and two certificates by openssl, which leaves its files in the folder. */
-export async function makeCertificates(folder: string): Promise<Certificates> {
+/** Makes an authority and two certificates, by openssl, good for a month. */
+export async function newCertificates(): Promise<Certificates> {
+  const { path, remove } = openFolder('certificates')
+  try {
+    return await certificatesIn(path)
+  } finally {
+    remove()
+  }
+}
+
+async function certificatesIn(folder: string): Promise<Certificates> {
   const openssl = (words: string) => outputOfChild('openssl', words.split(' '), { cwd: folder })
   const text = (name: string) => readFile(join(folder, name), 'utf8')
   await openssl(`req -x509 ${NEW_KEY} ${OF_AUTHORITY} -days 30 -subj /CN=millpond-test-ca -keyout ca.key -out ca.pem`)

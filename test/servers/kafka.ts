@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { cachedFolder, cachedMissing, toolsMissing } from './cache.ts'
-import { type Certificates, makeCertificates } from './certificates.ts'
+import { cachedFolder } from './cache.ts'
+import { type Certificates, newCertificates } from './certificates.ts'
 import { javaWords, kafkaFiles, type KafkaVersion } from './kafka/files.ts'
 import { type KafkaNode, startNode } from './kafka/node.ts'
 import { KAFKA_USER, type KafkaListener } from './kafka/settings.ts'
 import { createTopic } from './kafka/wire.ts'
-import { freePorts, openFolder, outputOfChild } from './process.ts'
+import { freePorts, outputOfChild } from './process.ts'
 import type { Toxiproxy } from './toxiproxy.ts'
 
 const SMALL_JVM = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
@@ -71,11 +71,6 @@ export interface Kafka extends AsyncDisposable {
    * @throws Error with what it said where it does not end well.
    */
   readonly tool: (mainClass: string, words: readonly string[], options?: ToolOptions) => Promise<string>
-}
-
-/** Why Kafka can neither be found nor got here. */
-export function kafkaMissing(version: KafkaVersion = '4.3.1'): string | undefined {
-  return toolsMissing('kafka', ['java', 'openssl']) ?? cachedMissing(kafkaFiles(version))
 }
 
 /** A token that the listener `oauthbearer` lets in: signed by nobody, good for so many seconds from now. */
@@ -152,14 +147,5 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
       return (await outputOfChild('java', [...words(forBenchmark), name, ...arguments_], { input })).toString(encoding)
     },
     [Symbol.asyncDispose]: stop,
-  }
-}
-
-async function newCertificates(): Promise<Certificates> {
-  const { path, remove } = openFolder('certificates')
-  try {
-    return await makeCertificates(path)
-  } finally {
-    remove()
   }
 }
