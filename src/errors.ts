@@ -45,6 +45,7 @@ export const errorTable = {
   SEGMENT_CORRUPT: meaning(500, 5),
   SEGMENT_TAKEN: meaning(409, 8, true),
   BLOCK_CORRUPT: meaning(500, 5),
+  RECORD_SET_CORRUPT: meaning(500, 5),
   FORMAT_UNSUPPORTED: meaning(400, 2),
   LOG_CORRUPT: meaning(500, 5),
   LOG_UNAVAILABLE: meaning(503, 6, true),

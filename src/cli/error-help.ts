@@ -48,7 +48,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'check store.path and its rights; the same command may succeed later',
   },
   STORE_REFUSED: {
-    means: 'The store answers and will not do what was asked: credentials, rights, no such bucket or container, or the wrong region.',
+    means:
+      'The store answers and will not do what was asked: credentials, rights, no such bucket or container, or the wrong region.',
     next: 'the message says what was refused; check credentials, access rights and the store section of the configuration',
   },
   STORE_FULL: { means: 'There is no room left where the archive lies.', next: 'free some room; archiving goes on by itself' },
@@ -76,6 +77,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   BLOCK_CORRUPT: {
     means: 'A block of a segment or of the local log is not what was written.',
     next: 'millpond verify says how much of the archive is affected',
+  },
+  RECORD_SET_CORRUPT: {
+    means: 'Record batches of Kafka, as a broker gave them or a segment holds them, are not what they should be.',
+    next: 'millpond verify says whether the archive is affected; kafka-dump-log looks at what the broker holds',
   },
   FORMAT_UNSUPPORTED: { means: 'A segment has a format or codec that this version cannot read.' },
   LOG_CORRUPT: {

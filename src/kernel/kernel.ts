@@ -41,6 +41,23 @@ export interface KernelExports {
   snappyCompress(source: number, length: number, out: number): number
   snappyLength(source: number, length: number): number
   snappyDecompress(source: number, length: number, out: number, outLength: number): number
+  xerialBound(source: number, length: number): number
+  xerialDecompress(source: number, length: number, out: number, room: number): number
+  xerialCompress(source: number, length: number, out: number): number
+  lz4Bound(source: number, length: number): number
+  lz4Decompress(source: number, length: number, out: number, room: number): number
+  lz4CompressBlocks(source: number, length: number, out: number): number
+  readRecords(call: number): number
+  writeRecords(
+    columns: number,
+    n: number,
+    h: number,
+    bytes: number,
+    out: number,
+    baseOffset: number,
+    firstDelta: number,
+    baseTimestamp: number,
+  ): number
   readJson(call: number): number
   writeJson(call: number): number
 }

@@ -3,8 +3,8 @@
  * fixed places so that the module need not carry their zeros. Then the caller's arena.
  */
 export const CRC32C_TABLES: usize = 0x10000
-/** 32 KiB, overwritten by each call that compresses. */
-export const SNAPPY_TABLE: usize = 0x14000
+/** 32 KiB for places of matches, overwritten by each call that compresses. */
+export const MATCH_TABLE: usize = 0x14000
 const ARENA_START: usize = 0x20000
 
 /** First byte that the caller may use, a multiple of 64. */

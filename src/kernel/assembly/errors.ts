@@ -10,3 +10,7 @@ export const OUTPUT_FULL: i32 = -8
 export const HEADERS_FULL: i32 = -9
 export const COLUMNS_INVALID: i32 = -10
 export const COPY_INVALID: i32 = -11
+export const CHECKSUM_WRONG: i32 = -12
+export const FRAME_INVALID: i32 = -13
+export const RECORD_LENGTH_WRONG: i32 = -14
+export const OFFSET_INVALID: i32 = -15

@@ -1,4 +1,4 @@
-import { SNAPPY_TABLE as TABLE } from './arena'
+import { MATCH_TABLE as TABLE } from './arena'
 import { copyShort } from './copy'
 import { COPY_INVALID, LENGTH_INVALID, TRUNCATED } from './errors'
 
