@@ -10,7 +10,7 @@ import type { SegmentIndex } from './index/segment-index.ts'
 import type { ReplaySummary } from './replay/job.ts'
 import type { JobStore } from './replay/jobs.ts'
 import type { Sink } from './sink/sink.ts'
-import type { Source } from './source/source.ts'
+import type { Broker } from './source/broker.ts'
 import { probeStore } from './store/probe.ts'
 import type { Store } from './store/store.ts'
 
@@ -91,11 +91,27 @@ async function makeTopic(log: Log, name: string, options: TopicOptions): Promise
   }
 }
 
-/** A member of the consumer group that archives. Closing it does not close the log. */
-export async function openSource({ source }: Config, log: Log): Promise<Source> {
-  const { openLocalSource } = await import('./adapters/local/source.ts')
-  const member = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
-  return openLocalSource(log, { topics: source.topics, group: source.group, member })
+/** Opens the broker that `source` names; the local log is made where there is none. */
+export async function openBroker(config: Config): Promise<Broker> {
+  return localBroker(config, await openLog(config), true)
+}
+
+/** The log as a broker; closes it only where it `owns` it. */
+export function localBroker({ source }: Config, log: Log, owns: boolean): Broker {
+  return {
+    name: `local log ${log.path}`,
+    place: 'the log',
+    topics: () => log.topics(),
+    range: (topic, lane) => log.range(topic, lane),
+    async openSource() {
+      const { openLocalSource } = await import('./adapters/local/source.ts')
+      const member = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
+      return openLocalSource(log, { topics: source.topics, group: source.group, member })
+    },
+    async [Symbol.asyncDispose]() {
+      if (owns) await log.close()
+    },
+  }
 }
 
 /** How the archive is written. */

@@ -1,12 +1,7 @@
+import type { Ends } from '../source/broker.ts'
 import type { LaneId } from '../source/lane.ts'
 import type { SegmentIndex } from '../index/segment-index.ts'
 import type { Metrics } from './metrics.ts'
-
-/** A source whose topics and ends can be asked for. */
-export interface Ends {
-  topics(): Promise<readonly { readonly name: string; readonly topicId: string; readonly partitions: number }[]>
-  range(topic: string, lane: string): Promise<{ readonly oldest: number; readonly next: number }>
-}
 
 /** How far behind the archive and the index of a topic are, in messages. */
 export interface TopicLag {

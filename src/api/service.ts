@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
 import { stateAt } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
-import { archiveOptions, type Log, createDeadLetters, openIndex, openJobs, openLog, openSource, openStore } from '../wiring.ts'
+import { archiveOptions, type Log, createDeadLetters, localBroker, openIndex, openJobs, openLog, openStore } from '../wiring.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
@@ -34,11 +34,12 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const index = opened.use(await openIndex(config))
   const jobs = opened.use(await openJobs(config))
   const deadLetters = opened.use(createDeadLetters(config))
-  const source = opened.use(await openSource(config, log))
+  const broker = localBroker(config, log, false)
+  const source = opened.use(await broker.openSource())
   suitHeapToStream()
   const metrics = createMetrics()
   const readiness = createReadiness()
-  const lag = createLagWatch(log, index)
+  const lag = createLagWatch(broker, index)
   const observeLag = createLagObserver(lag, metrics)
 
   readiness.tell('log', { state: 'green', why: log.path })

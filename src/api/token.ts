@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { isLoopback } from '../config/rules.ts'
-import type { Secret } from '../config/secret.ts'
+import type { Secret } from '../secret.ts'
 import { MillpondError } from '../errors.ts'
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer')

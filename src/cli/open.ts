@@ -7,8 +7,9 @@ import { MillpondError } from '../errors.ts'
 import { followChains } from '../index/follow.ts'
 import type { SegmentIndex } from '../index/segment-index.ts'
 import type { Archive } from '../search/read.ts'
+import type { Broker } from '../source/broker.ts'
 import type { Store } from '../store/store.ts'
-import { type Log, openIndex, openLog, openMemoryIndex, openStore } from '../wiring.ts'
+import { openBroker, openIndex, openMemoryIndex, openStore } from '../wiring.ts'
 
 /** An archive that can be read, closed by whoever opened it. */
 export interface OpenArchive extends Archive, AsyncDisposable {
@@ -45,14 +46,14 @@ async function isWritable(path: string): Promise<boolean> {
   }
 }
 
-/** Opens the log, unless there is none yet: who only reads must not make one. */
-export async function openLogIfThere(config: Config): Promise<Log | undefined> {
-  return existsSync(config.local.path) ? openLog(config) : undefined
+/** Opens the broker, unless it is a log that is not there yet: who only reads must not make one. */
+export async function openBrokerIfThere(config: Config): Promise<Broker | undefined> {
+  return config.source.type !== 'local' || existsSync(config.local.path) ? openBroker(config) : undefined
 }
 
 /** Opens the archive, its index up to date, unless there is none yet. */
 export async function openArchiveIfThere(config: Config, signal: AbortSignal): Promise<OpenArchive | undefined> {
-  return existsSync(config.store.path) ? openArchive(config, { follow: true, signal }) : undefined
+  return config.store.type !== 'file' || existsSync(config.store.path) ? openArchive(config, { follow: true, signal }) : undefined
 }
 
 /** @throws MillpondError `TOPIC_UNKNOWN` for a topic that is not among these, with the nearest name that is. */

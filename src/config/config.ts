@@ -1,5 +1,5 @@
 import type { Codec, LookupField } from '../encode/block.ts'
-import type { Secret } from './secret.ts'
+import type { Secret } from '../secret.ts'
 
 /** When a segment closes: whichever comes first. */
 export interface RotateConfig {
@@ -22,6 +22,49 @@ export interface LocalTopicConfig {
   readonly retention: RetentionConfig
 }
 
+/** The Kafka cluster. Paths are absolute. */
+export interface KafkaConfig {
+  readonly brokers: readonly string[]
+  readonly clientId: string
+  readonly groupProtocol: 'classic' | 'consumer'
+  readonly groupInstanceId: string | undefined
+  readonly sessionTimeoutMs: number
+  /** A time is in ms. */
+  readonly start: 'earliest' | 'latest' | number
+  readonly isolation: 'committed' | 'uncommitted'
+  readonly requestTimeoutMs: number
+  readonly tls: KafkaTlsConfig | undefined
+  readonly sasl: KafkaSaslConfig | undefined
+}
+
+/** TLS to the brokers; files are PEM. */
+export interface KafkaTlsConfig {
+  readonly caFile: string | undefined
+  readonly certificateFile: string | undefined
+  readonly keyFile: string | undefined
+  readonly passphrase: Secret | undefined
+  readonly serverName: string | undefined
+  readonly verify: boolean
+}
+
+/** How to log in at the brokers. */
+export type KafkaSaslConfig =
+  | { readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; readonly username: string; readonly password: Secret }
+  | {
+      readonly mechanism: 'OAUTHBEARER'
+      readonly token:
+        | { readonly kind: 'static'; readonly token: Secret }
+        | { readonly kind: 'file'; readonly path: string }
+        | {
+            readonly kind: 'client-credentials'
+            readonly endpoint: string
+            readonly clientId: string
+            readonly clientSecret: Secret
+            readonly scope?: string
+            readonly audience?: string
+          }
+    }
+
 /** The checked configuration: every path absolute, every default filled in. */
 export interface Config {
   /** The file it was read from; undefined where there is none and all of it is defaults. */
@@ -29,7 +72,7 @@ export interface Config {
   /** The folder that relative paths were counted from. */
   readonly folder: string
   readonly store: { readonly type: 'file'; readonly path: string }
-  readonly source: { readonly type: 'local'; readonly topics: readonly string[]; readonly group: string }
+  readonly source: { readonly type: 'local' | 'kafka'; readonly topics: readonly string[]; readonly group: string }
   readonly index: { readonly type: 'sqlite'; readonly path: string }
   readonly jobs: { readonly type: 'sqlite'; readonly path: string }
   readonly archive: {
@@ -42,6 +85,7 @@ export interface Config {
   }
   readonly deadLetters: { readonly type: 'file'; readonly path: string }
   readonly local: LocalTopicConfig & { readonly path: string; readonly topics: Readonly<Record<string, LocalTopicConfig>> }
+  readonly kafka: KafkaConfig
   readonly http: {
     readonly host: string
     readonly port: number

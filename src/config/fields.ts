@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { createSecret } from '../secret.ts'
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from './units.ts'
 
 export const DAY_MS = 86_400_000
@@ -60,6 +61,18 @@ function durationText(ms: number): string {
 export function text(standard: string, description: string) {
   const error = 'must be text that is not empty'
   return z.string({ error }).min(1, { error }).meta({ description }).default(standard)
+}
+
+/** Text that may be left out. */
+export function optionalText(description: string) {
+  const error = 'must be text that is not empty'
+  return z.string({ error }).min(1, { error }).meta({ description }).optional()
+}
+
+/** Text that is not shown anywhere, and may be left out. */
+export function secretText(description: string) {
+  const error = 'must be text that is not empty'
+  return z.string({ error }).min(1, { error }).transform(createSecret).meta({ description }).optional()
 }
 
 /** A path of its own for a part that otherwise lies under `data`. */

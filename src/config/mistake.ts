@@ -38,3 +38,9 @@ export function configInvalid(file: string, mistakes: readonly Mistake[]): Millp
     details: { file, mistakes: sorted.map((mistake) => ({ ...mistake, path: pathText(mistake.path) })) },
   })
 }
+
+/** What one rule over several keys found. */
+export interface Finding {
+  readonly path: ConfigPath
+  readonly message: string
+}

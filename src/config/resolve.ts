@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
+import { resolveKafka } from './resolve-kafka.ts'
 import type { FileConfig } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
 
@@ -22,6 +23,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     ...place,
     store: { type: file.store.type, path: inData(file.store.path, 'archive') },
     source: file.source,
+    kafka: resolveKafka(file.kafka, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite') },
     jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite') },
     archive: {

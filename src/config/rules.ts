@@ -1,13 +1,8 @@
 import { resolve } from 'node:path'
-import type { ConfigPath } from './mistake.ts'
+import type { ConfigPath, Finding } from './mistake.ts'
+import { kafkaRules } from './resolve-kafka.ts'
 import { configSchema, type FileConfig } from './schema.ts'
 import { parseSize } from './units.ts'
-
-/** What one rule over several keys found. */
-export interface Finding {
-  readonly path: ConfigPath
-  readonly message: string
-}
 
 /** Whether only this machine reaches the address. */
 export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/u.test(host)
@@ -23,6 +18,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...tokenRule(usable.data, broken),
     ...levelRule(usable.data),
     ...messageRule(usable.data),
+    ...kafkaRules(usable.data),
     ...pathRule(usable.data, broken),
   ]
 }

@@ -14,7 +14,8 @@ import {
   truth,
   wholeNumber,
 } from './fields.ts'
-import { createSecret } from './secret.ts'
+import { kafkaSection } from './schema-kafka.ts'
+import { createSecret } from '../secret.ts'
 
 const retention = section(
   {
@@ -60,8 +61,12 @@ export const configSchema = section(
     ),
     source: section(
       {
-        type: oneOf(['local'], 'local', 'The kind of broker; `local` is the log of the `local` section.'),
-        topics: listOf(['*'], 'topic names or patterns', 'Topics to archive. `*` stands for any text within a name.'),
+        type: oneOf(['local', 'kafka'], 'local', 'The kind of broker, described in the section of that name.'),
+        topics: listOf(
+          ['*'],
+          'topic names or patterns',
+          "Topics to archive. `*` stands for any text within a name. Kafka's own topics (`__…`) are left out.",
+        ),
         group: text('millpond', 'The consumer group in which archivers share the lanes.'),
       },
       'What is archived.',
@@ -122,6 +127,7 @@ export const configSchema = section(
       },
       'The embedded broker: what HTTP and `millpond ingest` write to.',
     ),
+    kafka: kafkaSection,
     http: section(
       {
         host: text('127.0.0.1', 'The address to listen at. Every address but the loopback ones needs a `token`.'),

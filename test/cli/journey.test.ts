@@ -119,7 +119,7 @@ describe('ingest', () => {
 describe('topics', () => {
   it('are listed with what is archived, and shown lane by lane', async () => {
     const { json } = await run('topics')
-    expect(json).toContainEqual(expect.objectContaining({ topic: 'orders', lanes: 3, inLog: COUNT, archived: COUNT, lag: 0 }))
+    expect(json).toContainEqual(expect.objectContaining({ topic: 'orders', lanes: 3, inSource: COUNT, archived: COUNT, lag: 0 }))
     const [shown] = (await run('topics', 'show', 'orders')).json as { lanes: { archive: { messages: number } }[] }[]
     expect(shown!.lanes.map(({ archive }) => archive.messages).reduce((a, b) => a + b)).toBe(COUNT)
   })

@@ -5,7 +5,7 @@ import { ownArchiveParts } from '../../api/archiving.ts'
 import { suitHeapToStream } from '../../api/heap.ts'
 import { runService } from '../../api/service.ts'
 import { followChains } from '../../index/follow.ts'
-import { archiveOptions, createDeadLetters, openIndex, openLog, openSource, openStore } from '../../wiring.ts'
+import { archiveOptions, createDeadLetters, openIndex, localBroker, openLog, openStore } from '../../wiring.ts'
 import type { BenchCase, BenchContext, Figures } from './context.ts'
 import { decodeSegments, encodeBatches, prepareBatches } from './encode-case.ts'
 import { measure, rateFigures } from './measure.ts'
@@ -113,7 +113,7 @@ async function archiveLog({ config, signal }: BenchContext): Promise<Figures> {
   await using index = await openIndex(config)
   await using deadLetters = createDeadLetters(config)
   const fresh = { ...config, source: { ...config.source, group: `bench-${Date.now()}` } }
-  await using source = await openSource(fresh, log)
+  await using source = await localBroker(fresh, log, false).openSource()
   let messages = 0
   const figures = await measure(async () => {
     await runArchive(

@@ -5,7 +5,7 @@ import type { StoredCommit } from '../../commit/commit.ts'
 import type { Config } from '../../config/config.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
-import { archiveOptions, createDeadLetters, openIndex, openLog, openSource, openStore } from '../../wiring.ts'
+import { archiveOptions, createDeadLetters, openBroker, openIndex, openStore } from '../../wiring.ts'
 
 /** `millpond archive`: the archive loop alone. */
 export function archiveCommand(cli: Cli): Command {
@@ -52,10 +52,10 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   const { followChains } = await import('../../index/follow.ts')
   const { createLagWatch } = await import('../../api/lag.ts')
   await using opened = new AsyncDisposableStack()
-  const log = opened.use(await openLog(config))
+  const broker = opened.use(await openBroker(config))
   const store = opened.use(await openStore(config, 'write'))
   const deadLetters = opened.use(createDeadLetters(config))
-  const source = opened.use(await openSource(config, log))
+  const source = opened.use(await broker.openSource())
   const index = opened.use(await openIndex(config))
   const tally: Tally = { commits: 0, segments: 0, messages: 0, bytes: 0, deadLetters: 0 }
   const startedMs = performance.now()
@@ -70,7 +70,7 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   }
   await followChains(store, index)
   const milliseconds = Math.round(performance.now() - startedMs)
-  const left = (await createLagWatch(log, index).measure()).reduce((sum, { archive }) => sum + archive, 0)
+  const left = (await createLagWatch(broker, index).measure()).reduce((sum, { archive }) => sum + archive, 0)
   if (cli.json) return cli.printJson({ ...tally, left, milliseconds })
   const what = `${formatMessages(tally.messages)} in ${formatCount(tally.segments)} segments (${formatBytes(tally.bytes)})`
   await cli.print(`archived ${what} in ${formatDuration(milliseconds)}`)
@@ -89,17 +89,17 @@ async function archiveOn(cli: Cli, config: Config): Promise<void> {
   const { createLogger } = await import('../logger.ts')
   const logger = createLogger(config.log.level)
   await using opened = new AsyncDisposableStack()
-  const log = opened.use(await openLog(config))
+  const broker = opened.use(await openBroker(config))
   const store = opened.use(await openStore(config, 'write'))
   const deadLetters = opened.use(createDeadLetters(config))
-  const source = opened.use(await openSource(config, log))
+  const source = opened.use(await broker.openSource())
   const index = opened.use(await openIndex(config))
   const readiness = createReadiness()
   const stopIndexing = new AbortController()
   const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
   const observers = { logger, metrics: createMetrics(), readiness, onCommit: (commit: StoredCommit) => indexing.add(commit) }
   const parts = { ...ownArchiveParts(), source, store, deadLetters }
-  logger.info({ archive: store.name, log: log.path }, 'archiving')
+  logger.info({ archive: store.name, source: broker.name }, 'archiving')
   try {
     await keepArchiving(parts, () => archiveOptions(config, false), observers, cli.signal)
   } finally {

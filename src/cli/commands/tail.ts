@@ -7,17 +7,16 @@ import { followChains } from '../../index/follow.ts'
 import { readLane } from '../../search/read.ts'
 import type { LaneId } from '../../source/lane.ts'
 import { isPassed, positionBehind } from '../../source/source.ts'
-import { openSource } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { FORMATS, type MessageFormat, printed } from '../messages-out.ts'
-import { openArchive, openLogIfThere, requireArchivedTopic, requireTopic } from '../open.ts'
+import { openArchive, openBrokerIfThere, requireArchivedTopic, requireTopic } from '../open.ts'
 import { wholeNumber } from '../parse.ts'
 
 interface TailOptions {
   readonly count: number
   readonly follow?: true
   readonly lane?: string
-  readonly of: 'log' | 'archive'
+  readonly of: 'source' | 'archive'
   readonly format: MessageFormat
 }
 
@@ -34,8 +33,8 @@ const LOOK_MS = 1000
 export function tailCommand(cli: Cli): Command {
   return defineCommand('tail', {
     summary: 'show the newest messages of a topic, and those to come',
-    description: `Shows the newest messages of a topic by timestamp, and with --follow those to come, lane by lane as they arrive. It reads the local
-log, or with --of archive what is archived; it is in no consumer group and changes nothing.`,
+    description: `Shows the newest messages of a topic by timestamp, and with --follow those to come, lane by lane as they arrive. It reads the
+source (the local log, Kafka), or with --of archive what is archived; it is in no consumer group and changes nothing.`,
     examples: [
       { run: 'millpond tail orders', does: 'the last ten' },
       { run: 'millpond tail orders -n 0 --follow --format raw', does: 'values to come, a line each' },
@@ -48,12 +47,12 @@ log, or with --of archive what is archived; it is in no consumer group and chang
     )
     .addOption(new Option('-F, --follow', 'go on with what comes'))
     .addOption(new Option('-l, --lane <lane>', 'only this lane'))
-    .addOption(new Option('--of <place>', 'where to read').choices(['log', 'archive']).default('log'))
+    .addOption(new Option('--of <place>', 'where to read').choices(['source', 'archive']).default('source'))
     .addOption(new Option('-f, --format <format>', 'how messages are printed').choices(FORMATS).default('json'))
     .action(async (topic: string, options: TailOptions) => {
       const config = await cli.loadConfig()
-      await using readable = await (options.of === 'log'
-        ? openLogTail(config, topic, cli.signal)
+      await using readable = await (options.of === 'source'
+        ? openBrokerTail(config, topic, cli.signal)
         : openArchiveTail(config, topic, cli.signal))
       const lanes = readable.lanes.filter(({ lane }) => options.lane === undefined || lane.lane === options.lane)
       if (options.lane !== undefined && lanes.length === 0) {
@@ -95,14 +94,19 @@ function upTo(batch: MessageBatch, to: number): MessageBatch {
   return end === -1 ? batch : sliceBatch(batch, 0, end)
 }
 
-async function openLogTail(config: Config, topic: string, signal: AbortSignal): Promise<Readable> {
+async function openBrokerTail(config: Config, topic: string, signal: AbortSignal): Promise<Readable> {
   await using opened = new AsyncDisposableStack()
-  const log = await openLogIfThere(config)
-  requireTopic(topic, (await log?.topics())?.map(({ name }) => name) ?? [], 'the log')
-  const source = opened.use(await openSource(config, opened.use(log!)))
-  const { topicId, partitions } = (await log!.topics()).find(({ name }) => name === topic)!
+  const broker = opened.use(await openBrokerIfThere(config))
+  const topics = (await broker?.topics()) ?? []
+  requireTopic(
+    topic,
+    topics.map(({ name }) => name),
+    broker?.place ?? 'the log',
+  )
+  const source = opened.use(await broker!.openSource())
+  const { topicId, partitions } = topics.find(({ name }) => name === topic)!
   const ids = Array.from({ length: partitions }, (_, lane): LaneId => ({ topic, topicId, lane: String(lane) }))
-  const lanes = await Promise.all(ids.map(async (lane) => ({ lane, ...(await log!.range(topic, lane.lane)) })))
+  const lanes = await Promise.all(ids.map(async (lane) => ({ lane, ...(await broker!.range(topic, lane.lane)) })))
   const never = new AbortController().signal
   const kept = opened.move()
   return {

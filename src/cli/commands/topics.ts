@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { Config } from '../../config/config.ts'
 import { MillpondError } from '../../errors.ts'
@@ -6,14 +7,15 @@ import type { LaneId } from '../../source/lane.ts'
 import { type Log, openLog } from '../../wiring.ts'
 import { addDefault, type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatTable, formatTime } from '../format.ts'
-import { openArchiveIfThere, openLogIfThere, requireTopic } from '../open.ts'
+import { openArchiveIfThere, openBrokerIfThere, requireTopic } from '../open.ts'
 import { durationOf, sizeOf, wholeNumber } from '../parse.ts'
 
 /** `millpond topics`: list, show, create, delete. */
 export function topicsCommand(cli: Cli): Command {
   const command = defineCommand('topics', {
     summary: 'list, show, create and delete topics',
-    description: 'Topics of the local log and of the archive, and how far the archive is behind. Without more it lists them.',
+    description:
+      'Topics of the source (the local log, Kafka) and of the archive, and how far the archive is behind. Without more it lists them.',
     examples: [
       { run: 'millpond topics', does: 'every topic, with its lag' },
       { run: 'millpond topics show orders', does: 'its lanes' },
@@ -26,37 +28,37 @@ export function topicsCommand(cli: Cli): Command {
     .addCommand(deleteCommand(cli))
 }
 
-/** One lane, in the log and in the archive. */
+/** One lane, in the source and in the archive. */
 interface LaneStatus {
   readonly topic: string
   readonly topicId: string
   readonly lane: string
-  readonly log: { readonly oldest: number; readonly next: number } | null
+  readonly source: { readonly oldest: number; readonly next: number } | null
   readonly archive: Pick<IndexedLane, 'firstPosition' | 'nextPosition' | 'messages' | 'bytes' | 'maxTimestamp'> | null
-  /** Messages of the log that are not in the archive. */
+  /** Messages of the source that are not in the archive. */
   readonly lag: number
 }
 
 async function lanesOf(config: Config, signal: AbortSignal, wanted?: string): Promise<LaneStatus[]> {
-  await using log = await openLogIfThere(config)
+  await using broker = await openBrokerIfThere(config)
   await using archive = await openArchiveIfThere(config, signal)
   const archived = (await archive?.index.lanes(wanted)) ?? []
   const lanes: LaneStatus[] = []
   const laneKey = (lane: LaneId) => JSON.stringify([lane.topic, lane.topicId, lane.lane])
   const byLane = new Map(archived.map((lane) => [laneKey(lane), lane]))
   const seen = new Set<IndexedLane>()
-  for (const { name, topicId, partitions } of (await log?.topics()) ?? []) {
+  for (const { name, topicId, partitions } of (await broker?.topics()) ?? []) {
     if (wanted !== undefined && name !== wanted) continue
     for (let lane = 0; lane < partitions; lane++) {
       const inArchive = byLane.get(laneKey({ topic: name, topicId, lane: String(lane) }))
-      const range = await log!.range(name, String(lane))
+      const range = await broker!.range(name, String(lane))
       if (inArchive !== undefined) seen.add(inArchive)
       const lag = Math.max(0, range.next - Math.max(range.oldest, inArchive?.nextPosition ?? 0))
-      lanes.push({ topic: name, topicId, lane: String(lane), log: range, archive: archivedOf(inArchive), lag })
+      lanes.push({ topic: name, topicId, lane: String(lane), source: range, archive: archivedOf(inArchive), lag })
     }
   }
   const others = archived.filter((lane) => !seen.has(lane))
-  return [...lanes, ...others.map((lane) => ({ ...laneIdOf(lane), log: null, archive: archivedOf(lane), lag: 0 }))]
+  return [...lanes, ...others.map((lane) => ({ ...laneIdOf(lane), source: null, archive: archivedOf(lane), lag: 0 }))]
 }
 
 const laneIdOf = ({ topic, topicId, lane }: IndexedLane) => ({ topic, topicId, lane })
@@ -72,8 +74,8 @@ const total = (lanes: readonly LaneStatus[], count: (lane: LaneStatus) => number
 
 function listCommand(cli: Cli): Command {
   return defineCommand('list', {
-    summary: 'every topic of the log and of the archive',
-    description: 'Lists topics with what the log still holds, what the archive holds, and how far the archive is behind.',
+    summary: 'every topic of the source and of the archive',
+    description: 'Lists topics with what the source still holds, what the archive holds, and how far the archive is behind.',
     examples: [{ run: 'millpond topics list --json', does: 'JSON lines, one a topic' }],
   }).action(async () => {
     const lanes = await lanesOf(await cli.loadConfig(), cli.signal)
@@ -82,11 +84,11 @@ function listCommand(cli: Cli): Command {
       topic: of[0]!.topic,
       topicId: of[0]!.topicId,
       lanes: of.length,
-      inLog: total(of, ({ log }) => (log === null ? 0 : log.next - log.oldest)),
+      inSource: total(of, ({ source }) => (source === null ? 0 : source.next - source.oldest)),
       archived: total(of, ({ archive }) => archive?.messages ?? 0),
       bytes: total(of, ({ archive }) => archive?.bytes ?? 0),
       lag: total(of, ({ lag }) => lag),
-      isDeleted: of.every(({ log }) => log === null),
+      isDeleted: of.every(({ source }) => source === null),
     }))
     if (cli.json) {
       for (const row of rows) await cli.printJson(row)
@@ -96,19 +98,19 @@ function listCommand(cli: Cli): Command {
     const cells = rows.map((row) => [
       row.isDeleted ? `${row.topic} (archive only)` : row.topic,
       String(row.lanes),
-      formatCount(row.inLog),
+      formatCount(row.inSource),
       formatCount(row.archived),
       formatBytes(row.bytes),
       formatCount(row.lag),
     ])
-    await cli.print(formatTable([['topic', 'lanes', 'in the log', 'archived', 'bytes', 'lag'], ...cells]))
+    await cli.print(formatTable([['topic', 'lanes', 'in the source', 'archived', 'bytes', 'lag'], ...cells]))
   })
 }
 
 function showCommand(cli: Cli): Command {
   return defineCommand('show', {
     summary: 'the lanes of a topic',
-    description: 'Shows each lane of a topic: what the log holds, what the archive holds, how far it is behind.',
+    description: 'Shows each lane of a topic: what the source holds, what the archive holds, how far it is behind.',
     examples: [{ run: 'millpond topics show orders', does: 'lane by lane' }],
   })
     .argument('<topic>', 'the topic')
@@ -116,23 +118,27 @@ function showCommand(cli: Cli): Command {
       const config = await cli.loadConfig()
       const lanes = await lanesOf(config, cli.signal, topic)
       if (lanes.length === 0)
-        requireTopic(topic, [...new Set((await lanesOf(config, cli.signal)).map((lane) => lane.topic))], 'the log or the archive')
+        requireTopic(
+          topic,
+          [...new Set((await lanesOf(config, cli.signal)).map((lane) => lane.topic))],
+          'the source or the archive',
+        )
       const details = await topicDetails(config, topic)
       if (cli.json)
         return cli.printJson({
           topic,
           ...details,
-          lanes: lanes.map(({ lane, topicId, log, archive, lag }) => ({ lane, topicId, log, archive, lag })),
+          lanes: lanes.map(({ lane, topicId, source, archive, lag }) => ({ lane, topicId, source, archive, lag })),
         })
-      const cells = lanes.map(({ lane, log, archive, lag }) => [
+      const cells = lanes.map(({ lane, source, archive, lag }) => [
         lane,
-        log === null ? '' : `${log.oldest}..${log.next}`,
+        source === null ? '' : `${source.oldest}..${source.next}`,
         archive === null ? '' : `${archive.firstPosition}..${archive.nextPosition}`,
         archive === null ? '' : formatBytes(archive.bytes),
         formatCount(lag),
         typeof archive?.maxTimestamp === 'number' ? formatTime(archive.maxTimestamp) : '',
       ])
-      await cli.print(formatTable([['lane', 'in the log', 'archived', 'bytes', 'lag', 'newest archived'], ...cells]))
+      await cli.print(formatTable([['lane', 'in the source', 'archived', 'bytes', 'lag', 'newest archived'], ...cells]))
       const { retentionMs, retentionBytes } = details ?? {}
       const age = typeof retentionMs === 'number' ? formatDuration(retentionMs) : undefined
       const size = typeof retentionBytes === 'number' ? `${formatBytes(retentionBytes)} a partition` : undefined
@@ -142,8 +148,16 @@ function showCommand(cli: Cli): Command {
 }
 
 async function topicDetails(config: Config, topic: string): Promise<Awaited<ReturnType<Log['topics']>>[number] | undefined> {
-  await using log = await openLogIfThere(config)
-  return (await log?.topics())?.find(({ name }) => name === topic)
+  if (config.source.type !== 'local' || !existsSync(config.local.path)) return undefined
+  await using log = await openLog(config)
+  return (await log.topics()).find(({ name }) => name === topic)
+}
+
+/** @throws MillpondError `USAGE` where topics are not those of the local log. */
+async function loadLocalConfig(cli: Cli): Promise<Config> {
+  const config = await cli.loadConfig()
+  if (config.source.type === 'local') return config
+  throw new MillpondError('USAGE', `topics of source.type ${config.source.type} are made and deleted with the broker's own tools`)
 }
 
 interface CreateOptions {
@@ -170,7 +184,7 @@ function createCommand(cli: Cli): Command {
       new Option('--retention-bytes <size>', 'how much of a partition the log keeps').argParser(sizeOf('--retention-bytes')),
     )
     .action(async (topic: string, options: CreateOptions) => {
-      const config = await cli.loadConfig()
+      const config = await loadLocalConfig(cli)
       await using log = await openLog(config)
       if ((await log.topics()).some(({ name }) => name === topic))
         throw new MillpondError('TOPIC_EXISTS', `topic ${topic} is there already`)
@@ -195,7 +209,7 @@ function deleteCommand(cli: Cli): Command {
     .argument('<topic>', 'the topic')
     .addOption(new Option('--force', 'even if messages are not archived yet'))
     .action(async (topic: string, { force }: { readonly force?: true }) => {
-      const config = await cli.loadConfig()
+      const config = await loadLocalConfig(cli)
       const lag = total(await lanesOf(config, cli.signal, topic), (lane) => lane.lag)
       await using log = await openLog(config)
       requireTopic(

@@ -3,7 +3,7 @@ import { collectGarbage, type CollectReport } from '../../commit/collect.ts'
 import { verifyArchive } from '../../commit/verify.ts'
 import type { VerifyProgress, VerifyReport } from '../../commit/verify-report.ts'
 import { MillpondError } from '../../errors.ts'
-import { openLog, openSource, openStore } from '../../wiring.ts'
+import { openBroker, openStore } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
 import { durationOf } from '../parse.ts'
@@ -51,8 +51,8 @@ async function verify(cli: Cli, options: VerifyOptions): Promise<void> {
   const config = await cli.loadConfig()
   await using opened = new AsyncDisposableStack()
   const store = opened.use(await openStore(config, 'read'))
-  const log = options.against === undefined ? undefined : opened.use(await openLog(config))
-  const source = log === undefined ? undefined : opened.use(await openSource(config, log))
+  const broker = options.against === undefined ? undefined : opened.use(await openBroker(config))
+  const source = broker && opened.use(await broker.openSource())
   const startedMs = performance.now()
   const wanted = {
     ...(options.topic === undefined ? {} : { topic: options.topic }),

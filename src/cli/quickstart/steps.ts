@@ -25,7 +25,7 @@ import {
   openJobs,
   openLog,
   openReplaySink,
-  openSource,
+  localBroker,
   openStore,
 } from '../../wiring.ts'
 import { ingestFile } from '../ingest.ts'
@@ -87,7 +87,7 @@ export async function archiveAll(config: Config, signal: AbortSignal): Promise<n
   await using store = await openStore(config, 'write')
   await using index = await openIndex(config)
   await using deadLetters = createDeadLetters(config)
-  await using source = await openSource(config, log)
+  await using source = await localBroker(config, log, false).openSource()
   await runArchive({ ...ownArchiveParts(), source, store, deadLetters }, archiveOptions(config, true), signal)
   await followChains(store, index)
   return (await index.lanes(TOPIC)).reduce((sum, { messages }) => sum + messages, 0)
@@ -97,7 +97,7 @@ export async function archiveAll(config: Config, signal: AbortSignal): Promise<n
 export async function verifyAll(config: Config, signal: AbortSignal): Promise<VerifyReport> {
   await using log = await openLog(config)
   await using store = await openStore(config, 'read')
-  await using source = await openSource(config, log)
+  await using source = await localBroker(config, log, false).openSource()
   return await verifyArchive(store, { against: source }, { signal })
 }
 
@@ -132,7 +132,7 @@ export async function replayAll(config: Config, query: MessageQuery, target: Rep
 /** Gives everything that a topic of the log holds to the comparison. */
 export async function readTopic(config: Config, topic: string, comparison: Comparison, signal: AbortSignal): Promise<void> {
   await using log = await openLog(config)
-  await using source = await openSource(config, log)
+  await using source = await localBroker(config, log, false).openSource()
   const found = (await log.topics()).find(({ name }) => name === topic)
   for (let lane = 0; lane < (found?.partitions ?? 0); lane++) {
     const id = { topic, topicId: found!.topicId, lane: String(lane) }

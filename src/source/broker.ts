@@ -1,0 +1,25 @@
+import type { Source } from './source.ts'
+
+/** A topic as its broker knows it; lanes are named by the numbers below `partitions`. */
+export interface BrokerTopic {
+  readonly name: string
+  readonly topicId: string
+  readonly partitions: number
+}
+
+/** Topics of a broker, and what each of their lanes holds now. */
+export interface Ends {
+  topics(): Promise<readonly BrokerTopic[]>
+  /** The oldest position there is and the one that comes next. @throws MillpondError `TOPIC_UNKNOWN`, `LANE_UNKNOWN`. */
+  range(topic: string, lane: string): Promise<{ readonly oldest: number; readonly next: number }>
+}
+
+/** The broker that the configuration names as the source: what commands ask of it, and subscriptions. */
+export interface Broker extends Ends, AsyncDisposable {
+  /** Text for people, without secrets: `local log /var/lib/millpond/log.sqlite`. */
+  readonly name: string
+  /** What places that hold no more than the broker are called: `the log`, `Kafka`. */
+  readonly place: string
+  /** A member of the consumer group that archives. It does not close the broker. */
+  openSource(): Promise<Source>
+}
