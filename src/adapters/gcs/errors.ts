@@ -1,0 +1,107 @@
+import { isMillpondError, MillpondError, wrapError } from '../../errors.ts'
+import type { ErrorCode } from '../../errors.ts'
+import type { RequestTerms } from '../../store/requests.ts'
+
+/** An answer of the service that is no success. */
+export interface Refusal {
+  readonly status: number
+  readonly body: Uint8Array
+}
+
+interface Meaning {
+  readonly code: ErrorCode
+  readonly remedy: string
+}
+
+const busy: Meaning = { code: 'STORE_UNAVAILABLE', remedy: 'the service is busy or has a fault of its own; try again later' }
+const credentials: Meaning = { code: 'STORE_REFUSED', remedy: 'check the credentials: they are missing, wrong or have expired' }
+const rights: Meaning = {
+  code: 'STORE_REFUSED',
+  remedy: 'give this account the role "Storage Object User" on the bucket (and the use of its KMS key, if it has one)',
+}
+const noBucket: Meaning = { code: 'STORE_REFUSED', remedy: 'check the name of the bucket and make it where it is missing' }
+const noPayer: Meaning = {
+  code: 'STORE_REFUSED',
+  remedy: 'the bucket makes the requester pay: name the project that does (userProject)',
+}
+const damaged: Meaning = { code: 'STORE_UNAVAILABLE', remedy: 'the bytes were damaged on their way; try again' }
+const tooLarge: Meaning = { code: 'OBJECT_TOO_LARGE', remedy: 'objects of Google Cloud Storage have 5 TiB at the most' }
+const wrong: Meaning = { code: 'STORE_REFUSED', remedy: 'check the settings of the store' }
+
+/** Reasons in the body that say more than the status. */
+const passingReasons = new Set(['rateLimitExceeded', 'userRateLimitExceeded', 'backendError', 'internalError'])
+
+function meaningOf(status: number, reason: string, message: string): Meaning {
+  if (status === 408 || status === 429 || status >= 500 || passingReasons.has(reason)) return busy
+  if (reason === 'userProjectMissing' || /requester pays/i.test(message)) return noPayer
+  if (status === 401) return credentials
+  if (status === 403) return rights
+  if (status === 404) return noBucket
+  if (status === 413) return tooLarge
+  if (/crc32c|checksum|hash/i.test(message)) return damaged
+  return wrong
+}
+
+/** What an error's body says, be it JSON, XML or text. */
+function explanationOf(body: Uint8Array): { reason: string; message: string } {
+  const text = new TextDecoder().decode(body.subarray(0, 4096)).trim()
+  try {
+    const { error } = JSON.parse(text) as { error?: { message?: string; errors?: readonly { reason?: string }[] } }
+    return { reason: error?.errors?.[0]?.reason ?? '', message: error?.message ?? '' }
+  } catch {
+    const xml = (name: string): string | undefined => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1]
+    return { reason: xml('Code') ?? '', message: xml('Message') ?? text.slice(0, 200) }
+  }
+}
+
+/** The service's refusal in Millpond's terms: it names the key, the bucket and what to do. */
+export function refusalError({ status, body }: Refusal, { kind, key }: RequestTerms, bucket: string): MillpondError {
+  const { reason, message } = explanationOf(body)
+  const { code, remedy } = meaningOf(status, reason, message)
+  const said = message === '' ? `${status}` : `${status}, ${message}`
+  return new MillpondError(code, `gs://${bucket} refused to ${kind} "${key}" (${said}): ${remedy}`, {
+    details: { kind, key, bucket, status, reason },
+  })
+}
+
+/** That there is no such object. */
+export const missingError = (key: string, bucket: string): MillpondError =>
+  new MillpondError('OBJECT_MISSING', `there is no object "${key}" in gs://${bucket}`, { details: { key, bucket } })
+
+const systemCodeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+
+/** A failure of the network or of this machine in Millpond's terms. */
+export function transportError(error: unknown, { kind, key }: RequestTerms, bucket: string): unknown {
+  if (isMillpondError(error)) return error
+  const systemCode = systemCodeOf(error)
+  if (systemCode === undefined) return error
+  const details = { kind, key, bucket, systemCode }
+  if (/CERT|TLS|SSL/.test(systemCode)) {
+    return wrapError(
+      error,
+      'STORE_REFUSED',
+      `gs://${bucket} cannot be trusted (${systemCode}); check the endpoint's certificate`,
+      details,
+    )
+  }
+  return wrapError(error, 'STORE_UNAVAILABLE', `gs://${bucket} cannot be reached to ${kind} "${key}"`, details)
+}
+
+/** Why there are no credentials for a request: an address that does not answer may later, all else is a setting. */
+export function credentialsError(error: unknown, bucket: string): MillpondError {
+  if (isMillpondError(error)) return error
+  const status = statusOf(error)
+  const passes = status === undefined ? systemCodeOf(error) !== undefined : status === 408 || status === 429 || status >= 500
+  return passes
+    ? wrapError(error, 'STORE_UNAVAILABLE', `the service that gives out credentials for gs://${bucket} does not answer`)
+    : wrapError(error, 'STORE_REFUSED', `there are no credentials for gs://${bucket}`)
+}
+
+/** The HTTP status that the auth library's error carries. */
+function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('response' in error)) return undefined
+  const { response } = error
+  if (typeof response !== 'object' || response === null || !('status' in response)) return undefined
+  return typeof response.status === 'number' ? response.status : undefined
+}
