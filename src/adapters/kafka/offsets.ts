@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isMillpondError } from '../../errors.ts'
+import { type Cluster, pauseAfter } from './cluster.ts'
+import { kafkaError } from './cluster-errors.ts'
+import { listOffsetsVersions } from './admin-apis.ts'
+
+/** A partition of a topic. */
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/**
+ * Which offset of a partition: the oldest that is kept; the one behind the last message; the one behind the last that readers of committed
+ * messages are given, which is before the first open transaction.
+ */
+export type OffsetKind = 'oldest' | 'end' | 'stable-end'
+
+const READ_UNCOMMITTED = 0
+const READ_COMMITTED = 1
+/** Source: Apache Kafka 4.3, `ListOffsetsRequest`. */
+const LATEST = -1n
+const OLDEST = -2n
+const CONSUMER = -1
+const NO_EPOCH = -1
+
+const RETRY_TIMEOUT_MS = 30_000
+
+/** Partitions as a key of a map. */
+export const partitionName = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
+
+/**
+ * Offsets of these partitions, by `partitionName`; one request to each of their leaders.
+ * @throws MillpondError `TOPIC_UNKNOWN`, `BROKER_REFUSED`, `BROKER_UNAVAILABLE`.
+ */
+export async function partitionOffsets(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  kind: OffsetKind,
+  signal?: AbortSignal,
+): Promise<Map<string, number>> {
+  const offsets = new Map<string, number>()
+  const endMs = performance.now() + RETRY_TIMEOUT_MS
+  let open = partitions
+  for (let failures = 1; open.length > 0; failures++) {
+    const leaders = await Promise.all(
+      [...(await byLeader(cluster, open, signal))].map(([leader, led]) => askLeader(cluster, { leader, led, kind }, signal)),
+    )
+    const failed = leaders.flatMap((answer) => answer.failed)
+    for (const [name, offset] of leaders.flatMap((answer) => answer.found)) offsets.set(name, offset)
+    open = failed.map(({ place }) => place)
+    const lasting = failed.find(({ error }) => !isMillpondError(error) || !error.retryable || performance.now() > endMs)
+    if (lasting !== undefined) throw lasting.error
+    // The leader may have changed.
+    for (const { topic } of open) cluster.forget(topic)
+    if (open.length > 0) await sleep(pauseAfter(failures), undefined, { signal })
+  }
+  return offsets
+}
+
+async function byLeader(
+  cluster: Cluster,
+  places: readonly TopicPartition[],
+  signal: AbortSignal | undefined,
+): Promise<Map<number, TopicPartition[]>> {
+  const led = new Map<number, TopicPartition[]>()
+  for (const place of places) {
+    const topic = await cluster.topic(place.topic, signal)
+    const leader = topic.partitions.find(({ partition }) => partition === place.partition)?.leader ?? -1
+    const others = led.get(leader)
+    if (others === undefined) led.set(leader, [place])
+    else others.push(place)
+  }
+  return led
+}
+
+interface LeaderAnswer {
+  readonly found: readonly (readonly [name: string, offset: number])[]
+  readonly failed: readonly { readonly place: TopicPartition; readonly error: unknown }[]
+}
+
+async function askLeader(
+  cluster: Cluster,
+  { leader, led, kind }: { readonly leader: number; readonly led: readonly TopicPartition[]; readonly kind: OffsetKind },
+  signal: AbortSignal | undefined,
+): Promise<LeaderAnswer> {
+  const byTopic = Map.groupBy(led, ({ topic }) => topic)
+  const timestamp = kind === 'oldest' ? OLDEST : LATEST
+  const topics = [...byTopic].map(([name, places]) => ({
+    name,
+    partitions: places.map(({ partition }) => ({ partitionIndex: partition, currentLeaderEpoch: NO_EPOCH, timestamp })),
+  }))
+  const isolation = kind === 'stable-end' ? READ_COMMITTED : READ_UNCOMMITTED
+  const options = { partial: true, once: true, ...(signal === undefined ? {} : { signal }) }
+  try {
+    const versions = listOffsetsVersions(cluster.protocol)
+    const answer = await cluster.request({ node: leader }, versions, [CONSUMER, isolation, topics], options)
+    const answered = answer.topics.flatMap(({ name, partitions }) =>
+      partitions.map(({ partitionIndex, errorCode, offset }) => ({ topic: name, partition: partitionIndex, errorCode, offset })),
+    )
+    return {
+      found: answered.filter(({ errorCode }) => errorCode === 0).map((place) => [partitionName(place), Number(place.offset)]),
+      failed: answered
+        .filter(({ errorCode }) => errorCode !== 0)
+        .map((place) => ({
+          place,
+          error: kafkaError(cluster.protocol, place.errorCode, { what: `offsets of ${partitionName(place)}` }),
+        })),
+    }
+  } catch (error) {
+    return { found: [], failed: led.map((place) => ({ place, error })) }
+  }
+}

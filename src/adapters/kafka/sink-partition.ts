@@ -1,0 +1,81 @@
+import type { MessageBatch } from '../../batch/batch.ts'
+import { selectRows } from '../../batch/batch.ts'
+import { MillpondError } from '../../errors.ts'
+import { partitionKeys } from '../../kernel/partition.ts'
+
+/**
+ * Which partition a message goes to: that of its lane's number, the one that Kafka's own producer gives its key (murmur2; all of a lane
+ * without a key to one), or always the same.
+ */
+export type PartitionChoice = 'lane' | 'key' | number
+
+/** Messages for one partition, in their order. */
+export interface PartitionShare {
+  readonly partition: number
+  readonly batch: MessageBatch
+}
+
+const LANE_NUMBER = /^(?:0|[1-9]\d{0,8})$/u
+
+/** Where messages are to go. */
+export interface PartitionTarget {
+  readonly topic: string
+  /** Partitions that the topic has. */
+  readonly partitions: number
+  /** The lane that they come from. */
+  readonly lane: string
+  readonly choice: PartitionChoice
+}
+
+/** The number that a lane of Kafka is called by; undefined for the lanes of others. */
+const laneNumber = (lane: string): number | undefined => (LANE_NUMBER.test(lane) ? Number(lane) : undefined)
+
+/**
+ * The partition for a whole lane; undefined where that differs from key to key.
+ * @throws MillpondError `INPUT_INVALID` where the topic has no such partition.
+ */
+export function lanePartition({ topic, partitions, lane, choice }: PartitionTarget): number | undefined {
+  if (choice === 'key') return undefined
+  const partition = choice === 'lane' ? laneNumber(lane) : choice
+  if (partition !== undefined && Number.isInteger(partition) && partition >= 0 && partition < partitions) return partition
+  const wanted = choice === 'lane' ? `lane ${lane}` : `partition ${choice}`
+  const message = `${wanted} has no place in topic ${topic}, which has ${partitions} partitions; choose partitions by key, or make more of them`
+  throw new MillpondError('INPUT_INVALID', message, { details: { topic, partitions, lane, choice } })
+}
+
+/**
+ * The messages by partition.
+ * @throws MillpondError `INPUT_INVALID` where the topic has no such partition.
+ */
+export function shareOut(batch: MessageBatch, target: PartitionTarget): PartitionShare[] {
+  const partition = lanePartition(target)
+  if (partition !== undefined) return batch.count === 0 ? [] : [{ partition, batch }]
+  const chosen = partitionKeys(batch, target.partitions)
+  const keyless = keylessPartition(target)
+  const counts = new Int32Array(target.partitions)
+  for (let row = 0; row < batch.count; row++) {
+    if (chosen[row] === -1) chosen[row] = keyless
+    counts[chosen[row]!]!++
+  }
+  const rows = Array.from(counts, (count) => new Int32Array(count))
+  counts.fill(0)
+  for (let row = 0; row < batch.count; row++) {
+    const to = chosen[row]!
+    rows[to]![counts[to]!++] = row
+  }
+  const shares: PartitionShare[] = []
+  for (const [to, ofPartition] of rows.entries()) {
+    if (ofPartition.length === batch.count) return [{ partition: to, batch }]
+    if (ofPartition.length > 0) shares.push({ partition: to, batch: selectRows(batch, ofPartition) })
+  }
+  return shares
+}
+
+/** Messages without a key keep their order, so all of a lane go to one partition; lanes are spread. */
+function keylessPartition({ lane, partitions }: PartitionTarget): number {
+  const number = laneNumber(lane)
+  if (number !== undefined) return number % partitions
+  let sum = 0
+  for (const character of lane) sum = (sum * 31 + character.codePointAt(0)!) % 0x7fff_ffff
+  return sum % partitions
+}

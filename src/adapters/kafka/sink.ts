@@ -1,0 +1,212 @@
+import type { MessageBatch } from '../../batch/batch.ts'
+import type { RecordCodec } from '../../encode/record-set.ts'
+import { isProducible, readRecordBatches, scanRecordSet } from '../../encode/record-set.ts'
+import { isMillpondError, MillpondError } from '../../errors.ts'
+import { deliveryBroken } from '../../sink/partial.ts'
+import type { Delivery, Sink, SinkTarget } from '../../sink/sink.ts'
+import type { KafkaOptions } from './cluster-options.ts'
+import { type Cluster, openCluster } from './cluster.ts'
+import type { Parcel } from './sink-parcel.ts'
+import { parcelsOf } from './sink-parcel.ts'
+import type { PartitionChoice } from './sink-partition.ts'
+import { lanePartition, shareOut } from './sink-partition.ts'
+import { createSharedProducer } from './sink-shared.ts'
+import type { Consignment, PartitionParcels, TransactionalLane } from './sink-transaction.ts'
+import { createTransactionalLane, progressGroup } from './sink-transaction.ts'
+import { ensureTopic, topicSetting } from './topics.ts'
+
+export interface KafkaSinkOptions extends KafkaOptions {
+  /** `lz4` unless given. */
+  readonly codec?: RecordCodec
+  /** Effort of gzip or zstd. */
+  readonly level?: number
+  /** `lane` unless given: the partition that the message was in. */
+  readonly partition?: PartitionChoice
+  /**
+   * Whether what a replay job writes goes in transactions, so that one which is killed and goes on sends nothing twice; true unless given. Without,
+   * and for what no job writes, batches are not repeated either while this process lives.
+   */
+  readonly exactlyOnce?: boolean
+  /** Bytes of a record batch before compression, at the most, where the topic takes that much. */
+  readonly batchBytes?: number
+  /** Makes topics that are missing, or does not. */
+  readonly createTopics?: false | TopicsToCreate
+  /** For how long a batch is sent again that fails for a reason that passes. */
+  readonly deliveryTimeoutMs?: number
+  /** When brokers give up a transaction of which they hear nothing more; readers of `read_committed` wait so long for a killed job. */
+  readonly transactionTimeoutMs?: number
+}
+
+/** What topics that are made are like. */
+export interface TopicsToCreate {
+  /** How many partitions the topic gets: as many as its origin has. The cluster's own number where it is not known. */
+  readonly partitions?: (target: SinkTarget) => number | undefined
+  /** The cluster's own unless given. */
+  readonly replicationFactor?: number
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+/** The sink takes stored record batches too, as the `kafka` format keeps them. */
+export type KafkaSink = Sink & Required<Pick<Sink, 'writeRecordSet'>>
+
+/** Fits `max.message.bytes` as it is by default, 1,048,588, also without compression. */
+const BATCH_BYTES = 1_000_000
+const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
+/** What a batch has beside its records. */
+const BATCH_HEADER_BYTES = 61
+const DELIVERY_TIMEOUT_MS = 45_000
+const TRANSACTION_TIMEOUT_MS = 120_000
+/** Connections to each broker that lanes share: a broker answers those of one connection one after another. */
+const CONNECTIONS = 8
+
+interface KnownTopic {
+  readonly partitions: number
+  readonly maxBatchBytes: number
+}
+
+/**
+ * A sink into topics of a Kafka cluster. Keys, values, headers and timestamps stay; offsets are new, ids are lost. A job's writes are
+ * transactions that also keep how far it came, in a consumer group of their own (`progressGroup`). Messages that the topic does not take,
+ * for their size or content, are in `failed`.
+ * @throws MillpondError `BROKER_UNAVAILABLE`, `BROKER_REFUSED`, `DEPENDENCY_MISSING`.
+ */
+export async function openKafkaSink(options: KafkaSinkOptions): Promise<KafkaSink> {
+  const cluster = await openCluster(options)
+  const sink = createKafkaSink(cluster, options)
+  return {
+    ...sink,
+    async [Symbol.asyncDispose]() {
+      await sink[Symbol.asyncDispose]()
+      await cluster[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** A sink over a cluster that is open already; closing it does not close the cluster. */
+export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): KafkaSink {
+  const { codec = 'lz4', level, partition: choice = 'lane', exactlyOnce = true, batchBytes = BATCH_BYTES } = options
+  const { deliveryTimeoutMs = DELIVERY_TIMEOUT_MS, transactionTimeoutMs = TRANSACTION_TIMEOUT_MS } = options
+  const encoding = { codec, ...(level === undefined ? {} : { level }) }
+  const name = `kafka ${options.brokers.join(',')}`
+  const topics = new Map<string, Promise<KnownTopic>>()
+  const lanes = new Map<string, TransactionalLane>()
+  const shared = createSharedProducer(cluster, { encoding, deliveryTimeoutMs, purpose: { name: 'produce' } })
+
+  const topicOf = (target: SinkTarget, signal: AbortSignal): Promise<KnownTopic> => {
+    const there = topics.get(target.topic)
+    if (there !== undefined) return there
+    const asked = lookUpTopic(cluster, target, options.createTopics ?? {}, signal)
+    topics.set(target.topic, asked)
+    // What failed is asked for again.
+    asked.catch(() => topics.delete(target.topic))
+    return asked
+  }
+  const laneOf = (target: SinkTarget): TransactionalLane => {
+    const key = progressGroup(target)
+    const there = lanes.get(key)
+    if (there !== undefined) return there
+    const purpose = { name: `lane ${lanes.size % CONNECTIONS}` }
+    const lane = createTransactionalLane(cluster, target, { encoding, deliveryTimeoutMs, transactionTimeoutMs, purpose })
+    lanes.set(key, lane)
+    return lane
+  }
+  const send = async (target: SinkTarget, consignment: Consignment, signal: AbortSignal): Promise<Delivery> => {
+    try {
+      if (exactlyOnce && target.job !== undefined) return await laneOf(target).write(consignment, signal)
+      return await shared.write(consignment, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (isMillpondError(error) && !error.retryable) throw error
+      const partial = { nextPosition: consignment.firstPosition, delivered: 0, failed: [] }
+      throw deliveryBroken(`${name}: ${error instanceof Error ? error.message : String(error)}`, partial, error)
+    }
+  }
+  const consign = (
+    target: SinkTarget,
+    topic: KnownTopic,
+    shares: readonly PartitionParcels[],
+    span: readonly [number, number],
+  ) => ({
+    topic: target.topic,
+    maxBatchBytes: topic.maxBatchBytes,
+    shares,
+    firstPosition: span[0],
+    nextPosition: span[1],
+  })
+  const placeOf = (target: SinkTarget, { partitions }: KnownTopic) => ({
+    topic: target.topic,
+    partitions,
+    lane: target.origin.lane,
+    choice,
+  })
+  const parcel = (batch: MessageBatch, { maxBatchBytes }: KnownTopic): Parcel[] =>
+    parcelsOf(batch, Math.min(batchBytes, maxBatchBytes))
+  const write: Sink['write'] = async (target, batch, signal) => {
+    signal.throwIfAborted()
+    if (batch.count === 0) return { delivered: 0, failed: [] }
+    const topic = await topicOf(target, signal)
+    const shares = shareOut(batch, placeOf(target, topic)).map((share) => ({
+      partition: share.partition,
+      parcels: parcel(share.batch, topic),
+    }))
+    return send(target, consign(target, topic, shares, [batch.positions[0]!, batch.positions[batch.count - 1]! + 1]), signal)
+  }
+  const resumePosition = async (target: SinkTarget): Promise<number | undefined> =>
+    target.job === undefined ? undefined : (await laneOf(target).progress())?.position
+  return {
+    name,
+    write,
+    async writeRecordSet(target, set, signal) {
+      signal.throwIfAborted()
+      const batches = scanRecordSet(set).batches.filter(({ isControl, count }) => !isControl && count > 0)
+      const [first, last] = [batches[0], batches.at(-1)]
+      if (first === undefined || last === undefined) return { delivered: 0, failed: [] }
+      const topic = await topicOf(target, signal)
+      const partition = lanePartition(placeOf(target, topic))
+      if (partition === undefined) return write(target, await readRecordBatches(set, batches, first.baseOffset), signal)
+      const parcels: Parcel[] = []
+      for (const info of batches) {
+        if (info.count > 0 && isProducible(info)) parcels.push({ kind: 'stored', set, info })
+        else parcels.push(...parcel(await readRecordBatches(set, [info], info.baseOffset), topic))
+      }
+      return send(target, consign(target, topic, [{ partition, parcels }], [first.baseOffset, last.lastOffset + 1]), signal)
+    },
+    ...(exactlyOnce ? { resumePosition } : {}),
+    async [Symbol.asyncDispose]() {
+      shared.close()
+      lanes.clear()
+    },
+  }
+}
+
+/** What has to be known of a topic before it is written to; made where it is missing and may be made. */
+async function lookUpTopic(
+  cluster: Cluster,
+  target: SinkTarget,
+  creation: false | TopicsToCreate,
+  signal: AbortSignal,
+): Promise<KnownTopic> {
+  const { topic: name } = target
+  const made =
+    creation === false ? await cluster.topic(name, signal) : await ensureTopic(cluster, newTopic(target, creation), signal)
+  // A user may write without being allowed to see settings; then the broker has the last word.
+  const setting = await topicSetting(cluster, name, 'max.message.bytes', signal).catch((error: unknown) => {
+    if (isMillpondError(error, 'BROKER_REFUSED')) return undefined
+    throw error
+  })
+  const maxBatchBytes = Number(setting ?? DEFAULT_MAX_MESSAGE_BYTES)
+  if (maxBatchBytes > BATCH_HEADER_BYTES) return { partitions: made.partitions.length, maxBatchBytes }
+  throw new MillpondError('INPUT_INVALID', `topic ${name} takes no messages: its max.message.bytes is ${setting}`, {
+    details: { topic: name },
+  })
+}
+
+function newTopic(target: SinkTarget, { partitions: partitionsOf, replicationFactor, settings }: TopicsToCreate) {
+  const partitions = partitionsOf?.(target)
+  return {
+    name: target.topic,
+    ...(partitions === undefined ? {} : { partitions }),
+    ...(replicationFactor === undefined ? {} : { replicationFactor }),
+    ...(settings === undefined ? {} : { settings }),
+  }
+}
