@@ -1,5 +1,6 @@
 import type { Codec, LookupField } from '../encode/block.ts'
 import type { Secret } from '../secret.ts'
+import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
 /** When a segment closes: whichever comes first. */
 export interface RotateConfig {
@@ -71,7 +72,8 @@ export interface Config {
   readonly file: string | undefined
   /** The folder that relative paths were counted from. */
   readonly folder: string
-  readonly store: { readonly type: 'file'; readonly path: string }
+  /** `path` is for the type `file`; the others have sections of their own. */
+  readonly store: { readonly type: 'file' | 's3' | 'gcs' | 'azure'; readonly path: string }
   readonly source: { readonly type: 'local' | 'kafka'; readonly topics: readonly string[]; readonly group: string }
   readonly index: { readonly type: 'sqlite'; readonly path: string }
   readonly jobs: { readonly type: 'sqlite'; readonly path: string }
@@ -86,6 +88,9 @@ export interface Config {
   readonly deadLetters: { readonly type: 'file'; readonly path: string }
   readonly local: LocalTopicConfig & { readonly path: string; readonly topics: Readonly<Record<string, LocalTopicConfig>> }
   readonly kafka: KafkaConfig
+  readonly s3: S3Config
+  readonly gcs: GcsConfig
+  readonly azure: AzureConfig
   readonly http: {
     readonly host: string
     readonly port: number

@@ -107,6 +107,14 @@ export function listOf(standard: readonly string[], what: string, description: s
     .default([...standard])
 }
 
+/** Texts by name. */
+export function words(what: string, description: string) {
+  return z
+    .record(z.string(), z.string({ error: 'must be text' }), { error: `must be a section of ${what}` })
+    .meta({ description })
+    .default({})
+}
+
 /** A section with keys of its own; `http:` with nothing behind it is null in YAML and means a section of defaults. */
 export function section<Shape extends z.core.$ZodLooseShape>(shape: Shape, description: string) {
   const object = z.strictObject(shape, {

@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from './fields.ts'
 import { kafkaSection } from './schema-kafka.ts'
+import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
 import { createSecret } from '../secret.ts'
 
 const retention = section(
@@ -54,8 +55,8 @@ export const configSchema = section(
     data: text('./millpond-data', 'The folder under which everything lies that has no path of its own.'),
     store: section(
       {
-        type: oneOf(['file'], 'file', 'The kind of store.'),
-        path: optionalPath('The folder of the archive. Without it: `archive` in the `data` folder.'),
+        type: oneOf(['file', 's3', 'gcs', 'azure'], 'file', 'The kind of store; all but `file` have a section of that name.'),
+        path: optionalPath('For `file`: the folder of the archive. Without it: `archive` in the `data` folder.'),
       },
       'Where the archive is kept.',
     ),
@@ -128,6 +129,9 @@ export const configSchema = section(
       'The embedded broker: what HTTP and `millpond ingest` write to.',
     ),
     kafka: kafkaSection,
+    s3: s3Section,
+    gcs: gcsSection,
+    azure: azureSection,
     http: section(
       {
         host: text('127.0.0.1', 'The address to listen at. Every address but the loopback ones needs a `token`.'),
