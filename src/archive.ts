@@ -7,6 +7,7 @@ import type { SegmentEntry } from './encode/segment.ts'
 import type { EncodeOptions } from './encode/avro-block.ts'
 import type { EncodedBlock, Format } from './encode/block.ts'
 import { type RotationCause, type RotationRules, rotationByContent, rotationByTime } from './encode/rotation.ts'
+import { segmentFormat } from './encode/segment-format.ts'
 import { createSegmentBuilder, type SegmentBuilder } from './encode/segment-builder.ts'
 import { isMillpondError, MillpondError } from './errors.ts'
 import { segmentKey } from './layout/millpond.ts'
@@ -274,10 +275,12 @@ async function append(run: LaneRun, filling: Filling, block: EncodedBlock): Prom
     throw new MillpondError('POSITION_INVALID', message)
   }
   if (filling.segment === undefined) {
-    const key = segmentKey({ folder: chain.folder, firstPosition: account.nextPosition, writer: run.writer, extension: 'avro' })
-    const builder = createSegmentBuilder({ format: block.format, codec: block.codec, sync: run.parts.randomBytes(16) })
+    const { format, codec } = block
+    const { extension } = segmentFormat(format)
+    const key = segmentKey({ folder: chain.folder, firstPosition: account.nextPosition, writer: run.writer, extension })
+    const builder = createSegmentBuilder({ format, codec, sync: run.parts.randomBytes(16) })
     filling.segment = { key, builder, object: await run.parts.store.openWriter(key) }
-    await filling.segment.object.write(builder.header)
+    if (builder.header.byteLength > 0) await filling.segment.object.write(builder.header)
   }
   for (const bytes of filling.segment.builder.append(block)) await filling.segment.object.write(bytes)
   account.addBlock(block)

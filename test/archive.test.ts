@@ -7,7 +7,7 @@ import { messagesOf } from '../src/batch/view.ts'
 import { findChains, readCommits } from '../src/commit/chain.ts'
 import type { StoredCommit } from '../src/commit/commit.ts'
 import { verifyArchive } from '../src/commit/verify.ts'
-import { decodeStoredBlock } from '../src/encode/avro-file.ts'
+import { readStoredBlock } from '../src/encode/segment-format.ts'
 import { MillpondError } from '../src/errors.ts'
 import type { Sink } from '../src/sink/sink.ts'
 import { withoutPassed } from '../src/source/source.ts'
@@ -113,7 +113,7 @@ async function archived(
     for (const segment of commit.segments) {
       for (const block of segment.blocks) {
         const bytes = await store.read(segment.key, { start: block.offset, end: block.offset + block.bytes })
-        for (const message of messagesOf(await decodeStoredBlock(bytes, segment.codec))) {
+        for (const message of messagesOf(await readStoredBlock(segment, bytes))) {
           const header = text(message.headers[0]?.value ?? null)
           found.push({
             lane: commit.lane,

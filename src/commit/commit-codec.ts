@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import type { Codec, Format, LookupField } from '../encode/block.ts'
+import type { Format, LookupField, StoredCodec } from '../encode/block.ts'
 import { MillpondError } from '../errors.ts'
 import type { Commit, Gap, StoredCommit } from './commit.ts'
 import type { BlockEntry, SegmentEntry, SegmentLookup } from '../encode/segment.ts'
@@ -11,8 +11,11 @@ import { corruptCommit, RecordReader, RecordWriter } from './record-bytes.ts'
 
 const SYNC_BYTES = 16
 const KINDS = ['genesis', 'data'] as const
-const FORMATS: readonly Format[] = ['avro']
-const CODECS: readonly Codec[] = ['zstandard', 'deflate', 'snappy', 'null']
+const CODECS: Readonly<Record<Format, readonly StoredCodec[]>> = {
+  avro: ['zstandard', 'deflate', 'snappy', 'null'],
+  kafka: ['none', 'gzip', 'snappy', 'lz4', 'zstd', 'mixed'],
+}
+const FORMATS: readonly Format[] = ['avro', 'kafka']
 const REASONS: readonly Gap['reason'][] = ['skipped', 'expired']
 
 const HEADER = fileHeader()
@@ -176,13 +179,12 @@ function writeSegment(writer: RecordWriter, segment: SegmentEntry): void {
 }
 
 function readSegment(key: string, reader: RecordReader): SegmentEntry {
+  const object = { key: reader.text(), bytes: reader.long(), crc32c: reader.long(), sha256: reader.text() }
+  const format = known(key, FORMATS, reader.text())
   return {
-    key: reader.text(),
-    bytes: reader.long(),
-    crc32c: reader.long(),
-    sha256: reader.text(),
-    format: known(key, FORMATS, reader.text()),
-    codec: known(key, CODECS, reader.text()),
+    ...object,
+    format,
+    codec: known(key, CODECS[format], reader.text()),
     ...readExtent(reader),
     layout: Object.fromEntries(reader.list(() => [reader.text(), reader.text()])),
     blocks: reader.list((): BlockEntry => ({

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { MessageBatch } from '../batch/batch.ts'
-import { decodeBlock } from '../encode/avro-block.ts'
-import { type AvroFileHeader, checkStoredBlock, parseAvroFileHeader, parseStoredBlock } from '../encode/avro-file.ts'
+import { checkStoredBlock, segmentFormat, type SegmentHeader } from '../encode/segment-format.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import type { ByteRange, Store } from '../store/store.ts'
 import type { BlockEntry, SegmentEntry, SegmentLookup } from '../encode/segment.ts'
@@ -91,7 +90,7 @@ async function readWhole(
   const { store, segment } = check
   const sha256 = createHash('sha256')
   let crc = 0
-  let header: AvroFileHeader | undefined
+  let header: SegmentHeader | undefined
   let ordinal = 0
   for (const range of piecesOf(segment)) {
     const piece = await store.read(segment.key, range, signal)
@@ -140,13 +139,13 @@ function* piecesOf(segment: SegmentEntry): Generator<ByteRange> {
 }
 
 /** The header, which must lie right before the first block, as all blocks lie one after the other. */
-function takeHeader(segment: SegmentEntry, piece: Uint8Array, notes: LaneNotes): AvroFileHeader {
-  const header = parseAvroFileHeader(piece)
+function takeHeader(segment: SegmentEntry, piece: Uint8Array, notes: LaneNotes): SegmentHeader {
+  const header = segmentFormat(segment.format).readHeader(piece)
   let end = header?.bytes
   for (const { offset, bytes } of segment.blocks) end = end === offset ? offset + bytes : undefined
   if (end !== segment.bytes)
     notes.note('SEGMENT_CORRUPT', segment.key, 'its header and blocks do not lie one after the other', segment.firstPosition)
-  if (header !== undefined && header.codec !== segment.codec) {
+  if (header?.codec !== undefined && header.codec !== segment.codec) {
     notes.note(
       'SEGMENT_CORRUPT',
       segment.key,
@@ -154,13 +153,13 @@ function takeHeader(segment: SegmentEntry, piece: Uint8Array, notes: LaneNotes):
       segment.firstPosition,
     )
   }
-  return header ?? { codec: segment.codec, sync: new Uint8Array(), bytes: 0 }
+  return header ?? { codec: segment.codec, sync: undefined, bytes: 0 }
 }
 
 interface BlockRead {
   readonly ordinal: number
   readonly stored: Uint8Array
-  readonly header: AvroFileHeader
+  readonly header: SegmentHeader
 }
 
 async function verifyBlock(
@@ -173,8 +172,7 @@ async function verifyBlock(
   const entry = segment.blocks[ordinal]!
   try {
     checkStoredBlock(stored, entry)
-    const { count, payload } = parseStoredBlock(stored, header.sync)
-    const batch = await decodeBlock({ codec: segment.codec, bytes: payload, count })
+    const batch = await segmentFormat(segment.format).readBlock(stored, segment.codec, header)
     const fault = entryFault(entry, batch)
     if (fault !== undefined) notes.note('BLOCK_CORRUPT', segment.key, `block ${ordinal} ${fault}`, entry.firstPosition)
     for (const { field, position } of lookupFaults(check.lookups, ordinal, batch, check.lookupBytes)) {

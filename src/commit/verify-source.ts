@@ -1,6 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { sliceBatch } from '../batch/batch.ts'
-import { decodeStoredBlock } from '../encode/avro-file.ts'
+import { readStoredBlock } from '../encode/segment-format.ts'
 import { isMillpondError } from '../errors.ts'
 import { isPassed, positionBehind, type Source } from '../source/source.ts'
 import type { Store } from '../store/store.ts'
@@ -170,6 +170,6 @@ async function* commitBatches(store: Store, { segments }: StoredCommit, signal?:
 
 async function* segmentBatches(store: Store, segment: SegmentEntry, signal?: AbortSignal): AsyncGenerator<MessageBatch> {
   for (const { offset, bytes } of segment.blocks) {
-    yield decodeStoredBlock(await store.read(segment.key, { start: offset, end: offset + bytes }, signal), segment.codec)
+    yield readStoredBlock(segment, await store.read(segment.key, { start: offset, end: offset + bytes }, signal))
   }
 }

@@ -6,7 +6,7 @@ import { columnsBytes, readColumns } from '../kernel/columns.ts'
 import { checkResult, HEADERS_FULL } from '../kernel/fault.ts'
 import { SLACK_BYTES, withKernel } from '../kernel/kernel.ts'
 import { withRows } from '../kernel/rows.ts'
-import type { Codec, EncodedBlock, LookupField } from './block.ts'
+import type { AvroBlock, Codec, LookupField } from './block.ts'
 import { compress, type CompressOptions, decompress, MAX_RAW_BYTES } from './codec.ts'
 import { MAX_MESSAGE_BYTES, type RawBlock, RawBlockBuilder } from './raw-block.ts'
 
@@ -31,7 +31,7 @@ const MiB = 1024 * 1024
 const MIN_RECORD_BYTES = 6
 
 /** Encodes and compresses the whole batch, which is not empty, as one block. */
-export async function encodeBlock(batch: MessageBatch, options: EncodeOptions): Promise<EncodedBlock> {
+export async function encodeBlock(batch: MessageBatch, options: EncodeOptions): Promise<AvroBlock> {
   if (batch.count === 0) throw new MillpondError('INTERNAL', 'a block holds one message at the least')
   const builder = new RawBlockBuilder(options.lookups, { blockBytes: Infinity })
   const taken = builder.append(batch, 0)
@@ -44,7 +44,7 @@ export async function encodeBlock(batch: MessageBatch, options: EncodeOptions): 
 }
 
 /** The block of these records; `raw.bytes` must not change before it resolves. */
-export async function compressBlock(raw: RawBlock, options: EncodeOptions & CompressOptions): Promise<EncodedBlock> {
+export async function compressBlock(raw: RawBlock, options: EncodeOptions & CompressOptions): Promise<AvroBlock> {
   return {
     format: 'avro',
     codec: options.codec,

@@ -4,7 +4,6 @@
  */
 import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
-import { crc32c } from '../kernel/checksum.ts'
 import type { ByteRange } from '../store/store.ts'
 import { decodeBlock } from './avro-block.ts'
 import type { Codec } from './block.ts'
@@ -94,24 +93,6 @@ export function parseStoredBlock(bytes: Uint8Array, sync?: Uint8Array): FramedBl
   if (sync !== undefined && !isEqual(bytes.subarray(bytes.byteLength - SYNC_BYTES), sync))
     throw corrupt('a block does not end in its sync marker')
   return block
-}
-
-/** The messages of one block from its bytes as they lie in the segment (`BlockEntry`). @throws MillpondError `BLOCK_CORRUPT`. */
-export async function decodeStoredBlock(bytes: Uint8Array, codec: Codec): Promise<MessageBatch> {
-  const { count, payload } = parseStoredBlock(bytes)
-  return decodeBlock({ codec, bytes: payload, count })
-}
-
-/** Compares a block's bytes with what its commit says of them. @throws MillpondError `BLOCK_CORRUPT`. */
-export function checkStoredBlock(
-  bytes: Uint8Array,
-  entry: { readonly bytes: number; readonly crc32c: number; readonly offset: number },
-): void {
-  if (bytes.byteLength !== entry.bytes) {
-    throw corrupt(`the block at ${entry.offset} has ${bytes.byteLength} of its ${entry.bytes} bytes`, { offset: entry.offset })
-  }
-  if (crc32c(bytes) !== entry.crc32c)
-    throw corrupt(`the block at ${entry.offset} does not match its CRC-32C`, { offset: entry.offset })
 }
 
 /**
@@ -226,7 +207,8 @@ function longBytes(value: number): number[] {
   return bytes
 }
 
-const isCodec = (codec: string): codec is Codec => CODECS.includes(codec)
+/** Whether container files know the codec by this name. */
+export const isCodec = (codec: string): codec is Codec => CODECS.includes(codec)
 
 const isEqual = (a: Uint8Array, b: Uint8Array) => a.byteLength === b.byteLength && Buffer.compare(a, b) === 0
 

@@ -1,13 +1,13 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { compressBlock, type EncodeOptions } from './avro-block.ts'
-import type { EncodedBlock } from './block.ts'
+import type { AvroBlock, EncodedBlock } from './block.ts'
 import { RawBlockBuilder } from './raw-block.ts'
 
 /** Uncompressed bytes of a block unless told otherwise. */
 export const DEFAULT_BLOCK_BYTES = 1024 * 1024
 
-/** Gathers the batches of one lane into blocks. What `add` took is copied: the batch may change or go as soon as it returns. */
-export interface BlockEncoder {
+/** Gathers the batches of one lane into blocks. */
+export interface BlockEncoder<Block extends EncodedBlock = EncodedBlock> {
   /** Messages that no block holds yet. */
   readonly pendingCount: number
   /** Their bytes, encoded. */
@@ -18,9 +18,9 @@ export interface BlockEncoder {
    * @throws MillpondError `POSITION_INVALID` where positions do not rise, also across calls; `MESSAGE_TOO_LARGE`. Messages before
    * that one may have been taken, and blocks of them be lost: an encoder that threw must not be used again.
    */
-  add(batch: MessageBatch): Promise<EncodedBlock>[]
+  add(batch: MessageBatch): Promise<Block>[]
   /** Closes the block that is filling, if any. */
-  flush(): Promise<EncodedBlock> | undefined
+  flush(): Promise<Block> | undefined
 }
 
 /** Buffers kept for the next blocks; more are in use only while compression is behind. */
@@ -43,10 +43,13 @@ export function createBufferPool(bytes: number, maxSpare: number): BufferPool {
   }
 }
 
-/** An encoder for blocks of about `blockBytes` before compression. Encoders that live for a moment share one `pool`. */
+/**
+ * An encoder of Avro blocks of about `blockBytes` before compression. What it took is copied: the batch may change or go at once. Encoders
+ * that live for a moment share one `pool`.
+ */
 export function createBlockEncoder(
   options: EncodeOptions & { readonly blockBytes?: number; readonly pool?: BufferPool },
-): BlockEncoder {
+): BlockEncoder<AvroBlock> {
   const { lookups, blockBytes = DEFAULT_BLOCK_BYTES, pool = createBufferPool(blockBytes, MAX_SPARE_BUFFERS) } = options
   let filling: { readonly builder: RawBlockBuilder; readonly buffer: Uint8Array } | undefined
   let lastPosition = -Infinity
@@ -56,7 +59,7 @@ export function createBlockEncoder(
     const buffer = pool.take()
     return { builder: new RawBlockBuilder(lookups, { blockBytes, buffer, after: lastPosition }), buffer }
   }
-  const close = async ({ builder, buffer }: NonNullable<typeof filling>): Promise<EncodedBlock> => {
+  const close = async ({ builder, buffer }: NonNullable<typeof filling>): Promise<AvroBlock> => {
     const raw = builder.seal()
     try {
       // Under `null` the records themselves are the block, and the buffer is wanted back.
@@ -83,7 +86,7 @@ export function createBlockEncoder(
       return filling?.builder.bytes ?? 0
     },
     add(batch) {
-      const blocks: Promise<EncodedBlock>[] = []
+      const blocks: Promise<AvroBlock>[] = []
       for (let row = 0; row < batch.count;) {
         filling ??= open()
         row = filling.builder.append(batch, row)

@@ -1,8 +1,22 @@
-/** How a segment's blocks are written. Others (`parquet`, `json`, `raw`, `kafka`, `value-avro`) come as formats of their own. */
-export type Format = 'avro'
+import type { RecordBatchInfo, RecordCodec } from './record-set.ts'
 
-/** Compression of a block; the names are those of the Avro specification. */
+/** How a segment's blocks are written. Others (`parquet`, `json`, `raw`, `value-avro`) come as formats of their own. */
+export type Format = 'avro' | 'kafka'
+
+/** Compression that can be asked for; the names are those of the Avro specification. */
 export type Codec = 'zstandard' | 'deflate' | 'snappy' | 'null'
+
+/**
+ * Compression as blocks and segments have it: in the format `kafka` by Kafka's names, for each record batch says its own; `mixed` where
+ * they differ.
+ */
+export type StoredCodec = Codec | RecordCodec | 'mixed'
+
+/** Kafka's record batches of one lane, as a broker or a segment holds them: each lies whole in `bytes`, in the order of offsets. */
+export interface RecordSet {
+  readonly bytes: Uint8Array
+  readonly batches: readonly RecordBatchInfo[]
+}
 
 /** What look-ups may ask for: the key, the id, or the values of one header, named `header:<name>`. */
 export type LookupField = 'key' | 'id' | `header:${string}`
@@ -17,13 +31,7 @@ export interface BlockFilter {
   readonly bits: Uint8Array
 }
 
-/**
- * Messages of one lane, encoded and compressed, as a segment will hold them; without the file's framing, so that a block may come
- * from a log as well as from an encoder and be copied as it is.
- */
-export interface EncodedBlock {
-  readonly format: Format
-  readonly codec: Codec
+interface BlockContent {
   /** The compressed records. */
   readonly bytes: Uint8Array
   /** Length of the records before compression. */
@@ -37,3 +45,18 @@ export interface EncodedBlock {
   /** One filter for each look-up field that was asked for, in that order. */
   readonly filters: readonly BlockFilter[]
 }
+
+/** Avro records, without the file's framing, so that a block may come from a log as well as from an encoder and be copied as it is. */
+export interface AvroBlock extends BlockContent {
+  readonly format: 'avro'
+  readonly codec: Codec
+}
+
+/** Record batches of Kafka's, one behind the other, whose offsets are the positions. */
+export interface RecordBlock extends BlockContent {
+  readonly format: 'kafka'
+  readonly codec: RecordCodec | 'mixed'
+}
+
+/** Messages of one lane, encoded and compressed, as a segment will hold them. */
+export type EncodedBlock = AvroBlock | RecordBlock

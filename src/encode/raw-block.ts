@@ -3,7 +3,8 @@ import { MillpondError } from '../errors.ts'
 import { checkResult } from '../kernel/fault.ts'
 import { type LoadedRows, withRows } from '../kernel/rows.ts'
 import type { BlockFilter, LookupField } from './block.ts'
-import { buildFilter, presenceBits } from './lookup.ts'
+import { Growing } from './growing.ts'
+import { LookupHashes } from './lookup-hashes.ts'
 
 /** The records of one block before compression, with what is known about them. */
 export interface RawBlock {
@@ -20,52 +21,18 @@ export interface RawBlock {
 /** Largest message that a block can hold, in bytes of its encoding. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
 
-const encoder = new TextEncoder()
 const NO_BYTES = new Uint8Array(0)
-
-/** Bytes that grow at their end. */
-class Growing {
-  bytes: Uint8Array
-  used = 0
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes
-  }
-
-  push(more: Uint8Array): void {
-    const needed = this.used + more.byteLength
-    if (needed > this.bytes.byteLength) {
-      const grown = new Uint8Array(this.used === 0 ? needed : Math.max(needed, this.bytes.byteLength * 2))
-      grown.set(this.bytes.subarray(0, this.used))
-      this.bytes = grown
-    }
-    this.bytes.set(more, this.used)
-    this.used = needed
-  }
-
-  get filled(): Uint8Array {
-    return this.bytes.subarray(0, this.used)
-  }
-}
-
-interface FieldHashes {
-  readonly field: LookupField
-  readonly headerName: Uint8Array | undefined
-  readonly hashes: Growing
-}
 
 /** Writes messages as the records of one block. A class: it is the hot path of every archive, and its state changes with each call. */
 export class RawBlockBuilder {
   readonly #blockBytes: number
   readonly #records: Growing
-  readonly #fields: readonly FieldHashes[]
+  readonly #hashes: LookupHashes
   #count = 0
   #firstPosition = NaN
   #lastPosition: number
   #minTimestamp = Infinity
   #maxTimestamp = -Infinity
-
-  readonly #nameBytes: number
 
   /** A block of at most `blockBytes`, or of one message, written into `buffer` where it fits; positions are above `after`. */
   constructor(
@@ -75,12 +42,7 @@ export class RawBlockBuilder {
     this.#blockBytes = Math.min(blockBytes, 0x7fff_ffff)
     this.#records = new Growing(buffer)
     this.#lastPosition = after
-    this.#fields = lookups.map((field) => ({
-      field,
-      headerName: field.startsWith('header:') ? encoder.encode(field.slice('header:'.length)) : undefined,
-      hashes: new Growing(NO_BYTES),
-    }))
-    this.#nameBytes = Math.max(0, ...this.#fields.map(({ headerName }) => headerName?.byteLength ?? 0))
+    this.#hashes = new LookupHashes(lookups)
   }
 
   get count(): number {
@@ -130,13 +92,13 @@ export class RawBlockBuilder {
       lastPosition: this.#lastPosition,
       minTimestamp: this.#minTimestamp,
       maxTimestamp: this.#maxTimestamp,
-      filters: this.#fields.map(({ field, hashes }) => buildFilter(field, hashes.filled)),
+      filters: this.#hashes.filters(),
     }
   }
 
   /** Records, and then hashes, use the same place one after the other. */
-  #scratchBytes({ encodedBytes, columns }: LoadedRows): number {
-    return Math.max(encodedBytes, 8 * (columns.count + columns.headers + 1) + this.#nameBytes)
+  #scratchBytes(rows: LoadedRows): number {
+    return Math.max(rows.encodedBytes, this.#hashes.scratchBytes(rows))
   }
 
   #write(rows: LoadedRows): number {
@@ -163,25 +125,7 @@ export class RawBlockBuilder {
     this.#records.push(kernel.bytes.subarray(free, free + length))
     this.#minTimestamp = Math.min(this.#minTimestamp, kernel.f64[result / 8 + 1]!)
     this.#maxTimestamp = Math.max(this.#maxTimestamp, kernel.f64[result / 8 + 2]!)
-    for (const field of this.#fields) collectHashes(rows, field, taken)
+    this.#hashes.collect(rows, taken)
     return taken
   }
-}
-
-function collectHashes(
-  { kernel, columns, bytesAt, free }: LoadedRows,
-  { field, headerName, hashes }: FieldHashes,
-  taken: number,
-): void {
-  const { start, count, headers } = columns
-  let found: number
-  if (headerName === undefined) {
-    found = kernel.exports.hashSpans(start, count, 0, taken, field === 'key' ? 0 : 4, bytesAt, free)
-  } else {
-    // The name lies behind what the hashes can take.
-    const name = free + 8 * (headers + 1)
-    kernel.bytes.set(headerName, name)
-    found = kernel.exports.hashHeaders(start, count, headers, 0, taken, name, headerName.byteLength, presenceBits, bytesAt, free)
-  }
-  if (found > 0) hashes.push(kernel.bytes.subarray(free, free + 8 * found))
 }

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import type { BlockEntry, SegmentEntry, SegmentLookup } from './segment.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
-import { avroFileHeader, blockFrame, SYNC_BYTES } from './avro-file.ts'
-import type { BlockFilter, Codec, EncodedBlock, Format } from './block.ts'
+import { SYNC_BYTES } from './avro-file.ts'
+import type { BlockFilter, EncodedBlock, Format, StoredCodec } from './block.ts'
 import { assembleLookup } from './lookup.ts'
+import { segmentFormat } from './segment-format.ts'
 
 /** A segment as its commit will describe it, and the look-up bytes that its `lookups` point into, counted from their beginning. */
 export interface FinishedSegment {
@@ -14,7 +15,7 @@ export interface FinishedSegment {
 
 /** Frames blocks of one lane as a segment and keeps account of them. It writes nothing: the chunks go to the store as they come. */
 export interface SegmentBuilder {
-  /** Written first. */
+  /** Written first; it may be empty. */
   readonly header: Uint8Array
   /** Length of header and blocks so far. */
   readonly bytes: number
@@ -34,17 +35,20 @@ export interface SegmentBuilder {
   finish(key: string, layout: Readonly<Record<string, string>>): FinishedSegment
 }
 
-/** A segment whose sync marker is `sync`, 16 random bytes. */
+/** A segment of blocks in `codec`, where its format allows for no other; `sync` is 16 random bytes. */
 export function createSegmentBuilder(options: {
   readonly format: Format
-  readonly codec: Codec
+  readonly codec: StoredCodec
   readonly sync: Uint8Array
 }): SegmentBuilder {
-  const { format, codec } = options
+  const { format } = options
+  const rules = segmentFormat(format)
+  let { codec } = options
   const sync = Uint8Array.from(options.sync)
   if (sync.byteLength !== SYNC_BYTES)
     throw new MillpondError('INTERNAL', `a sync marker has ${SYNC_BYTES} bytes, not ${sync.byteLength}`)
-  const header = avroFileHeader(codec, sync)
+  const framing = rules.openFraming(codec, sync)
+  const { header } = framing
   const sha256 = createHash('sha256').update(header)
   const blocks: BlockEntry[] = []
   const filters: (readonly BlockFilter[])[] = []
@@ -61,7 +65,9 @@ export function createSegmentBuilder(options: {
   const check = (block: EncodedBlock) => {
     const fields = (of: readonly BlockFilter[]) => of.map(({ field }) => field).join('\n')
     const isAlike =
-      block.format === format && block.codec === codec && fields(block.filters) === fields(filters[0] ?? block.filters)
+      block.format === format &&
+      (rules.mixesCodecs || block.codec === codec) &&
+      fields(block.filters) === fields(filters[0] ?? block.filters)
     if (!isAlike)
       throw new MillpondError(
         'INTERNAL',
@@ -113,7 +119,8 @@ export function createSegmentBuilder(options: {
     },
     append(block) {
       check(block)
-      const chunks = [blockFrame(block.count, block.bytes.byteLength), block.bytes, sync]
+      if (block.codec !== codec) codec = 'mixed'
+      const chunks = framing.frame(block)
       account(block, chunks)
       return chunks
     },

@@ -1,4 +1,4 @@
-import type { Codec, Format, LookupField } from './block.ts'
+import type { Format, LookupField, StoredCodec } from './block.ts'
 
 /** One data block of a segment: where it lies and what it holds. */
 export interface BlockEntry {
@@ -38,7 +38,7 @@ export interface SegmentEntry {
   /** Lower-case hex. */
   readonly sha256: string
   readonly format: Format
-  readonly codec: Codec
+  readonly codec: StoredCodec
   readonly count: number
   readonly firstPosition: number
   readonly lastPosition: number

@@ -1,6 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { BlockEntry } from '../encode/segment.ts'
-import { checkStoredBlock, decodeStoredBlock } from '../encode/avro-file.ts'
+import { checkStoredBlock, readStoredBlock } from '../encode/segment-format.ts'
 import { isMillpondError, MillpondError, wrapError } from '../errors.ts'
 import { sameLane } from '../index/lane-order.ts'
 import type { IndexedSegment } from '../index/segment-index.ts'
@@ -136,7 +136,7 @@ async function decode({ counters, signal }: ReadContext, stored: StoredBlock): P
 async function decodeChecked(task: BlockTask, bytes: Uint8Array): Promise<MessageBatch> {
   try {
     checkStoredBlock(bytes, task.block)
-    return await decodeStoredBlock(bytes, task.segment.codec)
+    return await readStoredBlock(task.segment, bytes)
   } catch (error) {
     if (isMillpondError(error, 'BLOCK_CORRUPT')) throw damaged('BLOCK_CORRUPT', task, error.message, error)
     throw wrapError(error, 'INTERNAL', describe(task))

@@ -1,8 +1,9 @@
 import { type MessageBatch, heldBytes, selectRows } from '../batch/batch.ts'
 import type { MemoryBudget } from '../batch/memory-budget.ts'
-import { type EncodeOptions, findUnencodable } from '../encode/avro-block.ts'
+import type { EncodeOptions } from '../encode/avro-block.ts'
 import type { EncodedBlock, Format } from '../encode/block.ts'
-import { createBlockEncoder } from '../encode/block-encoder.ts'
+import { createRecordSetGatherer } from '../encode/record-block-encoder.ts'
+import { segmentFormat } from '../encode/segment-format.ts'
 import type { Lane } from './lane.ts'
 import { type BlockRequest, isPassed, positionBehind, type Source } from './source.ts'
 
@@ -67,10 +68,11 @@ export function openBlockFeed(
   options: FeedOptions,
   signal: AbortSignal,
 ): BlockFeed {
-  const { budget, nowMs } = options
+  const { budget, nowMs, format } = options
   const stop = new AbortController()
   const reading = AbortSignal.any([signal, stop.signal])
-  const encoder = createBlockEncoder(options)
+  const encoder = segmentFormat(format).createEncoder(options)
+  const gatherer = createRecordSetGatherer(options, position)
   const queue: Queued[] = []
   let readPosition = position
   let pendingSinceMs: number | undefined
@@ -82,6 +84,7 @@ export function openBlockFeed(
   let finished = false
   let failure: unknown
 
+  const pendingCount = () => encoder.pendingCount + gatherer.pendingCount
   const notify = () => wake.resolve()
   const push = (item: Queued) => {
     queue.push(item)
@@ -98,7 +101,7 @@ export function openBlockFeed(
     queue[queue.length - 1] = { block: last.block, heldBytes: pendingHeldBytes }
     queuedBytes += pendingHeldBytes
     pendingHeldBytes = 0
-    pendingSinceMs = encoder.pendingCount > 0 ? nowMs() : undefined
+    pendingSinceMs = pendingCount() > 0 ? nowMs() : undefined
   }
   const pass = (passedTo: number) => {
     lastReadMs = nowMs()
@@ -109,8 +112,10 @@ export function openBlockFeed(
     push({ passedTo: readPosition })
   }
   const flush = () => {
-    const block = encoder.flush()
-    if (block) pushBlocks([block])
+    const encoded = encoder.flush()
+    if (encoded) pushBlocks([encoded])
+    const gathered = gatherer.flush()
+    if (gathered) pushBlocks([Promise.resolve(gathered)])
   }
 
   const encode = (batch: MessageBatch) => {
@@ -120,7 +125,7 @@ export function openBlockFeed(
   }
   /** Splits off what cannot be encoded. It is given before the blocks around it, so that no commit covers it unrecorded. */
   const take = (batch: MessageBatch) => {
-    const faults = findUnencodable(batch)
+    const faults = segmentFormat(format).findUnencodable(batch)
     if (faults.length === 0) return encode(batch)
     const bad = new Set(faults.map(({ row }) => row))
     push({
@@ -171,10 +176,28 @@ export function openBlockFeed(
       await room()
     }
   }
+  const readRecordSets = async () => {
+    for await (const set of source.readRecordSets!(lane, position, reading)) {
+      if (isPassed(set)) {
+        pass(set.passedTo)
+        continue
+      }
+      const bytes = set.batches.reduce((sum, batch) => sum + batch.bytes, 0)
+      await budget.acquire(bytes, reading)
+      pendingHeldBytes += bytes
+      for await (const block of gatherer.add(set)) pushBlocks([Promise.resolve(block)])
+      if (gatherer.pendingCount > 0) pendingSinceMs ??= nowMs()
+      lastReadMs = nowMs()
+      readPosition = gatherer.nextPosition
+      notify()
+      await room()
+    }
+  }
   const produce = async () => {
     try {
-      const { format, codec, lookups } = options
-      if (source.readBlocks && source.blockFormat === format) await readBlocks({ format, codec, lookups })
+      const { codec, lookups } = options
+      if (source.readBlocks && format === 'avro') await readBlocks({ codec, lookups })
+      else if (source.readRecordSets && format === 'kafka') await readRecordSets()
       else await readBatches()
     } catch (error) {
       if (!reading.aborted) failure = error
@@ -197,7 +220,7 @@ export function openBlockFeed(
       return lastReadMs
     },
     get drained() {
-      return queue.length === 0 && encoder.pendingCount === 0
+      return queue.length === 0 && pendingCount() === 0
     },
     async next(deadlineMs) {
       if (queue.length === 0 && !finished) {

@@ -1,5 +1,5 @@
 import type { MessageBatch } from '../batch/batch.ts'
-import type { Codec, EncodedBlock, Format, LookupField } from '../encode/block.ts'
+import type { AvroBlock, Codec, LookupField, RecordSet } from '../encode/block.ts'
 import type { Lane, LaneId } from './lane.ts'
 
 /**
@@ -12,7 +12,6 @@ export interface Passed {
 
 /** What a source must give where it can hand over blocks that are already encoded. */
 export interface BlockRequest {
-  readonly format: Format
   readonly codec: Codec
   readonly lookups: readonly LookupField[]
 }
@@ -27,23 +26,29 @@ export interface Source extends AsyncDisposable {
    * @throws MillpondError `POSITION_GONE` where the broker no longer has `position`; its details name the `oldest` it has.
    */
   read(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<MessageBatch | Passed>
-  /** The format in which the source holds messages itself; such a source has `readBlocks` too. */
-  readonly blockFormat?: Format
-  /** As `read`, but in blocks that a segment can take as they are; asked only where the archive's format is `blockFormat`. */
-  readBlocks?(lane: Lane, position: number, request: BlockRequest, signal: AbortSignal): AsyncIterable<EncodedBlock | Passed>
+  /** As `read`, but as blocks that a segment can take as they are: asked for where the archive's format is `avro`. */
+  readBlocks?(lane: Lane, position: number, request: BlockRequest, signal: AbortSignal): AsyncIterable<AvroBlock | Passed>
+  /**
+   * As `read`, but as the broker's own record batches, to be archived byte for byte: asked for where the archive's format is `kafka`.
+   * Batches without messages for the reader (control records, what was aborted) are left out of `batches`. The first may begin before
+   * `position`: the reader leaves those records out. The reader holds `bytes` as long as it likes; nobody changes them.
+   */
+  readRecordSets?(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<RecordSet | Passed>
   /** The oldest position the broker still has of the lane and the one it will give next; undefined where a broker cannot say. */
   range(lane: LaneId): Promise<{ readonly oldest: number; readonly next: number } | undefined>
   /** Tells the broker that everything of the lane below `nextPosition` is in the archive. */
   acknowledge(lane: Lane, nextPosition: number): Promise<void>
 }
 
-export const isPassed = (item: MessageBatch | EncodedBlock | Passed): item is Passed => 'passedTo' in item
+export const isPassed = (item: MessageBatch | AvroBlock | RecordSet | Passed): item is Passed => 'passedTo' in item
 
 /** The first position that was not given or passed yet, `item` being what the source gave last. */
 export const positionBehind = (item: MessageBatch | Passed): number =>
   isPassed(item) ? item.passedTo : item.positions[item.count - 1]! + 1
 
 /** The messages alone, for who does not ask what became of other positions. */
-export async function* withoutPassed<T extends MessageBatch | EncodedBlock>(items: AsyncIterable<T | Passed>): AsyncGenerator<T> {
+export async function* withoutPassed<T extends MessageBatch | AvroBlock | RecordSet>(
+  items: AsyncIterable<T | Passed>,
+): AsyncGenerator<T> {
   for await (const item of items) if (!isPassed(item)) yield item
 }

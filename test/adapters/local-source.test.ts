@@ -33,7 +33,7 @@ describe('local source', () => {
     const { lanes, done } = collectLanes(source, stop.signal)
     await until(() => lanes.length === 1, 'the lane')
     const blocks: EncodedBlock[] = []
-    const request = { format: 'avro', codec: 'zstandard', lookups: ['key'] } as const
+    const request = { codec: 'zstandard', lookups: ['key'] } as const
     for await (const block of withoutPassed(source.readBlocks!(lanes[0]!, 0, request, stop.signal))) {
       blocks.push(block)
       if (block.lastPosition === 20_049) stop.abort()
@@ -53,7 +53,7 @@ describe('local source', () => {
     const { lanes, done } = collectLanes(source, stop.signal)
     await until(() => lanes.length === 1, 'the lane')
     const counts: number[] = []
-    const request = { format: 'avro', codec: 'zstandard', lookups: [] } as const
+    const request = { codec: 'zstandard', lookups: [] } as const
     const startMs = performance.now()
     const reading = (async () => {
       for await (const block of withoutPassed(source.readBlocks!(lanes[0]!, 0, request, stop.signal))) {

@@ -101,8 +101,7 @@ export async function readBlocksToEnd(
   const stop = new AbortController()
   const messages: Message[] = []
   if (range === undefined || position >= range.next) return messages
-  const format = source.blockFormat!
-  for await (const block of source.readBlocks!(lane, position, { format, ...request }, stop.signal)) {
+  for await (const block of source.readBlocks!(lane, position, request, stop.signal)) {
     if (isPassed(block)) {
       if (block.passedTo >= range.next) stop.abort()
       continue

@@ -5,13 +5,12 @@ import { encodeBlock } from '../../src/encode/avro-block.ts'
 import {
   avroFileHeader,
   blockFrame,
-  checkStoredBlock,
-  decodeStoredBlock,
   messageSchema,
   parseAvroFileHeader,
   parseStoredBlock,
   readAvroFile,
 } from '../../src/encode/avro-file.ts'
+import { checkStoredBlock, readStoredBlock } from '../../src/encode/segment-format.ts'
 import type { Codec } from '../../src/encode/block.ts'
 import { isMillpondError } from '../../src/errors.ts'
 import { createSegmentBuilder } from '../../src/encode/segment-builder.ts'
@@ -142,7 +141,7 @@ describe('a stored block', () => {
     for (const codec of ['zstandard', 'deflate', 'snappy', 'null'] as const) {
       const { file, entry } = await segmentOf(codec, ['first', 'second'])
       const { offset, bytes } = entry.blocks[1]!
-      const [message] = plainMessages(await decodeStoredBlock(file.subarray(offset, offset + bytes), codec))
+      const [message] = plainMessages(await readStoredBlock({ format: 'avro', codec }, file.subarray(offset, offset + bytes)))
       expect(message).toEqual(plainMessage({ position: 1, timestamp: -1, value: 'second' }))
     }
   })

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { sliceBatch } from '../../src/batch/batch.ts'
 import { batchOf } from '../../src/batch/builder.ts'
 import { decodeBlock, type EncodeOptions } from '../../src/encode/avro-block.ts'
-import type { EncodedBlock } from '../../src/encode/block.ts'
+import type { AvroBlock } from '../../src/encode/block.ts'
 import { createBlockEncoder, DEFAULT_BLOCK_BYTES } from '../../src/encode/block-encoder.ts'
 import { lookupHash } from '../../src/encode/lookup.ts'
 import { messagesArbitrary, plainMessage, plainMessages } from '../batch/message-arbitrary.ts'
@@ -12,7 +12,7 @@ import { filterHolds } from './filter-holds.ts'
 const options: EncodeOptions = { codec: 'null', lookups: ['key'] }
 const order = (position: number, value: string) => ({ position, timestamp: position, key: `key-${position}`, value })
 
-async function messagesOfBlocks(blocks: readonly EncodedBlock[]) {
+async function messagesOfBlocks(blocks: readonly AvroBlock[]) {
   const batches = await Promise.all(blocks.map((block) => decodeBlock(block)))
   return batches.flatMap((batch) => plainMessages(batch))
 }
@@ -46,7 +46,7 @@ describe('createBlockEncoder', () => {
     expect(encoder).toMatchObject({ pendingCount: 0, pendingBytes: 0 })
     expect(encoder.flush()).toBeUndefined()
     const value = 'x'.repeat(10_000)
-    const blocks: Promise<EncodedBlock>[] = []
+    const blocks: Promise<AvroBlock>[] = []
     for (let position = 0; position < 300; position++) blocks.push(...encoder.add(batchOf([order(position, value)])))
     expect(blocks).toHaveLength(2)
     expect(encoder.pendingCount).toBe(300 - (await Promise.all(blocks)).reduce((sum, { count }) => sum + count, 0))
@@ -80,7 +80,7 @@ describe('createBlockEncoder', () => {
   })
   it('reuses its buffers without touching blocks that were given out', async () => {
     const encoder = createBlockEncoder({ ...options, blockBytes: 2000 })
-    const kept: EncodedBlock[] = []
+    const kept: AvroBlock[] = []
     for (let i = 0; i < 200; i++) {
       for (const block of encoder.add(batchOf([order(i, `value ${i} `.repeat(20))]))) kept.push(await block)
     }

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { batchOf } from '../../src/batch/builder.ts'
-import { decodeStoredBlock } from '../../src/encode/avro-file.ts'
 import { encodeBlock } from '../../src/encode/avro-block.ts'
 import type { Codec, LookupField } from '../../src/encode/block.ts'
 import { lookupHash, probeSlice, sliceOf } from '../../src/encode/lookup.ts'
 import { createSegmentBuilder } from '../../src/encode/segment-builder.ts'
+import { readStoredBlock } from '../../src/encode/segment-format.ts'
 import { crc32cTwin } from '../kernel/twins.ts'
 
 const sync = new Uint8Array(16).fill(0x5c)
@@ -71,7 +71,7 @@ describe('createSegmentBuilder', () => {
         maxTimestamp: 1000 - positions[0]!,
         crc32c: crc32cTwin(bytes),
       })
-      expect([...(await decodeStoredBlock(bytes, entry.codec)).positions]).toEqual(positions)
+      expect([...(await readStoredBlock(entry, bytes)).positions]).toEqual(positions)
     }
     expect(end).toBe(file.byteLength)
   })

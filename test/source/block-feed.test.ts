@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createMemoryBudget } from '../../src/batch/memory-budget.ts'
 import { type MessageInput, batchOf } from '../../src/batch/builder.ts'
-import type { EncodedBlock } from '../../src/encode/block.ts'
+import type { AvroBlock } from '../../src/encode/block.ts'
 import { openBlockFeed } from '../../src/source/block-feed.ts'
 import type { Lane } from '../../src/source/lane.ts'
 import type { Source } from '../../src/source/source.ts'
@@ -20,7 +20,7 @@ function sourceOf(kind: 'blocks' | 'batches') {
       read.ended = true
     }
   }
-  const block = (position: number): EncodedBlock => ({
+  const block = (position: number): AvroBlock => ({
     format: 'avro',
     codec: 'null',
     bytes: new Uint8Array(MiB),
@@ -36,7 +36,7 @@ function sourceOf(kind: 'blocks' | 'batches') {
   const source: Source = {
     async *lanes() {},
     read: () => pieces((position) => batchOf([message(position)])),
-    ...(kind === 'blocks' && { blockFormat: 'avro', readBlocks: () => pieces(block) }),
+    ...(kind === 'blocks' && { readBlocks: () => pieces(block) }),
     async range() {
       return { oldest: 0, next: COUNT }
     },

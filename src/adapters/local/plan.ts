@@ -1,6 +1,6 @@
 import { type MessageBatch, payloadBytes, selectRows, sliceBatch } from '../../batch/batch.ts'
 import { findUnencodable } from '../../encode/avro-block.ts'
-import type { Codec, EncodedBlock, LookupField } from '../../encode/block.ts'
+import type { AvroBlock, Codec, LookupField } from '../../encode/block.ts'
 import { createBlockEncoder, createBufferPool, DEFAULT_BLOCK_BYTES } from '../../encode/block-encoder.ts'
 import { MillpondError } from '../../errors.ts'
 import { partitionKeys } from '../../kernel/partition.ts'
@@ -131,7 +131,7 @@ export async function encodeRows(partitionKey: number, { batches }: PartitionPla
     pool,
   })
   const rows: BlockRow[] = []
-  const take = async (blocks: readonly Promise<EncodedBlock>[]) => {
+  const take = async (blocks: readonly Promise<AvroBlock>[]) => {
     for (const block of await Promise.all(blocks)) rows.push(rowOf(partitionKey, block))
   }
   for (const batch of batches) {

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import type { BlockFilter, Codec, EncodedBlock, LookupField } from '../../encode/block.ts'
+import type { AvroBlock, BlockFilter, Codec, LookupField } from '../../encode/block.ts'
 import { MillpondError } from '../../errors.ts'
 
 /** An encoded block as a row of the log holds it. */
@@ -39,7 +39,7 @@ export function rowChecksum(row: BlockRow): number {
 }
 
 /** The row that holds the block. Positions within it must be dense. */
-export function rowOf(partitionKey: number, block: EncodedBlock): BlockRow {
+export function rowOf(partitionKey: number, block: AvroBlock): BlockRow {
   const { firstPosition, count, codec, rawBytes, minTimestamp, maxTimestamp, bytes } = block
   return {
     partitionKey,
@@ -55,7 +55,7 @@ export function rowOf(partitionKey: number, block: EncodedBlock): BlockRow {
 }
 
 /** The block that a row holds. */
-export function blockOf(row: BlockRow): EncodedBlock {
+export function blockOf(row: BlockRow): AvroBlock {
   return {
     format: 'avro',
     codec: row.codec,

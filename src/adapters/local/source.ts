@@ -53,7 +53,6 @@ export function openLocalSource(log: LocalLog, options: LocalSourceOptions): Sou
       const batches = tailBatches({ log, lane, partitionKey, position, signal: AbortSignal.any([signal, lane.revoked]) })
       yield* watched(batches, membership.held(lane), ({ positions, count }) => positions[count - 1]! + 1)
     },
-    blockFormat: 'avro',
     async *readBlocks(lane, position, request, signal) {
       const partitionKey = membership.held(lane)?.partitionKey ?? partitionOf(lane)
       if (partitionKey === undefined) return

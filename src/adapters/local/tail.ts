@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type MessageBatch, sliceBatch } from '../../batch/batch.ts'
 import { decodeBlock } from '../../encode/avro-block.ts'
-import type { EncodedBlock } from '../../encode/block.ts'
+import type { AvroBlock } from '../../encode/block.ts'
 import { createBlockEncoder, createBufferPool, DEFAULT_BLOCK_BYTES } from '../../encode/block-encoder.ts'
 import { MillpondError } from '../../errors.ts'
 import { type LaneId, laneName } from '../../source/lane.ts'
@@ -96,7 +96,7 @@ export async function* tailBatches(tail: Tail): AsyncGenerator<MessageBatch> {
 }
 
 /** Which rows go to the archive as they are. */
-function isWhole(row: BlockRow, block: EncodedBlock, request: BlockRequest): boolean {
+function isWhole(row: BlockRow, block: AvroBlock, request: BlockRequest): boolean {
   return (
     row.codec === request.codec &&
     row.rawBytes >= WHOLE_BLOCK_BYTES &&
@@ -137,12 +137,12 @@ const joinRows = (rows: readonly BlockRow[]): BlockRow => ({
  * gathered into blocks. What there is, is handed over without waiting for more; but a lane to which messages come one by one
  * gives at most one small block in `smallBlockMs`, for each one burdens the archive's index.
  */
-export async function* tailBlocks(tail: Tail, request: BlockRequest, smallBlockMs: number): AsyncGenerator<EncodedBlock> {
+export async function* tailBlocks(tail: Tail, request: BlockRequest, smallBlockMs: number): AsyncGenerator<AvroBlock> {
   const { signal, position } = tail
   const encoder = createBlockEncoder({ codec: request.codec, lookups: request.lookups, pool })
-  const ready: Promise<EncodedBlock>[] = []
+  const ready: Promise<AvroBlock>[] = []
   let lastSmallMs = -Infinity
-  const push = (block: Promise<EncodedBlock> | undefined) => {
+  const push = (block: Promise<AvroBlock> | undefined) => {
     if (block === undefined) return
     // Looked at when its turn comes; until then a failure must not count as unhandled.
     block.catch(() => undefined)

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { MessageBatch } from '../../batch/batch.ts'
 import type { SegmentEntry } from '../../encode/segment.ts'
-import { decodeStoredBlock } from '../../encode/avro-file.ts'
 import type { EncodedBlock } from '../../encode/block.ts'
+import { readStoredBlock } from '../../encode/segment-format.ts'
 import { createBlockEncoder } from '../../encode/block-encoder.ts'
 import { createSegmentBuilder } from '../../encode/segment-builder.ts'
 import type { Store } from '../../store/store.ts'
@@ -75,9 +75,9 @@ export async function decodeSegments(store: Store, entries: readonly SegmentEntr
   const take = async () => {
     messages += (await waiting.shift()!).count
   }
-  for (const { key, codec, blocks } of entries) {
-    for (const { offset, bytes } of blocks) {
-      waiting.push(store.read(key, { start: offset, end: offset + bytes }).then((stored) => decodeStoredBlock(stored, codec)))
+  for (const entry of entries) {
+    for (const { offset, bytes } of entry.blocks) {
+      waiting.push(store.read(entry.key, { start: offset, end: offset + bytes }).then((stored) => readStoredBlock(entry, stored)))
       if (waiting.length > AT_ONCE) await take()
     }
   }

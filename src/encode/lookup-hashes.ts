@@ -1,0 +1,61 @@
+import type { LoadedRows } from '../kernel/rows.ts'
+import type { BlockFilter, LookupField } from './block.ts'
+import { Growing } from './growing.ts'
+import { buildFilter, presenceBits } from './lookup.ts'
+
+const encoder = new TextEncoder()
+const NO_BYTES = new Uint8Array(0)
+
+interface FieldHashes {
+  readonly field: LookupField
+  readonly headerName: Uint8Array | undefined
+  readonly hashes: Growing
+}
+
+/** Gathers the hashes of the look-up fields of one block's messages. A class: it is on the hot path of every archive. */
+export class LookupHashes {
+  readonly #fields: readonly FieldHashes[]
+  readonly #nameBytes: number
+
+  constructor(lookups: readonly LookupField[]) {
+    this.#fields = lookups.map((field) => ({
+      field,
+      headerName: field.startsWith('header:') ? encoder.encode(field.slice('header:'.length)) : undefined,
+      hashes: new Growing(NO_BYTES),
+    }))
+    this.#nameBytes = Math.max(0, ...this.#fields.map(({ headerName }) => headerName?.byteLength ?? 0))
+  }
+
+  /** Room that `collect` takes behind the rows in the kernel. */
+  scratchBytes({ columns }: LoadedRows): number {
+    return 8 * (columns.count + columns.headers + 1) + this.#nameBytes
+  }
+
+  /** Takes the first `count` of the rows. */
+  collect(rows: LoadedRows, count: number): void {
+    for (const field of this.#fields) collectField(rows, field, count)
+  }
+
+  /** One filter for each field, over all that was taken. */
+  filters(): BlockFilter[] {
+    return this.#fields.map(({ field, hashes }) => buildFilter(field, hashes.filled))
+  }
+}
+
+function collectField(
+  { kernel, columns, bytesAt, free }: LoadedRows,
+  { field, headerName, hashes }: FieldHashes,
+  taken: number,
+): void {
+  const { start, count, headers } = columns
+  let found: number
+  if (headerName === undefined) {
+    found = kernel.exports.hashSpans(start, count, 0, taken, field === 'key' ? 0 : 4, bytesAt, free)
+  } else {
+    // The name lies behind what the hashes can take.
+    const name = free + 8 * (headers + 1)
+    kernel.bytes.set(headerName, name)
+    found = kernel.exports.hashHeaders(start, count, headers, 0, taken, name, headerName.byteLength, presenceBits, bytesAt, free)
+  }
+  if (found > 0) hashes.push(kernel.bytes.subarray(free, free + 8 * found))
+}

@@ -1,0 +1,180 @@
+import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
+import { MillpondError } from '../errors.ts'
+import type { EncodeOptions } from './avro-block.ts'
+import type { RecordBlock, RecordSet } from './block.ts'
+import type { BlockEncoder } from './block-encoder.ts'
+import { BlockAccount, encodeRecordBlock, messageBytes } from './record-block.ts'
+import { type RecordBatchInfo, readRecordBatches, writeRecordBatch } from './record-set.ts'
+
+/** An encoder that writes messages as record batches, in blocks of about `blockBytes` before compression. It keeps the batches it takes. */
+export function createRecordBlockEncoder(options: EncodeOptions & { readonly blockBytes: number }): BlockEncoder<RecordBlock> {
+  const { blockBytes } = options
+  let pending: MessageBatch[] = []
+  let pendingCount = 0
+  let pendingBytes = 0
+  let lastPosition = -Infinity
+
+  const flush = () => {
+    if (pendingCount === 0) return undefined
+    const block = encodeRecordBlock(pending, options)
+    pending = []
+    pendingCount = 0
+    pendingBytes = 0
+    return block
+  }
+  return {
+    get pendingCount() {
+      return pendingCount
+    },
+    get pendingBytes() {
+      return pendingBytes
+    },
+    add(batch) {
+      const blocks: Promise<RecordBlock>[] = []
+      let from = 0
+      const take = (to: number) => {
+        if (to === from) return
+        pending.push(from === 0 && to === batch.count ? batch : sliceBatch(batch, from, to))
+        pendingCount += to - from
+        from = to
+      }
+      const close = (to: number) => {
+        take(to)
+        const block = flush()
+        if (block !== undefined) blocks.push(block)
+      }
+      for (let row = 0; row < batch.count; row++) {
+        const position = batch.positions[row]!
+        if (position <= lastPosition) {
+          throw new MillpondError('POSITION_INVALID', `position ${position} does not follow ${lastPosition}`)
+        }
+        lastPosition = position
+        const bytes = messageBytes(batch, row)
+        if (pendingBytes + bytes > blockBytes) close(row)
+        pendingBytes += bytes
+      }
+      take(batch.count)
+      if (pendingBytes >= blockBytes) close(batch.count)
+      return blocks
+    },
+    flush,
+  }
+}
+
+/** Gathers record batches of one lane, byte for byte, into blocks. */
+export interface RecordSetGatherer {
+  /** Messages that no block holds yet. */
+  readonly pendingCount: number
+  /** The position behind the last message that was taken. */
+  readonly nextPosition: number
+  /**
+   * Takes the batches of the set; gives the blocks that became full, in order. What it still holds afterwards is copied.
+   * @throws MillpondError `POSITION_INVALID` where a batch begins before the end of the one before it; `RECORD_SET_CORRUPT`.
+   */
+  add(set: RecordSet): AsyncGenerator<RecordBlock>
+  /** Closes the block that is filling, if any. */
+  flush(): RecordBlock | undefined
+}
+
+/** Some batches of a set that are read at once. */
+interface Portion {
+  readonly set: Uint8Array
+  readonly batches: readonly RecordBatchInfo[]
+}
+
+/** What a record batch is likely to take decompressed, while none of the lane was read. */
+const FIRST_RATIO = 4
+/** Batches are whole: a block may pass its size by this much before a large one gets a block of its own. */
+const MOST_FILLED = 1.5
+
+/**
+ * A gatherer for blocks of about `blockBytes` before compression. Records of the first batch that lie before `position` are left out,
+ * as a broker gives the whole batch that holds a position: that one batch is written anew.
+ */
+export function createRecordSetGatherer(
+  { lookups, blockBytes }: Pick<EncodeOptions, 'lookups'> & { readonly blockBytes: number },
+  position: number,
+): RecordSetGatherer {
+  let account = new BlockAccount(lookups, position - 1)
+  let chunks: Uint8Array[] = []
+  /** Of the chunks, how many are no part of a set. */
+  let owned = 0
+  let rawBytes = 0
+  let codec: RecordBlock['codec'] | undefined
+  let ratio = FIRST_RATIO
+  let isFirst = true
+
+  const expectedBytes = (info: RecordBatchInfo) => info.bytes * (info.codec === 'none' ? 1 : ratio)
+  const flush = (): RecordBlock | undefined => {
+    if (account.count === 0) return undefined
+    const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    const block = account.seal(bytes, codec!, rawBytes)
+    account = new BlockAccount(lookups, block.lastPosition)
+    chunks = []
+    owned = 0
+    rawBytes = 0
+    codec = undefined
+    return block
+  }
+  const take = async ({ set, batches }: Portion) => {
+    const batch = await readRecordBatches(set, batches, isFirst ? position : 0)
+    if (batch.count === 0) return
+    const stored = isFirst && batch.count < batches[0]!.count ? await trimmed(batch, batches[0]!) : spansOf(set, batches)
+    isFirst = false
+    account.add(batch)
+    chunks.push(...stored)
+    const storedBytes = batches.reduce((sum, info) => sum + info.bytes, 0)
+    const isPlain = batches.every((info) => info.codec === 'none')
+    if (!isPlain) ratio = batch.bytes.byteLength / storedBytes
+    rawBytes += isPlain ? storedBytes : batch.bytes.byteLength
+    for (const info of batches) codec = codec === undefined || codec === info.codec ? info.codec : 'mixed'
+  }
+  return {
+    get pendingCount() {
+      return account.count
+    },
+    get nextPosition() {
+      return account.lastPosition + 1
+    },
+    async *add({ bytes: set, batches }) {
+      for (let from = 0; from < batches.length;) {
+        let expected = rawBytes + expectedBytes(batches[from]!)
+        if (account.count > 0 && expected > blockBytes * MOST_FILLED) yield flush()!
+        else {
+          let to = from + 1
+          // A batch that is to be trimmed is read alone.
+          if (!isFirst) while (to < batches.length && expected < blockBytes) expected += expectedBytes(batches[to++]!)
+          await take({ set, batches: batches.slice(from, to) })
+          from = to
+          if (rawBytes >= blockBytes) yield flush()!
+        }
+      }
+      // What is left may wait for long, and the set it came in may be much larger.
+      for (; owned < chunks.length; owned++) chunks[owned] = new Uint8Array(chunks[owned]!)
+    },
+    flush,
+  }
+}
+
+/** The batches as they lie in the set, neighbours in one piece. */
+function spansOf(set: Uint8Array, batches: readonly RecordBatchInfo[]): Uint8Array[] {
+  const spans: Uint8Array[] = []
+  for (let i = 0; i < batches.length;) {
+    const { start } = batches[i]!
+    let end = start
+    while (i < batches.length && batches[i]!.start === end) end += batches[i++]!.bytes
+    spans.push(set.subarray(start, end))
+  }
+  return spans
+}
+
+/** A batch of the records that are left of one. */
+async function trimmed(batch: MessageBatch, info: RecordBatchInfo): Promise<Uint8Array[]> {
+  const { codec, producerId: id, producerEpoch: epoch, baseSequence, isTransactional } = info
+  const producer =
+    id < 0n ? {} : { producer: { id, epoch, baseSequence: sequenceBehind(baseSequence, batch.positions[0]! - info.baseOffset) } }
+  return [await writeRecordBatch(batch, 0, batch.count, { codec, keepOffsets: true, isTransactional, ...producer })]
+}
+
+/** Sequence numbers wrap behind 2^31 - 1. Source: Apache Kafka 4.3, `DefaultRecordBatch.incrementSequence`. */
+const sequenceBehind = (sequence: number, count: number): number => (sequence + count) % 2 ** 31
