@@ -5,8 +5,11 @@ import { columnsBytes, writeColumns } from '../../src/kernel/columns.ts'
 import { createKernel, SLACK_BYTES } from '../../src/kernel/kernel.ts'
 import { snappyCompress } from '../../src/kernel/snappy.ts'
 import { messagesArbitrary } from '../batch/message-arbitrary.ts'
-import { writeRecordsTwin } from './avro-twin.ts'
+import { writeRecordsTwin as writeAvroTwin } from './avro-twin.ts'
+import { lz4Frames } from './lz4-twin.ts'
+import { writeRecordsTwin } from './record-twin.ts'
 import { scattered } from './scattered.ts'
+import { xerialStreams } from './xerial-twin.ts'
 
 const kernel = createKernel(1 << 20)
 const { exports, bytes } = kernel
@@ -28,6 +31,20 @@ function expectUntouched(after: Uint8Array, fill: number, regions: readonly { fr
   expect(copy.every((byte) => byte === fill)).toBe(true)
 }
 
+/** Expects a call to give the same, be what lies around zeros or ones, and to write into its room and the slack behind it alone. */
+function expectSame(place: { source: number; input: Uint8Array; out: number; room: number }, call: () => number): void {
+  const { source, input, out, room } = place
+  const outcomes = [0, 0xff].map((fill) => {
+    const { result, after } = callIn(fill, { at: source, bytes: input }, call)
+    expectUntouched(after, fill, [
+      { from: source, to: source + input.length },
+      { from: out, to: out + room + SLACK_BYTES },
+    ])
+    return { result, out: result < 0 ? undefined : after.slice(out - base, out - base + result) }
+  })
+  expect(outcomes[0]).toEqual(outcomes[1])
+}
+
 /** Changes bytes and cuts: what disks and strangers do to data. */
 const damage = fc.record({ changes: fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }), cut: fc.nat(8) })
 const damaged = (whole: Uint8Array, { changes, cut }: { changes: [number, number][]; cut: number }) => {
@@ -40,7 +57,7 @@ describe('kernel functions on hostile input', () => {
   it('readRows: what lies around its input changes nothing, and nothing outside of its regions is written', () => {
     fc.assert(
       fc.property(messagesArbitrary(), damage, fc.nat(3), fc.nat(20), (messages, harm, more, headers) => {
-        const input = damaged(writeRecordsTwin(messages), harm)
+        const input = damaged(writeAvroTwin(messages), harm)
         const count = messages.length + more
         const result = base + 4096
         const columns = result + 64
@@ -80,6 +97,99 @@ describe('kernel functions on hostile input', () => {
         expect(outcomes[0]).toEqual(outcomes[1])
       }),
       { numRuns: 500 },
+    )
+  })
+  it('lz4Decompress: the same', () => {
+    fc.assert(
+      fc.property(lz4Frames, damage, ({ bytes: whole }, harm) => {
+        const input = damaged(whole, harm)
+        const source = base + 4096
+        const out = source + input.length + 4096
+        const bound = callIn(0, { at: source, bytes: input }, () => exports.lz4Bound(source, input.length)).result
+        if (bound < 0) return
+        const room = Math.min(bound, 1 << 16)
+        expectSame({ source, input, out, room }, () => exports.lz4Decompress(source, input.length, out, room))
+      }),
+      { numRuns: 500 },
+    )
+  })
+  it('xerialDecompress: the same', () => {
+    fc.assert(
+      fc.property(xerialStreams, damage, ({ bytes: whole }, harm) => {
+        const input = damaged(whole, harm)
+        const source = base + 4096
+        const out = source + input.length + 4096
+        const bound = callIn(0, { at: source, bytes: input }, () => exports.xerialBound(source, input.length)).result
+        if (bound < 0) return
+        const room = Math.min(bound, 1 << 15)
+        expectSame({ source, input, out, room }, () => exports.xerialDecompress(source, input.length, out, room))
+      }),
+      { numRuns: 500 },
+    )
+  })
+  it('readRecords: the same', () => {
+    fc.assert(
+      fc.property(messagesArbitrary({ minLength: 1 }), damage, fc.nat(20), fc.nat(3), (messages, harm, headers, more) => {
+        const baseOffset = messages[0]!.position
+        const input = damaged(writeRecordsTwin(messages, { baseOffset, baseTimestamp: 0 }), harm)
+        const count = messages.length + more
+        const call = base + 4096
+        const columns = call + 128
+        const source = columns + columnsBytes(count, headers) + 4096
+        const outcomes = [0, 0xff].map((fill) => {
+          const { result, after } = callIn(fill, { at: source, bytes: input }, () => {
+            kernel.i32.set([source, input.length, columns, count, headers, 0, 0, 0, count, 0], call / 4)
+            kernel.f64.set([baseOffset, baseOffset + 2 ** 31, 0, 0], call / 8 + 5)
+            return exports.readRecords(call)
+          })
+          expectUntouched(after, fill, [
+            { from: call, to: columns + columnsBytes(count, headers) },
+            { from: source, to: source + input.length },
+          ])
+          return result
+        })
+        expect(outcomes[0]).toBe(outcomes[1])
+      }),
+      { numRuns: 500 },
+    )
+  })
+  it('writeRecords: nothing is written behind the measured bound and its slack', () => {
+    fc.assert(
+      fc.property(messagesArbitrary({ minLength: 1 }), (messages) => {
+        const batch = batchOf(messages)
+        const headers = batch.headerFrom[batch.count]!
+        const result = base
+        const columns = base + 64
+        const payload = columns + columnsBytes(batch.count, headers) + 64
+        const out = payload + batch.bytes.byteLength + SLACK_BYTES
+        bytes.fill(0xa5, base, base + ARENA_BYTES)
+        writeColumns(kernel, columns, batch, 0, batch.count)
+        bytes.set(batch.bytes, payload)
+        expect(exports.measureRows(columns, batch.count, headers, batch.bytes.byteLength, result)).toBe(0)
+        const bound = kernel.f64[result / 8 + 1]!
+        const first = batch.positions[0]!
+        const length = exports.writeRecords(columns, batch.count, headers, payload, out, first, -1, batch.timestamps[0]!)
+        expect(length).toBeLessThanOrEqual(bound)
+        expect(bytes.subarray(out + bound + SLACK_BYTES, base + ARENA_BYTES).every((byte) => byte === 0xa5)).toBe(true)
+      }),
+    )
+  })
+  it.each(['lz4CompressBlocks', 'xerialCompress'] as const)('%s: nothing is written behind the room that it asks for', (name) => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2000, size: 'max' }), fc.nat(3), (part, times) => {
+        const input = Uint8Array.from(Array.from({ length: times + 1 }, () => [...part]).flat())
+        const source = base + 4096
+        const out = source + input.length + 4096
+        const room =
+          input.length + Math.ceil(input.length / (name === 'xerialCompress' ? 6 : 128)) + Math.ceil(input.length / 1024) + 64
+        const { result, after } = callIn(0xa5, { at: source, bytes: input }, () => exports[name](source, input.length, out))
+        expect(result).toBeLessThanOrEqual(room)
+        expectUntouched(after, 0xa5, [
+          { from: source, to: source + input.length },
+          { from: out, to: out + room + SLACK_BYTES },
+        ])
+      }),
+      { numRuns: 200 },
     )
   })
   it('writeRows and measureRows: nothing is written behind the measured bound and its slack', () => {

@@ -202,10 +202,14 @@ export function readRecords(call: usize): i32 {
     for (const lastHeader = header + headers; header < lastHeader; header++) {
       let name = nameStart + (header << 2)
       p = readSpan(p, end, origin, name, name + headerStep)
-      if (load<i32>(name) < 0) fault = LENGTH_INVALID
+      if (p > end) break
+      if (load<i32>(name) < 0) {
+        fault = LENGTH_INVALID
+        break
+      }
       name += headerStep << 1
       p = readSpan(p, end, origin, name, name + headerStep)
-      if (fault != 0 || p > end) break
+      if (p > end) break
     }
     if (fault != 0 || p != end) break
     if (delta >= fromDelta) row++
