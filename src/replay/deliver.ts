@@ -1,9 +1,11 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { payloadBytes, sliceBatch } from '../batch/batch.ts'
+import { readRecordBlock } from '../encode/record-block.ts'
 import { isMillpondError } from '../errors.ts'
 import type { PartialDelivery } from '../sink/partial.ts'
 import { partialOf } from '../sink/partial.ts'
-import type { Delivery, Sink, SinkTarget } from '../sink/sink.ts'
+import type { SelectedRecordSet } from '../search/read.ts'
+import type { Delivery, FailedMessage, Sink, SinkTarget } from '../sink/sink.ts'
 import type { ReplayFailure } from './job.ts'
 import type { Pace } from './pace.ts'
 import type { LaneStep } from './recorder.ts'
@@ -53,11 +55,35 @@ function rowFrom(batch: MessageBatch, position: number): number {
 }
 
 /**
+ * Delivers record batches as they are stored, to a sink that takes them. Where that breaks off they are decoded, and what is left goes on
+ * as messages.
+ * @throws as `deliver`.
+ */
+export async function deliverRecordSet(lane: LaneDelivery, { set, count, nextPosition }: SelectedRecordSet): Promise<void> {
+  const { sink, target, signal, onStep } = lane
+  signal.throwIfAborted()
+  let broken: { readonly error: unknown }
+  try {
+    const { delivered, failed } = await sink.writeRecordSet!(target, set, signal)
+    const counts = { read: count, delivered, failed: failed.length, bytes: set.byteLength }
+    return await onStep({ nextPosition, counts, failures: failuresOf(target, failed) })
+  } catch (error) {
+    broken = { error }
+  }
+  await deliver(lane, await readRecordBlock(set, 'mixed'), nextPosition, broken)
+}
+
+/**
  * Delivers the messages in order, in portions where there is a pace. What is refused for a reason that passes is repeated from where it broke
- * off, as the target itself tells where it can.
+ * off, as the target itself tells where it can. `broken` is how a delivery of the whole batch ended that was tried before.
  * @throws the sink's error when repeating does not help; the signal's reason.
  */
-export async function deliver(lane: LaneDelivery, batch: MessageBatch, nextPosition: number): Promise<void> {
+export async function deliver(
+  lane: LaneDelivery,
+  batch: MessageBatch,
+  nextPosition: number,
+  broken?: { readonly error: unknown },
+): Promise<void> {
   const { pace, stride, clock, signal, onStep } = lane
   let row = 0
   let failures = 0
@@ -69,9 +95,21 @@ export async function deliver(lane: LaneDelivery, batch: MessageBatch, nextPosit
     await onStep({
       nextPosition: to === batch.count ? nextPosition : batch.positions[to]!,
       counts: { read: part.count, delivered, failed: failed.length, bytes: payloadBytes(part) },
-      failures: failed.map(({ position, reason }): ReplayFailure => ({ ...namesOf(lane.target), position, reason })),
+      failures: failuresOf(lane.target, failed),
     })
   }
+  const recover = async (error: unknown, to: number) => {
+    const before = row
+    const partial = partialOf(error)
+    if (partial !== undefined) await settle(Math.min(to, rowFrom(batch, partial.nextPosition)), partial)
+    if (!isMillpondError(error) || !error.retryable || signal.aborted) throw error
+    if (row === before && ++failures >= lane.retry.maxAttempts) throw error
+    await clock.wait(delayMs(lane, failures), signal)
+    // An answer that never came may have been a success: what the target holds already must not be sent again.
+    const reached = await lane.sink.resumePosition?.(lane.target)
+    if (reached !== undefined) await settleReached(Math.min(to, rowFrom(batch, reached)))
+  }
+  if (broken !== undefined) await recover(broken.error, batch.count)
   while (row < batch.count) {
     signal.throwIfAborted()
     const most = Math.min(stride.count, batch.count - row)
@@ -85,15 +123,7 @@ export async function deliver(lane: LaneDelivery, batch: MessageBatch, nextPosit
       stride.took(part.count, clock.nowMs() - beganMs)
       await settle(to, delivery)
     } catch (error) {
-      const before = row
-      const partial = partialOf(error)
-      if (partial !== undefined) await settle(Math.min(to, rowFrom(batch, partial.nextPosition)), partial)
-      if (!isMillpondError(error) || !error.retryable || signal.aborted) throw error
-      if (row === before && ++failures >= lane.retry.maxAttempts) throw error
-      await clock.wait(delayMs(lane, failures), signal)
-      // An answer that never came may have been a success: what the target holds already must not be sent again.
-      const reached = await lane.sink.resumePosition?.(lane.target)
-      if (reached !== undefined) await settleReached(Math.min(to, rowFrom(batch, reached)))
+      await recover(error, to)
     }
   }
   async function settleReached(to: number): Promise<void> {
@@ -102,7 +132,8 @@ export async function deliver(lane: LaneDelivery, batch: MessageBatch, nextPosit
   }
 }
 
-const namesOf = ({ origin: { topic, lane } }: SinkTarget) => ({ topic, lane })
+const failuresOf = ({ origin: { topic, lane } }: SinkTarget, failed: readonly FailedMessage[]): ReplayFailure[] =>
+  failed.map(({ position, reason }) => ({ topic, lane, position, reason }))
 
 function delayMs({ retry, random }: LaneDelivery, failures: number): number {
   const longest = Math.min(retry.maxDelayMs, retry.firstDelayMs * 2 ** Math.max(0, failures - 1))

@@ -9,7 +9,7 @@ export type ReplayState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 
 /** Where a replay goes, as it was asked for. Which fields a kind needs is checked where its sink is opened. */
 export interface ReplayTarget {
-  /** `local`, `file`, `http` or `count`; later sinks bring kinds of their own. */
+  /** `local`, `kafka`, `file`, `http` or `count`; later sinks bring kinds of their own. */
   readonly kind: string
   /** The topic to write to; each message's own topic where neither this nor `topics` says otherwise. */
   readonly topic?: string
@@ -19,6 +19,8 @@ export interface ReplayTarget {
   readonly url?: string
   /** How messages are written where the kind has several ways: `json` or `raw`. */
   readonly format?: string
+  /** Which partition a message goes to where the target has several: that of its lane, by its key's hash, or the one given. */
+  readonly partition?: 'lane' | 'key' | number
   /** Headers of each request, which may hold secrets: kept with the job so that it can go on, never shown. */
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -56,7 +58,7 @@ export interface ReplayCounts {
   readonly delivered: number
   /** Messages that the target refused. */
   readonly failed: number
-  /** Payload bytes of what was read and dealt with. */
+  /** Payload bytes of what was read and dealt with; where record batches go out as they are stored, their bytes. */
   readonly bytes: number
 }
 

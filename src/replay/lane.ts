@@ -1,18 +1,18 @@
 import { countMessages } from '../search/count.ts'
 import type { ReadAhead } from '../search/context.ts'
 import type { MessageQuery } from '../search/query.ts'
-import type { Archive, ReadStats, SelectedBatch } from '../search/read.ts'
-import { readLane } from '../search/read.ts'
+import type { Archive, ReadStats, SelectedBatch, SelectedRecordSet } from '../search/read.ts'
+import { readLane, readLaneStored } from '../search/read.ts'
 import type { Sink, SinkTarget } from '../sink/sink.ts'
 import type { Clock, DeliveryRetry } from './deliver.ts'
-import { deliver, standardDeliveryRetry } from './deliver.ts'
+import { deliver, deliverRecordSet, standardDeliveryRetry } from './deliver.ts'
 import type { PlannedReplay, ReplayCounts, ReplayJob } from './job.ts'
 import { NO_COUNTS, targetTopic } from './job.ts'
 import type { JobStore } from './jobs.ts'
 import { markReplay } from './marks.ts'
 import type { Pace } from './pace.ts'
 import type { LaneStep, Recorder } from './recorder.ts'
-import { shapeBatch } from './shape.ts'
+import { keepsMessages, shapeBatch } from './shape.ts'
 import { createStride, wholeBatches } from './stride.ts'
 
 /** How far a run has come. */
@@ -80,18 +80,23 @@ export async function runLane(run: Run, at: number, readAhead: ReadAhead): Promi
     },
   }
   const origin = { job: job.id, topic: lane.topic, lane: lane.lane }
-  const prepare = ({ batch, nextPosition }: SelectedBatch) => {
+  const prepare = (selected: SelectedBatch | SelectedRecordSet) => {
+    if ('set' in selected) return selected
+    const { batch, nextPosition } = selected
     const shaped = shapeBatch(batch, job.options, parts.nowMs())
     return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition: Math.min(nextPosition, toPosition) }
   }
-  for await (const { batch, nextPosition } of ahead(
-    readLane(parts.archive, lane, query, { readAhead, stats: run.stats, signal }),
-    prepare,
-  )) {
-    await deliver(delivery, batch, nextPosition)
+  const read = takesRecordSets(run) ? readLaneStored : readLane
+  for await (const item of ahead(read(parts.archive, lane, query, { readAhead, stats: run.stats, signal }), prepare)) {
+    if ('set' in item) await deliverRecordSet(delivery, item)
+    else await deliver(delivery, item.batch, item.nextPosition)
   }
   recorder.step(at, { nextPosition: toPosition, counts: NO_COUNTS, failures: [], done: true })
 }
+
+/** Whether stored record batches go out as they are: nothing of a message is changed, and the target takes them whole. */
+const takesRecordSets = ({ job: { options }, parts, pace }: Run): boolean =>
+  parts.sink.writeRecordSet !== undefined && !options.marks && keepsMessages(options) && pace === undefined
 
 /** A dry run: what would be sent is counted, by the index where it can tell. */
 async function countLane({ query, parts, recorder, stats, signal }: Run, at: number): Promise<void> {

@@ -1,10 +1,14 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { ReplayOptions } from './job.ts'
 
+/** Whether messages go out as they are. */
+export const keepsMessages = ({ keys, headers, timestamps }: ReplayOptions): boolean =>
+  keys === 'keep' && headers === 'keep' && timestamps === 'original'
+
 /** The batch as the options want it: without keys, without headers, with another time. It shares everything else. */
 export function shapeBatch(batch: MessageBatch, options: ReplayOptions, nowMs: number): MessageBatch {
   const { count } = batch
-  if (options.keys === 'keep' && options.headers === 'keep' && options.timestamps === 'original') return batch
+  if (keepsMessages(options)) return batch
   const none = new Int32Array(count).fill(-1)
   const noHeaders = new Int32Array(0)
   return {

@@ -15,11 +15,18 @@ export interface BlockTask {
   readonly block: BlockEntry
   /** No block that comes later in this lane holds a position below this one. */
   readonly safeBefore: number
+  /** No other segment lies across the block's: all blocks around it come in the order of their positions. */
+  readonly isApart: boolean
 }
 
 /** A block that was read, with all its messages. */
 export interface ReadBlock extends BlockTask {
   readonly batch: MessageBatch
+}
+
+/** A block as it lies in the segment. */
+export interface StoredBlock extends BlockTask {
+  readonly stored: Uint8Array
 }
 
 /** Blocks that lie one behind the other are read at once up to this size. */
@@ -31,6 +38,25 @@ const READS_AT_ONCE = 16
  * @throws MillpondError `BLOCK_CORRUPT`, `SEGMENT_CORRUPT`, which name the segment, the offset and the lane.
  */
 export function readBlocks(context: ReadContext, plans: AsyncIterable<SegmentPlan>): AsyncGenerator<ReadBlock> {
+  return readEach(context, plans, (block) => decode(context, block))
+}
+
+/** The same, but blocks that `isKept` names are only compared with their checksums and given as they are stored. */
+export function readBlocksOrKeep(
+  context: ReadContext,
+  plans: AsyncIterable<SegmentPlan>,
+  isKept: (task: BlockTask) => boolean,
+): AsyncGenerator<ReadBlock | StoredBlock> {
+  return readEach<ReadBlock | StoredBlock>(context, plans, async (block) =>
+    isKept(block) ? keep(context, block) : decode(context, block),
+  )
+}
+
+function readEach<T>(
+  context: ReadContext,
+  plans: AsyncIterable<SegmentPlan>,
+  open: (block: StoredBlock) => Promise<T>,
+): AsyncGenerator<T> {
   const { bytes, blocks } = context.readAhead
   const groups = groupsOf(tasksOf(plans), Math.min(MAX_READ_BYTES, bytes / 4))
   const reads = readAhead(groups, (group) => readGroup(context, group), {
@@ -38,10 +64,10 @@ export function readBlocks(context: ReadContext, plans: AsyncIterable<SegmentPla
     weight: bytes,
     weightOf: (group) => group.reduce((sum, { block }) => sum + block.bytes, 0),
   })
-  return readAhead(flat(reads), (stored) => decode(context, stored), {
+  return readAhead(flat(reads), open, {
     count: blocks,
     weight: bytes,
-    weightOf: (stored) => stored.block.bytes,
+    weightOf: ({ block }) => block.bytes,
   })
 }
 
@@ -68,7 +94,8 @@ async function* tasksOf(plans: AsyncIterable<SegmentPlan>): AsyncGenerator<reado
 function inOrder(plans: readonly SegmentPlan[]): readonly BlockTask[] {
   const tasks = plans.flatMap(({ segment, blocks }) => blocks.map((block) => ({ segment, block })))
   if (plans.length > 1) tasks.sort((a, b) => a.block.firstPosition - b.block.firstPosition)
-  return tasks.map((task, at) => ({ ...task, safeBefore: tasks[at + 1]?.block.firstPosition ?? Infinity }))
+  const isApart = plans.length === 1
+  return tasks.map((task, at) => ({ ...task, safeBefore: tasks[at + 1]?.block.firstPosition ?? Infinity, isApart }))
 }
 
 /** Neighbours in one segment, up to `maxBytes`. */
@@ -92,11 +119,6 @@ const endOf = ({ block }: BlockTask): number => block.offset + block.bytes
 const continues = (last: BlockTask, next: BlockTask): boolean =>
   next.segment === last.segment && next.block.offset === endOf(last)
 
-/** A block as it lies in the segment. */
-interface StoredBlock extends BlockTask {
-  readonly bytes: Uint8Array
-}
-
 async function readGroup({ store, counters, signal }: ReadContext, group: readonly BlockTask[]): Promise<StoredBlock[]> {
   const [first] = group
   const last = group.at(-1)
@@ -108,19 +130,17 @@ async function readGroup({ store, counters, signal }: ReadContext, group: readon
     throw error
   })
   counters.bytesRead += bytes.byteLength
-  return group.map((task) => ({ ...task, bytes: bytes.subarray(task.block.offset - start, endOf(task) - start) }))
+  return group.map((task) => ({ ...task, stored: bytes.subarray(task.block.offset - start, endOf(task) - start) }))
 }
 
 async function* flat(groups: AsyncIterable<readonly StoredBlock[]>): AsyncGenerator<StoredBlock> {
   for await (const group of groups) yield* group
 }
 
-async function decode({ counters, signal }: ReadContext, stored: StoredBlock): Promise<ReadBlock> {
-  const { bytes, ...task } = stored
+async function decode(context: ReadContext, { stored, ...task }: StoredBlock): Promise<ReadBlock> {
   const { block, segment } = task
-  signal.throwIfAborted()
-  if (bytes.byteLength !== block.bytes) throw damaged('SEGMENT_CORRUPT', task, 'the object ends before the block does')
-  const batch = await decodeChecked(task, bytes)
+  context.signal.throwIfAborted()
+  const batch = await decodeChecked(task, stored)
   if (
     batch.count !== block.count ||
     batch.positions[0] !== block.firstPosition ||
@@ -128,19 +148,44 @@ async function decode({ counters, signal }: ReadContext, stored: StoredBlock): P
   ) {
     throw damaged('BLOCK_CORRUPT', task, `it does not hold what commit ${segment.commitKey} says`)
   }
-  counters.blocksRead++
-  counters.messagesRead += batch.count
+  count(context, block)
   return { ...task, batch }
 }
 
-async function decodeChecked(task: BlockTask, bytes: Uint8Array): Promise<MessageBatch> {
+function keep(context: ReadContext, kept: StoredBlock): StoredBlock {
+  context.signal.throwIfAborted()
   try {
-    checkStoredBlock(bytes, task.block)
-    return await readStoredBlock(task.segment, bytes)
+    check(kept, kept.stored)
   } catch (error) {
-    if (isMillpondError(error, 'BLOCK_CORRUPT')) throw damaged('BLOCK_CORRUPT', task, error.message, error)
-    throw wrapError(error, 'INTERNAL', describe(task))
+    throw named(kept, error)
   }
+  count(context, kept.block)
+  return kept
+}
+
+function count({ counters }: ReadContext, block: BlockEntry): void {
+  counters.blocksRead++
+  counters.messagesRead += block.count
+}
+
+async function decodeChecked(task: BlockTask, stored: Uint8Array): Promise<MessageBatch> {
+  try {
+    check(task, stored)
+    return await readStoredBlock(task.segment, stored)
+  } catch (error) {
+    throw named(task, error)
+  }
+}
+
+function check(task: BlockTask, stored: Uint8Array): void {
+  if (stored.byteLength !== task.block.bytes) throw damaged('SEGMENT_CORRUPT', task, 'the object ends before the block does')
+  checkStoredBlock(stored, task.block)
+}
+
+/** The error as one that says of which block. */
+function named(task: BlockTask, error: unknown): MillpondError {
+  if (isMillpondError(error, 'BLOCK_CORRUPT')) return damaged('BLOCK_CORRUPT', task, error.message, error)
+  return wrapError(error, 'INTERNAL', describe(task))
 }
 
 const describe = ({ segment, block }: BlockTask): string =>

@@ -10,6 +10,14 @@ export interface LaneBatch {
   readonly nextPosition: number
 }
 
+/** Messages of one lane as they are stored: Kafka's record batches, all of whose messages are meant. */
+export interface LaneRecordSet {
+  readonly lane: LaneId
+  readonly set: Uint8Array
+  readonly count: number
+  readonly nextPosition: number
+}
+
 /** What a block gave: no batch where none of it is meant. */
 export interface BlockSelection {
   readonly lane: LaneId
@@ -21,11 +29,21 @@ export interface BlockSelection {
 
 /**
  * Gives what the blocks hold in the order of positions. Blocks that follow each other pass as they are; where segments of one
- * commit lie across each other, messages are held back until nothing that comes can precede them.
+ * commit lie across each other, messages are held back until nothing that comes can precede them. Record sets pass at once: they are
+ * of segments that no other lies across.
  */
-export async function* inPositionOrder(blocks: AsyncIterable<BlockSelection>): AsyncGenerator<LaneBatch> {
+export function inPositionOrder(blocks: AsyncIterable<BlockSelection>): AsyncGenerator<LaneBatch>
+export function inPositionOrder(blocks: AsyncIterable<BlockSelection | LaneRecordSet>): AsyncGenerator<LaneBatch | LaneRecordSet>
+export async function* inPositionOrder(
+  blocks: AsyncIterable<BlockSelection | LaneRecordSet>,
+): AsyncGenerator<LaneBatch | LaneRecordSet> {
   let held: MessageBatch[] = []
-  for await (const { lane, batch, lastPosition, safeBefore } of blocks) {
+  for await (const block of blocks) {
+    if ('set' in block) {
+      yield block
+      continue
+    }
+    const { lane, batch, lastPosition, safeBefore } = block
     if (held.length === 0 && lastPosition < safeBefore) {
       if (batch !== undefined) yield { lane, batch, nextPosition: lastPosition + 1 }
       continue

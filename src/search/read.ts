@@ -3,13 +3,13 @@ import { compactIfSparse } from '../batch/compact.ts'
 import type { IndexedLane, SegmentIndex } from '../index/segment-index.ts'
 import type { LaneId } from '../source/lane.ts'
 import type { Store } from '../store/store.ts'
-import { readBlocks } from './blocks.ts'
+import { type BlockTask, type ReadBlock, readBlocks, readBlocksOrKeep, type StoredBlock } from './blocks.ts'
 import type { ReadAhead, ReadContext, ReadCounters } from './context.ts'
-import { createMatcher } from './match.ts'
+import { createMatcher, isWithin } from './match.ts'
 import { planSegments } from './plan.ts'
 import { inPositionOrder } from './position-order.ts'
-import type { BlockSelection, LaneBatch } from './position-order.ts'
-import { matchesNothing } from './query.ts'
+import type { BlockSelection, LaneBatch, LaneRecordSet } from './position-order.ts'
+import { matchesNothing, questionsOf } from './query.ts'
 import type { MessageQuery } from './query.ts'
 import type { SliceCache } from './slice-cache.ts'
 import { inTimeOrder } from './time-order.ts'
@@ -24,6 +24,9 @@ export interface Archive {
 
 /** Messages of one lane that were selected. Reading goes on at `nextPosition` after them. */
 export type SelectedBatch = LaneBatch
+
+/** A block of Kafka's record batches that was selected whole, as it is stored. */
+export type SelectedRecordSet = LaneRecordSet
 
 /** What reading has cost so far, of how much; counters that go up while it goes on. */
 export interface ReadStats extends ReadCounters {
@@ -91,6 +94,31 @@ export function readLane(
 }
 
 /**
+ * As `readLane`, but blocks of the format `kafka` whose messages are all meant are given as they are stored: they are compared with their
+ * checksums, and not decoded.
+ * @throws MillpondError as `readLane`.
+ */
+export function readLaneStored(
+  archive: Archive,
+  lane: LaneId,
+  query: MessageQuery = {},
+  options: ReadOptions = {},
+): AsyncIterable<SelectedBatch | SelectedRecordSet> {
+  const laneQuery = ofLane(query, lane)
+  const byContent = questionsOf(laneQuery).length > 0
+  const isKept = ({ segment, block, isApart }: BlockTask) =>
+    segment.format === 'kafka' && isApart && !byContent && isWithin(block, laneQuery)
+  return reading<SelectedBatch | SelectedRecordSet>(archive, options, READ_AHEAD, async function* (context, stats) {
+    const known = await archive.index.lane(lane)
+    if (known === undefined) return
+    addTotals(stats, [known])
+    if (matchesNothing(laneQuery)) return
+    const blocks = readBlocksOrKeep(context, planSegments(context, archive.index, laneQuery), isKept)
+    yield* inPositionOrder(selections(context, laneQuery, blocks))
+  })
+}
+
+/**
  * All messages that match, as batches of one lane each.
  * @throws MillpondError as `readLane`.
  */
@@ -135,12 +163,34 @@ function select(context: ReadContext, { index }: Archive, query: MessageQuery): 
 }
 
 async function* matching(context: ReadContext, index: SegmentIndex, query: MessageQuery): AsyncGenerator<BlockSelection> {
+  const select = createSelection(context, query)
+  for await (const block of readBlocks(context, planSegments(context, index, query))) yield select(block)
+}
+
+async function* selections(
+  context: ReadContext,
+  query: MessageQuery,
+  blocks: AsyncIterable<ReadBlock | StoredBlock>,
+): AsyncGenerator<BlockSelection | SelectedRecordSet> {
+  const select = createSelection(context, query)
+  for await (const block of blocks) {
+    if ('batch' in block) yield select(block)
+    else {
+      const { count, lastPosition } = block.block
+      context.counters.messagesMatched += count
+      yield { lane: block.segment.lane, set: block.stored, count, nextPosition: lastPosition + 1 }
+    }
+  }
+}
+
+/** Gives what of a block is meant. */
+function createSelection({ counters }: ReadContext, query: MessageQuery) {
   const match = createMatcher(query)
-  for await (const { segment, block, safeBefore, batch } of readBlocks(context, planSegments(context, index, query))) {
+  return ({ segment, block, safeBefore, batch }: ReadBlock): BlockSelection => {
     const matched = match(batch, block)
-    if (matched !== undefined) context.counters.messagesMatched += matched.count
+    if (matched !== undefined) counters.messagesMatched += matched.count
     const kept = matched === undefined || matched === batch ? matched : compactIfSparse(matched)
-    yield { lane: segment.lane, batch: kept, lastPosition: block.lastPosition, safeBefore }
+    return { lane: segment.lane, batch: kept, lastPosition: block.lastPosition, safeBefore }
   }
 }
 
