@@ -1,26 +1,29 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { KafkaOptions } from './adapters/kafka/cluster-options.ts'
 import type { LocalLog, TopicOptions } from './adapters/local/log.ts'
 import type { ArchiveOptions } from './archive.ts'
 import type { Config, LocalTopicConfig } from './config/config.ts'
 import { MillpondError } from './errors.ts'
 import type { SegmentIndex } from './index/segment-index.ts'
-import type { ReplaySummary } from './replay/job.ts'
+import type { ReplaySummary, ReplayTarget } from './replay/job.ts'
 import type { JobStore } from './replay/jobs.ts'
+import { createSecret } from './secret.ts'
 import type { Sink } from './sink/sink.ts'
 import type { Broker } from './source/broker.ts'
+import type { LaneId } from './source/lane.ts'
 import { probeStore } from './store/probe.ts'
+import type { ObserveRequest } from './store/requests.ts'
 import type { Store } from './store/store.ts'
 
 /** The embedded broker, as the configuration describes it. */
 export type Log = LocalLog
 
 /** Opens the archive's store; a writer makes it where it is missing, and proves that it can hold an archive. */
-export async function openStore({ store }: Config, use: 'read' | 'write'): Promise<Store> {
-  const { openFileStore } = await import('./adapters/file/store.ts')
-  const opened = await openFileStore({ path: store.path, create: use === 'write' })
+export async function openStore(config: Config, use: 'read' | 'write', observe?: ObserveRequest): Promise<Store> {
+  const opened = await openStoreOf(config, use, observe)
   if (use === 'read') return opened
   try {
     await probeStore(opened, { random: randomBytes(8).toString('hex') })
@@ -28,6 +31,47 @@ export async function openStore({ store }: Config, use: 'read' | 'write'): Promi
   } catch (error) {
     await opened[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+async function openStoreOf(config: Config, use: 'read' | 'write', observe?: ObserveRequest): Promise<Store> {
+  const { store, s3, gcs, azure } = config
+  const seen = observe === undefined ? {} : { observe }
+  switch (store.type) {
+    case 'file':
+      return (await import('./adapters/file/store.ts')).openFileStore({ path: store.path, create: use === 'write' })
+    case 's3':
+      return (await import('./adapters/s3/store.ts')).openS3Store({ ...given(s3), ...(await authorityOf(s3)), ...seen })
+    case 'gcs':
+      return (await import('./adapters/gcs/store.ts')).openGcsStore({ ...given(gcs), ...seen })
+    case 'azure':
+      return (await import('./adapters/azure/store.ts')).openAzureStore({
+        ...given(azure),
+        ...(await authorityOf(azure)),
+        ...seen,
+      })
+  }
+}
+
+const authorityOf = async ({ caFile }: { readonly caFile: string | undefined }): Promise<{ ca?: string }> =>
+  caFile === undefined ? {} : { ca: await readPem(caFile) }
+
+/** A section without what is undefined: options that are not given are left out. */
+type Given<T> = { [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key] } & {
+  [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined>
+}
+
+function given<T extends object>(section: T): Given<T> {
+  return Object.fromEntries(Object.entries(section).filter(([, value]) => value !== undefined)) as Given<T>
+}
+
+/** A file of certificates or keys. @throws MillpondError `CONFIG_INVALID` where it cannot be read. */
+async function readPem(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    throw new MillpondError('CONFIG_INVALID', `${path} cannot be read: ${why}`, { cause: error, details: { path } })
   }
 }
 
@@ -117,7 +161,7 @@ export function localBroker({ source }: Config, log: Log, owns: boolean): Broker
 /** How the archive is written. */
 export function archiveOptions({ archive }: Config, untilCaughtUp: boolean): ArchiveOptions {
   return {
-    format: 'avro',
+    format: archive.format,
     codec: archive.codec,
     ...(archive.level === undefined ? {} : { level: archive.level }),
     lookups: archive.lookups,
@@ -160,13 +204,19 @@ export function createDeadLetters({ deadLetters }: Config): Sink {
 }
 
 /**
- * Opens where a replay goes. A job that was started before goes on in what it wrote; a dry run only counts.
+ * Opens where a replay goes. A job that was started before goes on in what it wrote; a dry run only counts. A topic of Kafka that is
+ * missing is made with as many partitions as its origin has lanes among those that are `archived`.
  * @throws MillpondError `INPUT_INVALID` for a target that lacks something; what the sink throws.
  */
-export async function openReplaySink(config: Config, { id, target, options, startedMs }: ReplaySummary): Promise<Sink> {
+export async function openReplaySink(
+  config: Config,
+  { id, target, options, startedMs }: ReplaySummary,
+  archived: readonly LaneId[] = [],
+): Promise<Sink> {
   const { kind, path, url, headers } = target
   if (options.dryRun || kind === 'count') return (await import('./adapters/count/sink.ts')).createCountSink()
   if (kind === 'local') return openLocalReplaySink(config)
+  if (kind === 'kafka') return openKafkaReplaySink(config, target.partition, archived)
   const format = target.format === 'raw' ? 'raw' : 'json'
   if (kind === 'file' && path !== undefined) {
     const { openFileSink } = await import('./adapters/file/sink.ts')
@@ -177,6 +227,50 @@ export async function openReplaySink(config: Config, { id, target, options, star
     return openHttpSink({ url, body: format, ...(headers === undefined ? {} : { headers }) })
   }
   throw new MillpondError('INPUT_INVALID', `a replay cannot go to ${kind} so`, { details: { kind } })
+}
+
+async function openKafkaReplaySink(
+  config: Config,
+  partition: ReplayTarget['partition'],
+  archived: readonly LaneId[],
+): Promise<Sink> {
+  const { openKafkaSink } = await import('./adapters/kafka/sink.ts')
+  const partitions = new Map<string, number>()
+  for (const { topic, lane } of archived) {
+    if (/^\d{1,9}$/u.test(lane)) partitions.set(topic, Math.max(partitions.get(topic) ?? 0, Number(lane) + 1))
+  }
+  return openKafkaSink({
+    ...(await kafkaOptions(config)),
+    codec: config.kafka.compression,
+    ...(partition === undefined ? {} : { partition }),
+    createTopics: { partitions: ({ origin }) => partitions.get(origin.topic) },
+  })
+}
+
+/** Where the cluster is and how to log in. @throws MillpondError `CONFIG_INVALID` where a file cannot be read, or no broker is named. */
+async function kafkaOptions({ kafka }: Config): Promise<KafkaOptions> {
+  const { brokers, clientId, requestTimeoutMs, tls, sasl } = kafka
+  if (brokers.length === 0) throw new MillpondError('CONFIG_INVALID', 'kafka.brokers names no broker, like [localhost:9092]')
+  const pem = async (path: string | undefined) => (path === undefined ? undefined : readPem(path))
+  const key = tls?.keyFile === undefined ? undefined : createSecret(await readPem(tls.keyFile))
+  return {
+    brokers,
+    clientId,
+    requestTimeoutMs,
+    ...(tls === undefined
+      ? {}
+      : {
+          tls: given({
+            ca: await pem(tls.caFile),
+            certificate: await pem(tls.certificateFile),
+            key,
+            passphrase: tls.passphrase,
+            serverName: tls.serverName,
+            verify: tls.verify,
+          }),
+        }),
+    ...(sasl === undefined ? {} : { sasl }),
+  }
 }
 
 async function openLocalReplaySink(config: Config): Promise<Sink> {

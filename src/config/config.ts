@@ -1,4 +1,4 @@
-import type { Codec, LookupField } from '../encode/block.ts'
+import type { Codec, Format, LookupField } from '../encode/block.ts'
 import type { Secret } from '../secret.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
@@ -33,6 +33,7 @@ export interface KafkaConfig {
   /** A time is in ms. */
   readonly start: 'earliest' | 'latest' | number
   readonly isolation: 'committed' | 'uncommitted'
+  readonly compression: 'lz4' | 'zstd' | 'snappy' | 'gzip' | 'none'
   readonly requestTimeoutMs: number
   readonly tls: KafkaTlsConfig | undefined
   readonly sasl: KafkaSaslConfig | undefined
@@ -78,6 +79,7 @@ export interface Config {
   readonly index: { readonly type: 'sqlite'; readonly path: string }
   readonly jobs: { readonly type: 'sqlite'; readonly path: string }
   readonly archive: {
+    readonly format: Format
     readonly codec: Codec
     readonly level: number | undefined
     readonly lookups: readonly LookupField[]

@@ -19,6 +19,7 @@ export function resolveKafka(kafka: Written, folder: string): KafkaConfig {
     sessionTimeoutMs: msOf(kafka.sessionTimeout),
     start: start === 'earliest' || start === 'latest' ? start : Date.parse(start),
     isolation,
+    compression: kafka.compression,
     requestTimeoutMs: msOf(kafka.requestTimeout),
     tls: tlsOf(kafka.tls, folder),
     sasl: saslOf(kafka.sasl, folder),

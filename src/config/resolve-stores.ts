@@ -10,7 +10,7 @@ const shared = ({ prefix, proxy, partSize, maxRequests, timeout }: Shared) => ({
   prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
   proxy,
   partBytes: parseSize(partSize)!,
-  maxRequests,
+  maxConcurrent: maxRequests,
   timeoutMs: parseDuration(timeout)!,
 })
 
@@ -65,8 +65,8 @@ function gcsCredentials(
   return credentials === undefined ? { kind: 'default' } : { kind: 'file', path: resolve(folder, credentials) }
 }
 
-export function resolveAzure(azure: FileConfig['azure']): AzureConfig {
-  const { container = '', account, endpoint, accessTier, encryptionScope, tags, metadata } = azure
+export function resolveAzure(azure: FileConfig['azure'], folder: string): AzureConfig {
+  const { container = '', account, endpoint, accessTier, encryptionScope, customerKey, ca, tags, metadata } = azure
   return {
     ...shared(azure),
     container,
@@ -74,21 +74,21 @@ export function resolveAzure(azure: FileConfig['azure']): AzureConfig {
     credentials: azureCredentials(azure),
     accessTier: accessTier === 'account' ? undefined : accessTier,
     encryptionScope,
+    customerKey,
+    caFile: ca === undefined ? undefined : resolve(folder, ca),
     tags,
     metadata,
   }
 }
 
-function azureCredentials({
-  connectionString,
-  account,
-  accountKey,
-  sasToken,
-  clientId,
-}: FileConfig['azure']): AzureConfig['credentials'] {
+function azureCredentials(azure: FileConfig['azure']): AzureConfig['credentials'] {
+  const { connectionString, account, accountKey, sasToken, sasUrl, anonymous, clientId } = azure
+  if (anonymous) return { kind: 'anonymous' }
   if (connectionString !== undefined) return { kind: 'connection-string', connectionString }
-  if (account !== undefined && accountKey !== undefined) return { kind: 'key', account, key: accountKey }
-  return sasToken === undefined ? { kind: 'default', clientId } : { kind: 'sas', token: sasToken }
+  if (account !== undefined && accountKey !== undefined) return { kind: 'shared-key', accountName: account, accountKey }
+  if (sasUrl !== undefined) return { kind: 'sas-url', url: sasUrl }
+  if (sasToken !== undefined) return { kind: 'sas', token: sasToken }
+  return { kind: 'default', ...(clientId === undefined ? {} : { clientId }) }
 }
 
 /** What no key of the sections can tell alone. */
@@ -99,8 +99,9 @@ export function storeRules({ store: { type }, s3, gcs, azure }: FileConfig): Fin
   if (type === 'gcs' && gcs.bucket === undefined) tell(['gcs', 'bucket'], 'store.type is gcs: name the bucket')
   if (type === 'azure') {
     if (azure.container === undefined) tell(['azure', 'container'], 'store.type is azure: name the container')
-    if (azure.account === undefined && azure.endpoint === undefined && azure.connectionString === undefined)
-      tell(['azure', 'account'], 'store.type is azure: name the account, its endpoint, or a connectionString')
+    const { account, endpoint, connectionString, sasUrl } = azure
+    if ([account, endpoint, connectionString, sasUrl].every((way) => way === undefined))
+      tell(['azure', 'account'], 'store.type is azure: name the account, its endpoint, a connectionString or a sasUrl')
   }
   if ((s3.accessKeyId === undefined) !== (s3.secretAccessKey === undefined)) {
     tell(
@@ -116,7 +117,8 @@ export function storeRules({ store: { type }, s3, gcs, azure }: FileConfig): Fin
     tell(['azure', 'account'], 'accountKey needs the name of the account')
   const ways = [gcs.credentials, gcs.credentialsJson, gcs.anonymous || undefined].filter((way) => way !== undefined)
   if (ways.length > 1) tell(['gcs', 'credentials'], 'give one of credentials, credentialsJson and anonymous')
-  const keys = [azure.connectionString, azure.accountKey, azure.sasToken].filter((way) => way !== undefined)
-  if (keys.length > 1) tell(['azure', 'connectionString'], 'give one of connectionString, accountKey and sasToken')
+  const keys = [azure.connectionString, azure.accountKey, azure.sasToken, azure.sasUrl, azure.anonymous || undefined]
+  if (keys.filter((way) => way !== undefined).length > 1)
+    tell(['azure', 'connectionString'], 'give one of connectionString, accountKey, sasToken, sasUrl and anonymous')
   return findings
 }

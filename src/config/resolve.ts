@@ -27,10 +27,11 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     kafka: resolveKafka(file.kafka, place.folder),
     s3: resolveS3(file.s3, place.folder),
     gcs: resolveGcs(file.gcs, place.folder),
-    azure: resolveAzure(file.azure),
+    azure: resolveAzure(file.azure, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite') },
     jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite') },
     archive: {
+      format: archive.format,
       codec: archive.codec,
       level: archive.level,
       lookups: lookupFields(archive.lookups),

@@ -64,6 +64,7 @@ export const kafkaSection = section(
       'committed',
       'Whether messages of transactions that were aborted are left out; the archive notes their positions.',
     ),
+    compression: oneOf(['lz4', 'zstd', 'snappy', 'gzip', 'none'], 'lz4', 'How batches of replayed messages are compressed.'),
     requestTimeout: duration(100, DAY_MS, 'The longest time for one answer.').default('30s'),
     tls,
     sasl,

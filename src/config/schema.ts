@@ -88,6 +88,11 @@ export const configSchema = section(
     ),
     archive: section(
       {
+        format: oneOf(
+          ['avro', 'kafka'],
+          'avro',
+          "How segments are written: Avro files, or Kafka's own record batches, byte for byte as the broker has them.",
+        ),
         codec: oneOf(['zstandard', 'deflate', 'snappy', 'null'], 'zstandard', 'Compression of the blocks.'),
         level: optionalNumber(1, 19, 'Level of zstandard (1 to 19) or deflate (1 to 9). Without it: 1.'),
         lookups: section(

@@ -6,7 +6,7 @@ interface CloudConfig {
   readonly prefix: string
   readonly proxy: Secret | undefined
   readonly partBytes: number
-  readonly maxRequests: number | undefined
+  readonly maxConcurrent: number | undefined
   readonly timeoutMs: number
 }
 
@@ -50,11 +50,15 @@ export interface AzureConfig extends CloudConfig {
   readonly endpoint: string | undefined
   readonly credentials:
     | { readonly kind: 'connection-string'; readonly connectionString: Secret }
-    | { readonly kind: 'key'; readonly account: string; readonly key: Secret }
+    | { readonly kind: 'shared-key'; readonly accountName: string; readonly accountKey: Secret }
     | { readonly kind: 'sas'; readonly token: Secret }
-    | { readonly kind: 'default'; readonly clientId: string | undefined }
+    | { readonly kind: 'sas-url'; readonly url: Secret }
+    | { readonly kind: 'anonymous' }
+    | { readonly kind: 'default'; readonly clientId?: string }
   readonly accessTier: 'Hot' | 'Cool' | 'Cold' | undefined
   readonly encryptionScope: string | undefined
+  readonly customerKey: Secret | undefined
+  readonly caFile: string | undefined
   readonly tags: Readonly<Record<string, string>>
   readonly metadata: Readonly<Record<string, string>>
 }

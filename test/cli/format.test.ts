@@ -96,7 +96,9 @@ describe('options', () => {
   })
 
   it.each([
-    ['topic:a:b', { kind: 'local', topic: 'a:b' }],
+    ['topic:a:b', { kind: 'topic', topic: 'a:b' }],
+    ['local:a', { kind: 'local', topic: 'a' }],
+    ['kafka:a', { kind: 'kafka', topic: 'a' }],
     ['file:/x/y', { kind: 'file', path: '/x/y' }],
     ['-', { kind: 'file', path: '-' }],
     ['https://example.org/in', { kind: 'http', url: 'https://example.org/in' }],

@@ -61,7 +61,10 @@ describe('search', () => {
     { words: ['--header', 'rare'], wanted: (n: number) => n % 1000 === 0 },
     { words: ['--header', 'rare=r3000'], wanted: (n: number) => n === 3000 },
     { words: ['--header', 'even=true', '--key', 'k8'], wanted: (n: number) => n % 100 === 8 },
-    { words: ['--from', '2026-01-01T00:01:00Z', '--until', String(START_MS + 120_000)], wanted: (n: number) => n >= 60 && n < 120 },
+    {
+      words: ['--from', '2026-01-01T00:01:00Z', '--until', String(START_MS + 120_000)],
+      wanted: (n: number) => n >= 60 && n < 120,
+    },
     { words: ['--from', '-1h'], wanted: () => false },
   ])('finds what $words asks for, and nothing else', async ({ words, wanted }) => {
     expect(numbers(await find(...words))).toEqual(upTo(COUNT, wanted))

@@ -25,6 +25,7 @@ interface ReplayCommandOptions extends SelectionOptions {
   readonly marks: boolean
   readonly allowLoop?: true
   readonly format: 'json' | 'raw'
+  readonly partition?: ReplayTarget['partition']
   readonly httpHeader?: readonly (readonly [name: string, value: string])[]
   readonly keys: ReplayOptions['keys']
   readonly headers: ReplayOptions['headers']
@@ -38,12 +39,12 @@ const CLAIM_WITHIN_MS = 10_000
 export function replayCommand(cli: Cli): Command {
   const command = defineCommand('replay', {
     summary: 'send any selection to a topic, a file or an HTTP address',
-    description: `Sends messages of the archive to a target: topic:NAME of the local log, file:PATH, - (standard output), or an http or https URL. The
-order is kept in each lane; keys, headers and timestamps stay. To topics and HTTP each message gets headers that name the job and
+    description: `Sends messages of the archive to a target: topic:NAME of the source (the local log, Kafka), file:PATH, - (standard output), or an http
+or https URL; local:NAME and kafka:NAME name the broker whatever the source is. The order is kept in each lane; keys, headers and timestamps stay. To topics and HTTP each message gets headers that name the job and
 where it comes from (millpond-replay-job, millpond-origin-…).
 
 A replay is a job: what it selects is fixed when it starts, progress is recorded, and --resume goes on after an interruption or a kill:
-exactly once to a topic or a file, at least once to HTTP. millpond jobs lists them.`,
+exactly once to a topic or a file, at least once to HTTP (to Kafka by transactions: read there with isolation.level=read_committed). millpond jobs lists them.`,
     examples: [
       { run: 'millpond replay -t orders --from -1d --to topic:orders-again', does: 'the last day, to another topic' },
       { run: 'millpond replay -t orders --key 4711 --to -', does: 'JSON lines on standard output' },
@@ -62,6 +63,12 @@ exactly once to a topic or a file, at least once to HTTP. millpond jobs lists th
       new Option('-f, --format <format>', 'JSON lines or values, to files and HTTP').choices(['json', 'raw']).default('json'),
     )
     .addOption(
+      new Option(
+        '--partition <which>',
+        "in Kafka: lane (that of its origin), key (by the key's hash, as Kafka's own clients do), or a number",
+      ).argParser(partitionOf),
+    )
+    .addOption(
       new Option('--http-header <name: value>', 'for each request; may be given several times').argParser(several(httpHeaderOf)),
     )
     .addOption(new Option('--keys <how>', 'of the messages').choices(['keep', 'drop']).default('keep'))
@@ -77,14 +84,21 @@ export function targetOf(text: string): ReplayTarget {
   if (text === '-') return { kind: 'file', path: '-' }
   if (text === 'count') return { kind: 'count' }
   if (/^https?:\/\//u.test(text)) return { kind: 'http', url: text }
-  const [, kind, name] = /^(topic|file):(.+)$/su.exec(text) ?? []
-  if (kind === 'topic') return { kind: 'local', topic: name! }
+  const [, kind, name] = /^(topic|local|kafka|file):(.+)$/su.exec(text) ?? []
+  if (kind === 'topic' || kind === 'local' || kind === 'kafka') return { kind, topic: name! }
   // Absolute, so that the job can go on from another folder.
   if (kind === 'file') return { kind: 'file', path: resolve(name!) }
   throw new MillpondError(
     'USAGE',
-    `--to must be topic:NAME, file:PATH, - or an http or https URL, not ${JSON.stringify(text.slice(0, 80))}`,
+    `--to must be topic:NAME, local:NAME, kafka:NAME, file:PATH, - or an http or https URL, not ${JSON.stringify(text.slice(0, 80))}`,
   )
+}
+
+/** Reads which partition messages go to. */
+function partitionOf(text: string): 'lane' | 'key' | number {
+  if (text === 'lane' || text === 'key') return text
+  if (/^\d{1,9}$/u.test(text)) return Number(text)
+  throw new MillpondError('USAGE', `--partition must be lane, key or a number, not ${JSON.stringify(text.slice(0, 80))}`)
 }
 
 function httpHeaderOf(text: string): readonly [string, string] {
@@ -98,7 +112,7 @@ async function replay(cli: Cli, options: ReplayCommandOptions): Promise<void> {
   const config = await cli.loadConfig()
   await using archive = await openArchive(config, { follow: true, topic: options.topic, signal: cli.signal })
   await using jobs = await openJobs(config)
-  const id = options.resume === undefined ? await makeJob(jobs, archive, options) : await fullId(jobs, options.resume)
+  const id = options.resume === undefined ? await makeJob(jobs, archive, options, config) : await fullId(jobs, options.resume)
   const report = await runJob(cli, {
     config,
     archive,
@@ -110,12 +124,15 @@ async function replay(cli: Cli, options: ReplayCommandOptions): Promise<void> {
   throwUnlessDone(report)
 }
 
-async function makeJob(jobs: JobStore, archive: OpenArchive, options: ReplayCommandOptions): Promise<string> {
-  const { to, rate, marks, format, httpHeader, keys, headers, timestamps } = options
+async function makeJob(jobs: JobStore, archive: OpenArchive, options: ReplayCommandOptions, config: Config): Promise<string> {
+  const { to, rate, marks, format, partition, httpHeader, keys, headers, timestamps } = options
   if (to === undefined) throw new MillpondError('USAGE', 'say where to with --to, or which job with --resume')
+  const kind = to.kind === 'topic' ? config.source.type : to.kind
   const target: ReplayTarget = {
     ...to,
-    ...(to.kind === 'local' ? {} : { format }),
+    kind,
+    ...(kind === 'file' || kind === 'http' ? { format } : {}),
+    ...(partition === undefined ? {} : { partition }),
     ...(httpHeader === undefined ? {} : { headers: Object.fromEntries(httpHeader) }),
   }
   const wanted: Partial<ReplayOptions> = {
@@ -145,7 +162,7 @@ async function runJob(cli: Cli, { config, archive, jobs, id, claimWithinMs }: Jo
   const job = await jobs.get(id)
   if (job === undefined) throw new MillpondError('JOB_UNKNOWN', `there is no job ${id}`)
   if (job.state === 'done' || job.state === 'cancelled') throw new MillpondError('JOB_CONFLICT', `job ${id} is ${job.state}`)
-  await using sink = await openReplaySink(config, job)
+  await using sink = await openReplaySink(config, job, await archive.index.lanes())
   let at: ReplayProgress | undefined
   using _ = cli.progress({
     label: `replaying ${id}`,
