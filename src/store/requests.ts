@@ -7,6 +7,19 @@ import type { RetryPolicy } from './retry.ts'
 /** What a request asks of a store behind a network; `begin`, `part`, `complete` and `abort` are steps of one multipart upload. */
 export type RequestKind = 'put' | 'begin' | 'part' | 'complete' | 'abort' | 'get' | 'head' | 'list' | 'delete'
 
+/** What a request of each kind is about to do to a key, for messages. */
+export const requestWords: Readonly<Record<RequestKind, string>> = {
+  put: 'write',
+  begin: 'begin to write',
+  part: 'write a part of',
+  complete: 'complete',
+  abort: 'give up',
+  get: 'read',
+  head: 'look up',
+  list: 'list',
+  delete: 'delete',
+}
+
 /** What a request of each kind costs, US dollars. */
 export type RequestPrices = Readonly<Record<RequestKind, number>>
 

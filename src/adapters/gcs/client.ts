@@ -2,13 +2,16 @@ import { MillpondError } from '../../errors.ts'
 import { createRequests } from '../../store/requests.ts'
 import type { RequestPrices, RequestTerms } from '../../store/requests.ts'
 import { standardRetry } from '../../store/retry.ts'
+import type { RetryPolicy } from '../../store/retry.ts'
 import { credentialsError, refusalError, transportError } from './errors.ts'
 import { createHttpClient } from './http.ts'
 import type { HttpRequest, HttpResponse } from './http.ts'
 import type { GcsCredentials, GcsStoreOptions } from './options.ts'
 
-const DEFAULT_TIMEOUT_MS = 30_000
+const DEFAULT_TIMEOUT_MS = 15_000
 const DEFAULT_MAX_CONCURRENT = 64
+/** Long enough for a request that hangs to be given up and repeated. */
+const RETRY: RetryPolicy = { ...standardRetry, maxAttempts: 10, budgetMs: 60_000 }
 
 /**
  * Operations of class A and B in a single region, standard class (cloud.google.com/storage/pricing, read 2026-11). An upload in parts is
@@ -16,7 +19,7 @@ const DEFAULT_MAX_CONCURRENT = 64
  */
 const CLASS_A_USD = 0.005 / 1000
 const CLASS_B_USD = 0.0004 / 1000
-const prices: RequestPrices = {
+const listPrices: RequestPrices = {
   put: CLASS_A_USD,
   begin: 0,
   part: 0,
@@ -27,6 +30,9 @@ const prices: RequestPrices = {
   list: CLASS_A_USD,
   delete: 0,
 }
+
+/** Services of others, and emulators, are not paid by the request. */
+const noPrices: RequestPrices = { put: 0, begin: 0, part: 0, complete: 0, abort: 0, get: 0, head: 0, list: 0, delete: 0 }
 
 /** One exchange with the service's JSON API. */
 export interface GcsExchange {
@@ -67,13 +73,16 @@ export async function openGcsClient(options: GcsStoreOptions): Promise<GcsClient
   const { bucket, userProject } = options
   const proxy = options.proxy?.reveal()
   const { endpoint, authorize } = await openIdentity(options, proxy)
-  const http = createHttpClient(proxy)
+  const maxConcurrent = options.maxConcurrent ?? DEFAULT_MAX_CONCURRENT
+  const environment = isLoopback(endpoint.hostname) ? undefined : process.env
+  const proxyEnv = proxy === undefined ? environment : { HTTP_PROXY: proxy, HTTPS_PROXY: proxy }
+  const http = createHttpClient({ proxyEnv, ca: options.ca, maxSockets: maxConcurrent })
   const requests = createRequests({
-    policy: options.retry ?? standardRetry,
+    policy: options.retry ?? RETRY,
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-    maxConcurrent: options.maxConcurrent ?? DEFAULT_MAX_CONCURRENT,
+    maxConcurrent,
     explain: (error, terms) => transportError(error, terms, bucket),
-    prices,
+    prices: options.prices ?? (endpoint.hostname.endsWith('.googleapis.com') ? listPrices : noPrices),
     observe: options.observe,
   })
   const base = endpoint.href.replace(/\/$/, '')
@@ -117,6 +126,8 @@ export async function openGcsClient(options: GcsStoreOptions): Promise<GcsClient
     close: () => http.close(),
   }
 }
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/u.test(host)
 
 interface Identity {
   readonly endpoint: URL
@@ -167,7 +178,7 @@ async function importSdk() {
   } catch (cause) {
     throw new MillpondError(
       'DEPENDENCY_MISSING',
-      'Google Cloud Storage needs the package @google-cloud/storage: npm install @google-cloud/storage',
+      'a store in Google Cloud Storage needs the package @google-cloud/storage: npm install @google-cloud/storage',
       { cause },
     )
   }

@@ -1,5 +1,6 @@
-import { isMillpondError, MillpondError, wrapError } from '../../errors.ts'
+import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { ErrorCode } from '../../errors.ts'
+import { requestWords } from '../../store/requests.ts'
 import type { RequestTerms } from '../../store/requests.ts'
 
 /** An answer of the service that is no success. */
@@ -26,6 +27,14 @@ const noPayer: Meaning = {
 }
 const damaged: Meaning = { code: 'STORE_UNAVAILABLE', remedy: 'the bytes were damaged on their way; try again' }
 const tooLarge: Meaning = { code: 'OBJECT_TOO_LARGE', remedy: 'objects of Google Cloud Storage have 5 TiB at the most' }
+const unreachable: Meaning = {
+  code: 'STORE_UNAVAILABLE',
+  remedy: 'check the network and the endpoint; the same may succeed later',
+}
+const untrusted: Meaning = {
+  code: 'STORE_REFUSED',
+  remedy: 'its certificate is not trusted: name who signed it as the authority (ca), or check the address',
+}
 const wrong: Meaning = { code: 'STORE_REFUSED', remedy: 'check the settings of the store' }
 
 /** Reasons in the body that say more than the status. */
@@ -59,7 +68,7 @@ export function refusalError({ status, body }: Refusal, { kind, key }: RequestTe
   const { reason, message } = explanationOf(body)
   const { code, remedy } = meaningOf(status, reason, message)
   const said = message === '' ? `${status}` : `${status}, ${message}`
-  return new MillpondError(code, `gs://${bucket} refused to ${kind} "${key}" (${said}): ${remedy}`, {
+  return new MillpondError(code, `cannot ${requestWords[kind]} "${key}" in gs://${bucket} (${said}): ${remedy}`, {
     details: { kind, key, bucket, status, reason },
   })
 }
@@ -73,19 +82,11 @@ const systemCodeOf = (error: unknown): string | undefined =>
 
 /** A failure of the network or of this machine in Millpond's terms. */
 export function transportError(error: unknown, { kind, key }: RequestTerms, bucket: string): unknown {
-  if (isMillpondError(error)) return error
   const systemCode = systemCodeOf(error)
-  if (systemCode === undefined) return error
-  const details = { kind, key, bucket, systemCode }
-  if (/CERT|TLS|SSL/.test(systemCode)) {
-    return wrapError(
-      error,
-      'STORE_REFUSED',
-      `gs://${bucket} cannot be trusted (${systemCode}); check the endpoint's certificate`,
-      details,
-    )
-  }
-  return wrapError(error, 'STORE_UNAVAILABLE', `gs://${bucket} cannot be reached to ${kind} "${key}"`, details)
+  if (isMillpondError(error) || systemCode === undefined) return error
+  const { code, remedy } = /CERT|TLS|SSL/u.test(systemCode) ? untrusted : unreachable
+  const message = `cannot ${requestWords[kind]} "${key}" in gs://${bucket} (${systemCode}): ${remedy}`
+  return new MillpondError(code, message, { cause: error, details: { kind, key, bucket, systemCode } })
 }
 
 /** Why there are no credentials for a request: an address that does not answer may later, all else is a setting. */
@@ -93,9 +94,14 @@ export function credentialsError(error: unknown, bucket: string): MillpondError 
   if (isMillpondError(error)) return error
   const status = statusOf(error)
   const passes = status === undefined ? systemCodeOf(error) !== undefined : status === 408 || status === 429 || status >= 500
+  const reason = error instanceof Error ? error.message : String(error)
+  // The library's error is no cause to keep: it holds the request, and with it what proves who asks.
   return passes
-    ? wrapError(error, 'STORE_UNAVAILABLE', `the service that gives out credentials for gs://${bucket} does not answer`)
-    : wrapError(error, 'STORE_REFUSED', `there are no credentials for gs://${bucket}`)
+    ? new MillpondError(
+        'STORE_UNAVAILABLE',
+        `the service that gives out credentials for gs://${bucket} does not answer: ${reason}`,
+      )
+    : new MillpondError('STORE_REFUSED', `there are no credentials for gs://${bucket}: ${reason}`)
 }
 
 /** The HTTP status that the auth library's error carries. */

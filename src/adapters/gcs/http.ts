@@ -30,11 +30,18 @@ const IDLE_MS = 30_000
 /** Large bodies are handed over in pieces, so that a slow network is told from a dead one. */
 const PIECE_BYTES = 512 * 1024
 
-/** A client that goes through `proxy`, or without one through those that the environment names (`HTTPS_PROXY`, `NO_PROXY`). */
-export function createHttpClient(proxy: string | undefined): HttpClient {
-  const proxyEnv = proxy === undefined ? process.env : { HTTP_PROXY: proxy, HTTPS_PROXY: proxy }
-  const settings: https.AgentOptions = { keepAlive: true, timeout: IDLE_MS, proxyEnv }
-  const agents = { plain: new http.Agent(settings), tls: new https.Agent(settings) }
+export interface HttpOptions {
+  /** The variables that name proxies: the environment's own, others, or none. */
+  readonly proxyEnv: Readonly<Record<string, string | undefined>> | undefined
+  readonly ca: string | undefined
+  readonly maxSockets: number
+}
+
+export function createHttpClient({ proxyEnv, ca, maxSockets }: HttpOptions): HttpClient {
+  // Free sockets that were used last are taken first, so that those that are not needed are closed.
+  const shared = { keepAlive: true, timeout: IDLE_MS, maxSockets, scheduling: 'lifo' as const }
+  const settings = { ...shared, ...(proxyEnv === undefined ? {} : { proxyEnv: { ...proxyEnv } }) }
+  const agents = { plain: new http.Agent(settings), tls: new https.Agent({ ...settings, ...(ca === undefined ? {} : { ca }) }) }
 
   const open = ({ method, url, headers, body = [] }: HttpRequest): http.ClientRequest => {
     const bytes = body.reduce((sum, chunk) => sum + chunk.length, 0)

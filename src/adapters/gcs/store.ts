@@ -3,6 +3,7 @@ import { checkFolderPrefix, checkKey, checkPrefix } from '../../store/key.ts'
 import { createLimiter } from '../../store/limiter.ts'
 import type { Limiter } from '../../store/limiter.ts'
 import { createPartWriter } from '../../store/part-writer.ts'
+import type { Pieces } from '../../store/part-writer.ts'
 import { withPrefix } from '../../store/prefix.ts'
 import type { ListedObject, ObjectWriter, Store } from '../../store/store.ts'
 import { openGcsClient } from './client.ts'
@@ -13,7 +14,9 @@ import type { GcsStoreOptions } from './options.ts'
 import { openUpload, PART_UNIT_BYTES } from './upload.ts'
 
 const DEFAULT_PART_BYTES = 8 * 1024 * 1024
-const DEFAULT_MAX_PARTS_IN_FLIGHT = 8
+const DEFAULT_MAX_PARTS_IN_FLIGHT = 4
+
+const piecesOf = (bytes: Uint8Array): Pieces => ({ pieces: [bytes], bytes: bytes.length })
 
 interface PartRules {
   readonly partBytes: number
@@ -22,18 +25,20 @@ interface PartRules {
 
 /**
  * A store in a bucket of Google Cloud Storage. Writes are conditional on the object's generation; each request is repeated after what
- * passes, and an answer that was lost is settled by a look at the object.
+ * passes, and an answer that was lost is settled by a look at the object: the store needs no `withRetry`.
  * @throws MillpondError `STORE_REFUSED` or `STORE_UNAVAILABLE` where the bucket cannot be listed, `DEPENDENCY_MISSING` without the SDK.
  */
 export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
   const { prefix = '', storageClass, kmsKeyName, metadata } = options
   const { partBytes = DEFAULT_PART_BYTES, maxPartsInFlight = DEFAULT_MAX_PARTS_IN_FLIGHT } = options
   checkFolderPrefix(prefix)
-  if (!Number.isSafeInteger(partBytes) || partBytes <= 0 || partBytes % PART_UNIT_BYTES !== 0) {
-    throw new MillpondError('CONFIG_INVALID', `parts of ${partBytes} bytes are no multiple of ${PART_UNIT_BYTES} bytes`)
-  }
+  // Parts that are not the last have to be whole units.
+  const wholeBytes = Math.max(1, Math.floor(partBytes / PART_UNIT_BYTES)) * PART_UNIT_BYTES
   const client = await openGcsClient(options)
-  const store = createGcsStore({ client, settings: { storageClass, kmsKeyName, metadata } }, { partBytes, maxPartsInFlight })
+  const store = createGcsStore(
+    { client, settings: { storageClass, kmsKeyName, metadata } },
+    { partBytes: wholeBytes, maxPartsInFlight },
+  )
   try {
     // Whether the bucket is there and may be used is said now, not with the first message.
     await Array.fromAsync(store.list(prefix, { limit: 1 }))
@@ -60,16 +65,16 @@ function createGcsStore(place: GcsPlace, { partBytes, maxPartsInFlight }: PartRu
   }
 
   return {
-    name: `gs://${client.bucket}/`,
+    name: `gs://${client.bucket}`,
 
     async put(key, bytes, signal) {
       begin(key, signal)
-      await putObject(place, { key, object: { pieces: [bytes], bytes: bytes.length }, ifAbsent: false }, signal)
+      await putObject(place, { key, object: piecesOf(bytes), ifAbsent: false }, signal)
     },
 
     async putIfAbsent(key, bytes, signal) {
       begin(key, signal)
-      return putObject(place, { key, object: { pieces: [bytes], bytes: bytes.length }, ifAbsent: true }, signal)
+      return putObject(place, { key, object: piecesOf(bytes), ifAbsent: true }, signal)
     },
 
     async openWriter(key, signal) {

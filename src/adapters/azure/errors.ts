@@ -1,0 +1,110 @@
+import { isMillpondError, MillpondError, wrapError } from '../../errors.ts'
+import type { ErrorCode } from '../../errors.ts'
+import { requestWords } from '../../store/requests.ts'
+import type { RequestTerms } from '../../store/requests.ts'
+
+interface Meaning {
+  readonly code: ErrorCode
+  readonly remedy: string
+}
+
+const busy: Meaning = { code: 'STORE_UNAVAILABLE', remedy: 'the service is busy or has a fault of its own; try again later' }
+const damaged: Meaning = { code: 'STORE_UNAVAILABLE', remedy: 'the bytes were damaged on their way; try again' }
+const credentials: Meaning = {
+  code: 'STORE_REFUSED',
+  remedy: 'check the credentials: they are wrong or have expired, or the clock of this machine is',
+}
+const rights: Meaning = {
+  code: 'STORE_REFUSED',
+  remedy: 'give this identity the role "Storage Blob Data Contributor" on the container, or a signature with the rights rwdlc',
+}
+const noContainer: Meaning = { code: 'STORE_REFUSED', remedy: 'check the name of the container and make it where it is missing' }
+const protectedObject: Meaning = { code: 'STORE_READ_ONLY', remedy: 'a policy, a lease or a hold protects the object' }
+const archived: Meaning = { code: 'STORE_REFUSED', remedy: 'the object is in the archive tier: rehydrate it before it is read' }
+const tooLarge: Meaning = { code: 'OBJECT_TOO_LARGE', remedy: 'send larger parts (partBytes): an object has 50,000 at the most' }
+const unreachable: Meaning = {
+  code: 'STORE_UNAVAILABLE',
+  remedy: 'check the network and the endpoint; the same may succeed later',
+}
+const untrusted: Meaning = {
+  code: 'STORE_REFUSED',
+  remedy: 'its certificate is not trusted: name who signed it as the authority (ca), or check the address',
+}
+const wrong: Meaning = { code: 'STORE_REFUSED', remedy: 'check the settings of the store' }
+
+/** What the service's own codes mean that say more than the status. */
+const meanings: Readonly<Record<string, Meaning>> = {
+  AuthenticationFailed: credentials,
+  InvalidAuthenticationInfo: credentials,
+  NoAuthenticationInformation: credentials,
+  ContainerNotFound: noContainer,
+  ContainerBeingDeleted: noContainer,
+  ContainerDisabled: noContainer,
+  BlobImmutableDueToPolicy: protectedObject,
+  LeaseIdMissing: protectedObject,
+  BlobArchived: archived,
+  BlobBeingRehydrated: archived,
+  Md5Mismatch: damaged,
+  Crc64Mismatch: damaged,
+  RequestBodyTooLarge: tooLarge,
+  BlockCountExceedsLimit: tooLarge,
+}
+
+function meaningOf(status: number, code: string): Meaning {
+  if (status === 408 || status === 429 || status >= 500) return busy
+  const known = meanings[code]
+  if (known !== undefined) return known
+  if (status === 401) return credentials
+  if (status === 403) return rights
+  return wrong
+}
+
+/** What the service answered where it was no success: its status, and its own code (`BlobNotFound`), as far as it gave one. */
+export function refusalOf(error: unknown): { readonly status: number; readonly code: string } | undefined {
+  if (!(error instanceof Error) || error.name !== 'RestError' || !('statusCode' in error)) return undefined
+  if (typeof error.statusCode !== 'number') return undefined
+  // The answer to a HEAD request has its code in a header alone, which the SDK hands on in the details.
+  const details = 'details' in error ? (error.details as { readonly errorCode?: string } | undefined) : undefined
+  const code = details?.errorCode ?? ('code' in error ? error.code : undefined)
+  return { status: error.statusCode, code: typeof code === 'string' ? code : '' }
+}
+
+/** That there is no such object. */
+export const missingError = (key: string, place: string): MillpondError =>
+  new MillpondError('OBJECT_MISSING', `there is no object "${key}" in ${place}`, { details: { key, place } })
+
+/** The error in Millpond's terms: it names the key, the container and what to do. What is neither the service's nor the network's stays. */
+export function azureStoreError(error: unknown, { kind, key }: RequestTerms, place: string): unknown {
+  if (isMillpondError(error)) return error
+  const refusal = refusalOf(error)
+  if (refusal !== undefined) {
+    const { code, remedy } = meaningOf(refusal.status, refusal.code)
+    const said = `${refusal.status} ${refusal.code}`.trim()
+    return new MillpondError(code, `cannot ${requestWords[kind]} "${key}" in ${place} (${said}): ${remedy}`, {
+      cause: error,
+      details: { kind, key, place, status: refusal.status, reason: refusal.code },
+    })
+  }
+  const name = error instanceof Error ? error.name : ''
+  if (/Credential|Authentication/.test(name)) return identityError(error, place)
+  const systemCode = systemCodeOf(error)
+  if (systemCode === undefined) return error
+  const { code, remedy } = /CERT|TLS|SSL/u.test(systemCode) ? untrusted : unreachable
+  const message = `cannot ${requestWords[kind]} "${key}" in ${place} (${systemCode}): ${remedy}`
+  return new MillpondError(code, message, { cause: error, details: { kind, key, place, systemCode } })
+}
+
+/** Why there is no token: an authority that has a fault of its own may give one later, all else is a setting. */
+function identityError(error: unknown, place: string): MillpondError {
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
+  const passes = typeof status === 'number' && (status === 429 || status >= 500)
+  return wrapError(error, passes ? 'STORE_UNAVAILABLE' : 'STORE_REFUSED', `there are no credentials for ${place}`)
+}
+
+/** The system's name of what went wrong, which the SDK wraps into an error of its own. */
+function systemCodeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  if (code === undefined || code === 'REQUEST_SEND_ERROR' || code === 'PARSE_ERROR') return systemCodeOf(error.cause) ?? code
+  return code
+}
