@@ -43,6 +43,7 @@ export interface TopicsToCreate {
   readonly partitions?: (target: SinkTarget) => number | undefined
   /** The cluster's own unless given. */
   readonly replicationFactor?: number
+  /** What is replayed is often older than brokers keep messages, so `retention.ms` is -1 unless it is set here. */
   readonly settings?: Readonly<Record<string, string>>
 }
 
@@ -207,6 +208,6 @@ function newTopic(target: SinkTarget, { partitions: partitionsOf, replicationFac
     name: target.topic,
     ...(partitions === undefined ? {} : { partitions }),
     ...(replicationFactor === undefined ? {} : { replicationFactor }),
-    ...(settings === undefined ? {} : { settings }),
+    settings: { 'retention.ms': '-1', ...settings },
   }
 }
