@@ -216,7 +216,7 @@ export async function readRecordBatches(
   if (wanted.length === 0) return batchOf([])
   const parts = await Promise.all(wanted.map((info) => recordPart(set, info)))
   const shared = wanted.every(({ codec }) => codec === 'none') ? plainBytes(set) : onlyBytes(parts)
-  return readRecordParts(parts, fromPosition, shared)
+  return readRecordParts(parts, fromPosition, { shared })
 }
 
 /** The same bytes as no Buffer: its `slice` would not copy. */

@@ -42,14 +42,18 @@ type Attempt = Reading | { readonly neededBytes: number } | 'more headers'
 
 /**
  * The messages of all parts with offsets from `fromOffset` on, as columns over their decompressed bytes. Parts that are all `plain`
- * and lie in `shared` are not copied: then that is the batch's bytes.
+ * and lie in `shared` are not copied: then that is the batch's bytes. None may decompress to more than `maxBytes`.
  * @throws MillpondError `RECORD_SET_CORRUPT`; `MESSAGE_TOO_LARGE` where they have more than 2 GiB together.
  */
-export function readRecordParts(parts: readonly RecordPart[], fromOffset: number, shared?: Uint8Array): MessageBatch {
+export function readRecordParts(
+  parts: readonly RecordPart[],
+  fromOffset: number,
+  { shared, maxBytes = MAX_RECORDS_BYTES }: { shared?: Uint8Array | undefined; maxBytes?: number } = {},
+): MessageBatch {
   const read: MessageBatch[] = []
   let usedBytes = 0
   for (let part = 0; part < parts.length;) {
-    const reading = readSome(parts, part, { fromOffset, usedBytes, shared })
+    const reading = readSome(parts, part, { fromOffset, usedBytes, shared, maxBytes })
     part = reading.nextPart
     read.push(reading.batch)
     usedBytes += reading.batch.bytes.byteLength
@@ -62,6 +66,7 @@ interface ReadContext {
   /** Bytes of the parts before, which spans count too. */
   readonly usedBytes: number
   readonly shared: Uint8Array | undefined
+  readonly maxBytes: number
 }
 
 function readSome(parts: readonly RecordPart[], from: number, context: ReadContext): Reading {
@@ -90,7 +95,7 @@ function tryParts(
   kernel: Kernel,
   parts: readonly RecordPart[],
   { rows, headers }: { rows: number; headers: number },
-  { fromOffset, usedBytes, shared }: ReadContext,
+  { fromOffset, usedBytes, shared, maxBytes }: ReadContext,
 ): Attempt {
   const call = kernel.arenaStart
   const columns = call + CALL_BYTES
@@ -101,7 +106,7 @@ function tryParts(
   let next = 0
   for (; next < parts.length; next++) {
     const part = parts[next]!
-    const unpacked = unpackPart(kernel, part, at)
+    const unpacked = unpackPart(kernel, part, { at, maxBytes })
     if ('neededBytes' in unpacked) {
       if (next > 0) break
       return { neededBytes: firstByte - kernel.arenaStart + unpacked.neededBytes }
@@ -138,7 +143,11 @@ const tooLarge = () =>
   new MillpondError('MESSAGE_TOO_LARGE', `record batches of more than ${MAX_BATCH_BYTES} bytes cannot be read together`)
 
 /** Puts the records of a part to `at`; gives how many bytes they are, or how many behind the first would be needed. */
-function unpackPart(kernel: Kernel, part: RecordPart, at: number): { length: number } | { neededBytes: number } {
+function unpackPart(
+  kernel: Kernel,
+  part: RecordPart,
+  { at, maxBytes }: { at: number; maxBytes: number },
+): { length: number } | { neededBytes: number } {
   const stored = part.bytes.byteLength
   if (part.form === 'plain') {
     if (at + stored + SLACK_BYTES > kernel.arenaEnd) return { neededBytes: stored + 2 * SLACK_BYTES }
@@ -152,15 +161,15 @@ function unpackPart(kernel: Kernel, part: RecordPart, at: number): { length: num
   const { exports } = kernel
   const bound = part.form === 'lz4' ? exports.lz4Bound(source, stored) : exports.xerialBound(source, stored)
   if (bound < 0) failed(bound, part)
-  const room = Math.min(bound, MAX_RECORDS_BYTES)
+  const room = Math.min(bound, maxBytes)
   if (at + room + SLACK_BYTES > source) return { neededBytes: room + stored + 4 * SLACK_BYTES }
   const length =
     part.form === 'lz4' ? exports.lz4Decompress(source, stored, at, room) : exports.xerialDecompress(source, stored, at, room)
   if (length === OUTPUT_FULL) {
     throw new MillpondError(
       'RECORD_SET_CORRUPT',
-      `the batch at offset ${part.baseOffset} decompresses to more than ${MAX_RECORDS_BYTES} bytes`,
-      { details: { baseOffset: part.baseOffset, storedBytes: stored, maxBytes: MAX_RECORDS_BYTES } },
+      `the batch at offset ${part.baseOffset} decompresses to more than ${maxBytes} bytes`,
+      { details: { baseOffset: part.baseOffset, storedBytes: stored, maxBytes } },
     )
   }
   if (length < 0) failed(length, part)

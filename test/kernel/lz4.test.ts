@@ -32,6 +32,15 @@ function compress(content: Uint8Array): Buffer {
 
 const equal = (a: Uint8Array | number, b: Uint8Array) => typeof a !== 'number' && Buffer.compare(a, b) === 0
 
+function outcome(read: () => Uint8Array | number): string {
+  try {
+    const content = read()
+    return typeof content === 'number' ? 'an error' : Buffer.from(content).toString('latin1')
+  } catch {
+    return 'an error'
+  }
+}
+
 const compressible = fc
   .array(fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 80 }), fc.integer({ min: 1, max: 60 })), { maxLength: 40 })
   .map((parts) =>
@@ -76,7 +85,7 @@ describe('LZ4 frames', () => {
         expect(equal(lz4DecompressOther(frame), content)).toBe(true)
         expect(frame.byteLength).toBeLessThanOrEqual(content.byteLength + 11 + 4 * Math.ceil(bytes / 65_536))
       }
-      if (bytes > 1000) expect(compress(text).byteLength).toBeLessThan(bytes / 50)
+      expect(compress(text).byteLength).toBeLessThan(bytes / 50 + 60)
     },
   )
   it('end each block as the format demands: five literals at the least, no match in the last twelve bytes', () => {
@@ -98,15 +107,7 @@ describe('LZ4 frames', () => {
       fc.property(lz4Frames, fc.array(change, { maxLength: 3 }), fc.nat(5), ({ bytes }, changes, cut) => {
         const damaged = bytes.slice(0, Math.max(0, bytes.length - cut))
         for (const [at, value] of changes) if (damaged.length > 0) damaged[at % damaged.length] = value
-        const read = decompress(damaged)
-        let twin: Uint8Array | 'an error'
-        try {
-          twin = lz4DecompressTwin(damaged)
-        } catch {
-          twin = 'an error'
-        }
-        if (twin === 'an error') expect(read).toBeTypeOf('number')
-        else expect(equal(read, twin)).toBe(true)
+        expect(outcome(() => decompress(damaged))).toBe(outcome(() => lz4DecompressTwin(damaged)))
       }),
       { numRuns: 3000 },
     )
