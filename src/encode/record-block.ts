@@ -107,6 +107,8 @@ export async function readRecordBlock(bytes: Uint8Array, codec: StoredCodec): Pr
     if (restBytes > 0 || batches.length === 0) {
       throw new MillpondError('BLOCK_CORRUPT', `${restBytes} of its ${bytes.byteLength} bytes are no record batch`)
     }
+    const back = batches.find(({ baseOffset }, i) => i > 0 && baseOffset <= batches[i - 1]!.lastOffset)
+    if (back !== undefined) throw new MillpondError('BLOCK_CORRUPT', `the record batch at offset ${back.baseOffset} goes back`)
     const other = batches.find((batch) => codec !== 'mixed' && batch.codec !== codec)
     if (other !== undefined) throw new MillpondError('BLOCK_CORRUPT', `a record batch in ${other.codec}, not ${codec}`)
     return await readRecordBatches(bytes, batches, 0)

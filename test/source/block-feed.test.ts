@@ -1,21 +1,27 @@
 import { describe, expect, it } from 'vitest'
 import { createMemoryBudget } from '../../src/batch/memory-budget.ts'
 import { type MessageInput, batchOf } from '../../src/batch/builder.ts'
+import { encodeBlock } from '../../src/encode/avro-block.ts'
 import type { AvroBlock } from '../../src/encode/block.ts'
 import { openBlockFeed } from '../../src/source/block-feed.ts'
 import type { Lane } from '../../src/source/lane.ts'
-import type { Source } from '../../src/source/source.ts'
+import type { Passed, Source } from '../../src/source/source.ts'
+import { recordSetOf } from '../encode/record-sets.ts'
+import { until } from '../live/until.ts'
 
 const MiB = 1024 * 1024
 const lane: Lane = { topic: 'orders', topicId: 'orders', lane: '0', startPosition: 0, revoked: new AbortController().signal }
 const COUNT = 40
 
+const kinds = ['blocks', 'batches', 'record sets'] as const
+type Kind = (typeof kinds)[number]
+
 /** A source of 40 pieces of a mebibyte, which counts how many were asked for. */
-function sourceOf(kind: 'blocks' | 'batches') {
+function sourceOf(kind: Kind) {
   const read = { count: 0, ended: false }
-  const pieces = async function* <T>(make: (position: number) => T): AsyncGenerator<T> {
+  const pieces = async function* <T>(make: (position: number) => T | Promise<T>): AsyncGenerator<T> {
     try {
-      while (read.count < COUNT) yield make(read.count++)
+      while (read.count < COUNT) yield await make(read.count++)
     } finally {
       read.ended = true
     }
@@ -37,6 +43,9 @@ function sourceOf(kind: 'blocks' | 'batches') {
     async *lanes() {},
     read: () => pieces((position) => batchOf([message(position)])),
     ...(kind === 'blocks' && { readBlocks: () => pieces(block) }),
+    ...(kind === 'record sets' && {
+      readRecordSets: () => pieces((position) => recordSetOf([{ messages: [message(position)] }])),
+    }),
     async range() {
       return { oldest: 0, next: COUNT }
     },
@@ -46,14 +55,34 @@ function sourceOf(kind: 'blocks' | 'batches') {
   return { source, read }
 }
 
-function feedOf(kind: 'blocks' | 'batches') {
-  const { source, read } = sourceOf(kind)
+function feedOf(kind: Kind, { source, read } = sourceOf(kind)) {
   const budget = createMemoryBudget(1024 * MiB)
-  const options = { format: 'avro', codec: 'null', lookups: [], blockBytes: MiB, budget, nowMs: () => 0 } as const
+  const format = kind === 'record sets' ? 'kafka' : 'avro'
+  const options = { format, codec: 'null', lookups: [], blockBytes: MiB, budget, nowMs: () => 0 } as const
   return { feed: openBlockFeed(source, lane, 0, options, new AbortController().signal), read, budget }
 }
 
-describe.each(['blocks', 'batches'] as const)('a lane read as %s', (kind) => {
+/** A source that gives these, each with its positions: messages, or that positions were passed. */
+function sourceOfSteps(kind: Kind, steps: readonly (readonly number[] | Passed)[]) {
+  const { source, read } = sourceOf(kind)
+  const given = async function* <T>(make: (positions: readonly number[]) => T | Promise<T>): AsyncGenerator<T | Passed> {
+    for (const step of steps) yield 'passedTo' in step ? step : await make(step)
+  }
+  const messages = (positions: readonly number[]) => positions.map((position) => ({ position, timestamp: 0, value: 'v' }))
+  const changed: Source = {
+    ...source,
+    read: () => given((positions) => batchOf(messages(positions))),
+    ...(source.readBlocks && {
+      readBlocks: () => given((positions) => encodeBlock(batchOf(messages(positions)), { codec: 'null', lookups: [] })),
+    }),
+    ...(source.readRecordSets && {
+      readRecordSets: () => given((positions) => recordSetOf([{ messages: messages(positions) }])),
+    }),
+  }
+  return { source: changed, read }
+}
+
+describe.each(kinds)('a lane read as %s', (kind) => {
   it('is read a few blocks ahead of its writer, however large the budget is', async () => {
     const { feed, read, budget } = feedOf(kind)
     const positions: number[] = []
@@ -70,6 +99,35 @@ describe.each(['blocks', 'batches'] as const)('a lane read as %s', (kind) => {
     await feed.close()
     expect(positions).toEqual(Array.from({ length: COUNT }, (_, position) => position))
     expect(budget.heldBytes).toBe(0)
+  })
+
+  it('tells of positions without a message once, however often they move on, and never before what lies behind them', async () => {
+    const steps = [{ passedTo: 3 }, { passedTo: 5 }, [7, 8], { passedTo: 12 }, [20], { passedTo: 30 }]
+    const { feed } = feedOf(kind, sourceOfSteps(kind, steps))
+    await until(() => feed.readPosition === 30, 'all to be read')
+    const fed: [string, number][] = []
+    for (;;) {
+      const next = await feed.next(Infinity)
+      if (next.kind === 'ended') break
+      if (next.kind === 'passed') fed.push(['passed', next.passedTo])
+      if (next.kind === 'block') fed.push(['block', next.block.lastPosition])
+    }
+    await feed.close()
+    // Messages wait for their block to fill; blocks of the source itself do not.
+    expect(fed).toEqual(
+      kind === 'blocks'
+        ? [
+            ['passed', 5],
+            ['block', 8],
+            ['passed', 12],
+            ['block', 20],
+            ['passed', 30],
+          ]
+        : [
+            ['passed', 30],
+            ['block', 20],
+          ],
+    )
   })
 
   it('stops reading when it is closed, and gives back all that it held', async () => {
