@@ -37,20 +37,20 @@ export async function openStore(config: Config, use: 'read' | 'write', observe?:
 async function openStoreOf(config: Config, use: 'read' | 'write', observe?: ObserveRequest): Promise<Store> {
   const { store, s3, gcs, azure } = config
   const seen = observe === undefined ? {} : { observe }
-  switch (store.type) {
-    case 'file':
-      return (await import('./adapters/file/store.ts')).openFileStore({ path: store.path, create: use === 'write' })
-    case 's3':
-      return (await import('./adapters/s3/store.ts')).openS3Store({ ...given(s3), ...(await authorityOf(s3)), ...seen })
-    case 'gcs':
-      return (await import('./adapters/gcs/store.ts')).openGcsStore({ ...given(gcs), ...seen })
-    case 'azure':
-      return (await import('./adapters/azure/store.ts')).openAzureStore({
-        ...given(azure),
-        ...(await authorityOf(azure)),
-        ...seen,
-      })
+  if (store.type === 's3') {
+    const { openS3Store } = await import('./adapters/s3/store.ts')
+    return openS3Store({ ...given(s3), ...(await authorityOf(s3)), ...seen })
   }
+  if (store.type === 'gcs') {
+    const { openGcsStore } = await import('./adapters/gcs/store.ts')
+    return openGcsStore({ ...given(gcs), ...seen })
+  }
+  if (store.type === 'azure') {
+    const { openAzureStore } = await import('./adapters/azure/store.ts')
+    return openAzureStore({ ...given(azure), ...(await authorityOf(azure)), ...seen })
+  }
+  const { openFileStore } = await import('./adapters/file/store.ts')
+  return openFileStore({ path: store.path, create: use === 'write' })
 }
 
 const authorityOf = async ({ caFile }: { readonly caFile: string | undefined }): Promise<{ ca?: string }> =>
@@ -137,7 +137,23 @@ async function makeTopic(log: Log, name: string, options: TopicOptions): Promise
 
 /** Opens the broker that `source` names; the local log is made where there is none. */
 export async function openBroker(config: Config): Promise<Broker> {
-  return localBroker(config, await openLog(config), true)
+  return config.source.type === 'kafka' ? openKafka(config) : localBroker(config, await openLog(config), true)
+}
+
+async function openKafka(config: Config): Promise<Broker> {
+  const { openKafkaBroker } = await import('./adapters/kafka/broker.ts')
+  const { source, kafka } = config
+  const { groupProtocol, groupInstanceId, sessionTimeoutMs, start, isolation } = kafka
+  return openKafkaBroker({
+    ...(await kafkaOptions(config)),
+    topics: source.topics,
+    group: source.group,
+    groupProtocol,
+    ...(groupInstanceId === undefined ? {} : { groupInstanceId }),
+    first: typeof start === 'number' ? { sinceMs: start } : start,
+    isolation,
+    sessionTimeoutMs,
+  })
 }
 
 /** The log as a broker; closes it only where it `owns` it. */
@@ -146,7 +162,7 @@ export function localBroker({ source }: Config, log: Log, owns: boolean): Broker
     name: `local log ${log.path}`,
     place: 'the log',
     topics: () => log.topics(),
-    range: (topic, lane) => log.range(topic, lane),
+    ranges: ({ name, partitions }) => Promise.all(Array.from({ length: partitions }, (_, lane) => log.range(name, String(lane)))),
     async openSource() {
       const { openLocalSource } = await import('./adapters/local/source.ts')
       const member = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`

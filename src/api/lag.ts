@@ -30,12 +30,12 @@ export function createLagWatch(source: Ends, index: SegmentIndex): LagWatch {
         (await index.lanes()).map((lane) => [laneKey(lane.topic, lane.topicId, lane.lane), lane.nextPosition]),
       )
       const lags: TopicLag[] = []
-      for (const { name, topicId, partitions } of await source.topics()) {
+      for (const topic of await source.topics()) {
+        const { name, topicId } = topic
         let archiveLag = 0
         let indexLag = 0
-        for (let lane = 0; lane < partitions; lane++) {
+        for (const [lane, { oldest, next }] of (await source.ranges(topic)).entries()) {
           const key = laneKey(name, topicId, String(lane))
-          const { oldest, next } = await source.range(name, String(lane))
           const inIndex = indexed.get(key) ?? oldest
           const inArchive = Math.max(committed.get(key) ?? oldest, inIndex)
           archiveLag += Math.max(0, next - inArchive)

@@ -85,7 +85,7 @@ function azureCredentials(azure: FileConfig['azure']): AzureConfig['credentials'
   const { connectionString, account, accountKey, sasToken, sasUrl, anonymous, clientId } = azure
   if (anonymous) return { kind: 'anonymous' }
   if (connectionString !== undefined) return { kind: 'connection-string', connectionString }
-  if (account !== undefined && accountKey !== undefined) return { kind: 'shared-key', accountName: account, accountKey }
+  if (account !== undefined && accountKey !== undefined) return { kind: 'key', account, key: accountKey }
   if (sasUrl !== undefined) return { kind: 'sas-url', url: sasUrl }
   if (sasToken !== undefined) return { kind: 'sas', token: sasToken }
   return { kind: 'default', ...(clientId === undefined ? {} : { clientId }) }

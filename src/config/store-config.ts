@@ -50,7 +50,7 @@ export interface AzureConfig extends CloudConfig {
   readonly endpoint: string | undefined
   readonly credentials:
     | { readonly kind: 'connection-string'; readonly connectionString: Secret }
-    | { readonly kind: 'shared-key'; readonly accountName: string; readonly accountKey: Secret }
+    | { readonly kind: 'key'; readonly account: string; readonly key: Secret }
     | { readonly kind: 'sas'; readonly token: Secret }
     | { readonly kind: 'sas-url'; readonly url: Secret }
     | { readonly kind: 'anonymous' }

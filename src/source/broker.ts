@@ -10,8 +10,8 @@ export interface BrokerTopic {
 /** Topics of a broker, and what each of their lanes holds now. */
 export interface Ends {
   topics(): Promise<readonly BrokerTopic[]>
-  /** The oldest position there is and the one that comes next. @throws MillpondError `TOPIC_UNKNOWN`, `LANE_UNKNOWN`. */
-  range(topic: string, lane: string): Promise<{ readonly oldest: number; readonly next: number }>
+  /** By lane, from 0: the oldest position there is and the one that comes next. @throws MillpondError `TOPIC_UNKNOWN`. */
+  ranges(topic: BrokerTopic): Promise<readonly { readonly oldest: number; readonly next: number }[]>
 }
 
 /** The broker that the configuration names as the source: what commands ask of it, and subscriptions. */

@@ -94,7 +94,7 @@ azure: { container: pond, account: acme, accountKey: hunter2, accessTier: Cool, 
     expect(gcs).toMatchObject({ prefix: '', credentials: { kind: 'file', path: '/etc/pond/key.json' }, storageClass: 'NEARLINE' })
     expect(azure).toMatchObject({
       endpoint: 'https://acme.blob.core.windows.net',
-      credentials: { kind: 'shared-key', accountName: 'acme' },
+      credentials: { kind: 'key', account: 'acme' },
       accessTier: 'Cool',
       timeoutMs: 5000,
     })

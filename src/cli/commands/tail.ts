@@ -104,9 +104,9 @@ async function openBrokerTail(config: Config, topic: string, signal: AbortSignal
     broker?.place ?? 'the log',
   )
   const source = opened.use(await broker!.openSource())
-  const { topicId, partitions } = topics.find(({ name }) => name === topic)!
-  const ids = Array.from({ length: partitions }, (_, lane): LaneId => ({ topic, topicId, lane: String(lane) }))
-  const lanes = await Promise.all(ids.map(async (lane) => ({ lane, ...(await broker!.range(topic, lane.lane)) })))
+  const found = topics.find(({ name }) => name === topic)!
+  const idOf = (lane: number): LaneId => ({ topic, topicId: found.topicId, lane: String(lane) })
+  const lanes = (await broker!.ranges(found)).map((range, lane) => ({ lane: idOf(lane), ...range }))
   const never = new AbortController().signal
   const kept = opened.move()
   return {

@@ -47,11 +47,11 @@ async function lanesOf(config: Config, signal: AbortSignal, wanted?: string): Pr
   const laneKey = (lane: LaneId) => JSON.stringify([lane.topic, lane.topicId, lane.lane])
   const byLane = new Map(archived.map((lane) => [laneKey(lane), lane]))
   const seen = new Set<IndexedLane>()
-  for (const { name, topicId, partitions } of (await broker?.topics()) ?? []) {
+  for (const topic of (await broker?.topics()) ?? []) {
+    const { name, topicId } = topic
     if (wanted !== undefined && name !== wanted) continue
-    for (let lane = 0; lane < partitions; lane++) {
+    for (const [lane, range] of (await broker!.ranges(topic)).entries()) {
       const inArchive = byLane.get(laneKey({ topic: name, topicId, lane: String(lane) }))
-      const range = await broker!.range(name, String(lane))
       if (inArchive !== undefined) seen.add(inArchive)
       const lag = Math.max(0, range.next - Math.max(range.oldest, inArchive?.nextPosition ?? 0))
       lanes.push({ topic: name, topicId, lane: String(lane), source: range, archive: archivedOf(inArchive), lag })
