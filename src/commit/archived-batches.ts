@@ -1,0 +1,81 @@
+import type { MessageBatch } from '../batch/batch.ts'
+import { sliceBatch } from '../batch/batch.ts'
+import type { SegmentEntry } from '../encode/segment.ts'
+import { readStoredBlock } from '../encode/segment-format.ts'
+import type { Store } from '../store/store.ts'
+import { readCommits } from './chain.ts'
+import type { StoredCommit } from './commit.ts'
+
+/** Steps through the rows of batches; at the first after one call of `next`. */
+export function createCursor(batches: AsyncGenerator<MessageBatch>) {
+  let batch: MessageBatch | undefined
+  let row = 0
+  return {
+    get batch() {
+      return batch
+    },
+    get row() {
+      return row
+    },
+    get position() {
+      return batch?.positions[row] ?? Infinity
+    },
+    async next(): Promise<void> {
+      row++
+      if (batch !== undefined && row < batch.count) return
+      const { value, done } = await batches.next()
+      batch = done ? undefined : value
+      row = 0
+    },
+    end: () => batches.return(undefined),
+  }
+}
+
+type Cursor = ReturnType<typeof createCursor>
+
+/** What the chain of a folder holds from `from` to before `to`, in order; dead letters are put into `letters` before what follows them. */
+export async function* archivedBatches(
+  { store, folder, signal }: { readonly store: Store; readonly folder: string; readonly signal: AbortSignal | undefined },
+  { from, to, letters }: { readonly from: number; readonly to: number; readonly letters: Set<number> },
+): AsyncGenerator<MessageBatch> {
+  for await (const commit of readCommits(store, folder, {}, signal)) {
+    if (commit.nextPosition <= from) continue
+    if (commit.firstPosition >= to) return
+    for (const { position } of commit.deadLetters) letters.add(position)
+    for await (const batch of commitBatches(store, commit, signal)) {
+      const first = rowAt(batch, from)
+      const end = rowAt(batch, to)
+      if (first < end) yield sliceBatch(batch, first, end)
+    }
+  }
+}
+
+/** The first row whose position is not before `position`. */
+function rowAt({ positions, count }: MessageBatch, position: number): number {
+  if (positions[0]! >= position) return 0
+  if (positions[count - 1]! < position) return count
+  return positions.findIndex((one) => one >= position)
+}
+
+async function* commitBatches(store: Store, { segments }: StoredCommit, signal?: AbortSignal): AsyncGenerator<MessageBatch> {
+  const isApart = segments.every((segment, i) => i === 0 || segments[i - 1]!.lastPosition < segment.firstPosition)
+  if (isApart) {
+    for (const segment of segments) yield* segmentBatches(store, segment, signal)
+    return
+  }
+  // A layout that splits a lane leaves its messages side by side.
+  const cursors = segments.map((segment) => createCursor(segmentBatches(store, segment, signal)))
+  for (const cursor of cursors) await cursor.next()
+  for (;;) {
+    const least = cursors.reduce((left: Cursor, right) => (right.position < left.position ? right : left))
+    if (least.batch === undefined) return
+    yield sliceBatch(least.batch, least.row, least.row + 1)
+    await least.next()
+  }
+}
+
+async function* segmentBatches(store: Store, segment: SegmentEntry, signal?: AbortSignal): AsyncGenerator<MessageBatch> {
+  for (const { offset, bytes } of segment.blocks) {
+    yield readStoredBlock(segment, await store.read(segment.key, { start: offset, end: offset + bytes }, signal))
+  }
+}
