@@ -1,10 +1,11 @@
-import type * as Kafka from '@platformatic/kafka'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RecordBatchInfo } from '../../encode/record-set.ts'
 import { controlType, scanRecordSet } from '../../encode/record-set.ts'
 import { MillpondError } from '../../errors.ts'
 import { type Cluster, pauseAfter } from './cluster.ts'
 import type { Purpose } from './cluster-connections.ts'
 import { kafkaError, kafkaErrorName } from './cluster-errors.ts'
+import { type AbortedTransaction, type FetchRequest, fetchVersions } from './fetch-api.ts'
 import type { TopicPartition } from './offsets.ts'
 import { partitionName } from './offsets.ts'
 
@@ -15,81 +16,11 @@ export interface JudgedBatch {
   readonly kind: 'messages' | 'aborted' | 'control'
 }
 
-interface Fetched {
-  readonly code: number
-  readonly logStart: number
-  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[]
-  readonly set: Uint8Array
-}
-
-const API_KEY = 1
-/** Kafka 2.7 and later; later versions name topics by their ids. */
-const VERSION = 12
-const READ_COMMITTED = 1
 const MAX_WAIT_MS = 500
 const FETCH_BYTES = 4 * 1024 * 1024
 const NO_EPOCH = -1
 const RETRY_TIMEOUT_MS = 30_000
 const PURPOSE: Purpose = { name: 'partition-reader' }
-
-/** The Fetch request of one partition, its record sets as they come. */
-function createFetchApi(kafka: typeof Kafka) {
-  const create = ({ topic, partition }: TopicPartition, offset: number, maxBytes: number) =>
-    kafka.fetchV12.createRequest(
-      MAX_WAIT_MS,
-      1,
-      maxBytes,
-      READ_COMMITTED,
-      0,
-      NO_EPOCH,
-      [
-        {
-          topicId: topic,
-          partitions: [
-            {
-              partition,
-              currentLeaderEpoch: NO_EPOCH,
-              fetchOffset: BigInt(offset),
-              lastFetchedEpoch: NO_EPOCH,
-              partitionMaxBytes: maxBytes,
-            },
-          ],
-        },
-      ],
-      [],
-      '',
-    )
-  const parse = (_correlationId: number, _apiKey: number, _apiVersion: number, reader: Kafka.Reader): Fetched => {
-    reader.readInt32()
-    const code = reader.readInt16()
-    reader.readInt32()
-    const answers = reader.readArray((topic) => {
-      topic.readString()
-      return topic.readArray(readPartition)
-    })
-    reader.readTaggedFields()
-    const answer = answers[0]?.[0]
-    return answer === undefined
-      ? { code, logStart: 0, aborted: [], set: new Uint8Array(0) }
-      : { ...answer, code: code || answer.code }
-  }
-  return kafka.createAPI<[TopicPartition, number, number], Fetched>(API_KEY, VERSION, create, parse)
-}
-
-function readPartition(reader: Kafka.Reader): Fetched {
-  reader.readInt32()
-  const code = reader.readInt16()
-  reader.readInt64()
-  reader.readInt64()
-  const logStart = Number(reader.readInt64())
-  const aborted = reader.readNullableArray((transaction) => ({
-    producerId: transaction.readInt64(),
-    firstOffset: Number(transaction.readInt64()),
-  }))
-  reader.readInt32()
-  const set = reader.readNullableBytes()
-  return { code, logStart, aborted: aborted ?? [], set: set ?? new Uint8Array(0) }
-}
 
 /**
  * Record batches of a partition that cover offsets from `from` to before `to`, in order; the first and last may hold others beside. Nothing is
@@ -102,21 +33,24 @@ export async function* readPartitionBatches(
   { from, to }: { readonly from: number; readonly to: number },
   signal?: AbortSignal,
 ): AsyncGenerator<JudgedBatch> {
-  const versions = [createFetchApi(cluster.protocol)]
+  const { byName } = fetchVersions(cluster.protocol)
   let maxBytes = FETCH_BYTES
   let failingSinceMs: number | undefined
   const judge = createJudge()
   for (let offset = from, failures = 0; offset < to;) {
     signal?.throwIfAborted()
     const options = { purpose: PURPOSE, ...(signal === undefined ? {} : { signal }) }
-    const fetched = await cluster.request(place, versions, [place, offset, maxBytes], options)
-    if (fetched.code !== 0) {
+    const answer = await cluster.request(place, byName, [fetchRequest(place, offset, maxBytes)], options)
+    const fetched = answer.partitions[0]
+    const errorCode = answer.errorCode === 0 ? (fetched?.errorCode ?? 0) : answer.errorCode
+    if (errorCode !== 0 || fetched === undefined) {
       failingSinceMs ??= performance.now()
-      await passOrThrow(cluster, place, { offset, fetched, failures: ++failures, isLate: isLate(failingSinceMs) })
+      const failure = { offset, errorCode, oldest: fetched?.logStartOffset, failures: ++failures, isLate: isLate(failingSinceMs) }
+      await passOrThrow(cluster, place, failure)
       continue
     }
     failingSinceMs = undefined
-    const { batches, neededBytes } = scanRecordSet(fetched.set)
+    const { batches, neededBytes } = scanRecordSet(fetched.records)
     if (batches.length === 0) {
       if (neededBytes === undefined) return
       // Even one batch alone is more.
@@ -127,7 +61,7 @@ export async function* readPartitionBatches(
     for (const info of batches) {
       if (info.lastOffset < offset) continue
       if (info.baseOffset >= to) return
-      yield { set: fetched.set, info, kind: judge.kindOf(fetched.set, info) }
+      yield { set: fetched.records, info, kind: judge.kindOf(fetched.records, info) }
       offset = info.lastOffset + 1
     }
   }
@@ -135,34 +69,46 @@ export async function* readPartitionBatches(
 
 const isLate = (sinceMs: number): boolean => performance.now() - sinceMs > RETRY_TIMEOUT_MS
 
+const fetchRequest = ({ topic, partition }: TopicPartition, offset: number, maxBytes: number): FetchRequest => ({
+  maxWaitMs: MAX_WAIT_MS,
+  minBytes: 1,
+  maxBytes,
+  isolation: 'committed',
+  rack: '',
+  partitions: [{ topic, topicId: topic, partition, leaderEpoch: NO_EPOCH, offset, maxBytes }],
+})
+
+interface Failure {
+  readonly offset: number
+  readonly errorCode: number
+  readonly oldest: number | undefined
+  readonly failures: number
+  readonly isLate: boolean
+}
+
 async function passOrThrow(
   cluster: Cluster,
   place: TopicPartition,
-  {
-    offset,
-    fetched,
-    failures,
-    isLate,
-  }: { readonly offset: number; readonly fetched: Fetched; readonly failures: number; readonly isLate: boolean },
+  { offset, errorCode, oldest, failures, isLate }: Failure,
 ): Promise<void> {
   const name = partitionName(place)
-  if (kafkaErrorName(cluster.protocol, fetched.code) === 'OFFSET_OUT_OF_RANGE') {
-    const message = `offset ${offset} of ${name} is gone; the oldest is ${fetched.logStart}`
-    throw new MillpondError('POSITION_GONE', message, { details: { ...place, oldest: fetched.logStart } })
+  if (kafkaErrorName(cluster.protocol, errorCode) === 'OFFSET_OUT_OF_RANGE') {
+    const message = `offset ${offset} of ${name} is gone; the oldest is ${oldest}`
+    throw new MillpondError('POSITION_GONE', message, { details: { ...place, oldest } })
   }
-  const error = kafkaError(cluster.protocol, fetched.code, { what: `offsets of ${name} from ${offset} on` })
+  const error = kafkaError(cluster.protocol, errorCode, { what: `offsets of ${name} from ${offset} on` })
   if (!error.retryable || isLate) throw error
   cluster.forget(place.topic)
-  await new Promise((resolve) => setTimeout(resolve, pauseAfter(failures)))
+  await sleep(pauseAfter(failures))
 }
 
 /** Tells batches of aborted transactions from others, as they come in order. */
 function createJudge() {
   const open = new Set<bigint>()
-  let coming: { readonly producerId: bigint; readonly firstOffset: number }[] = []
+  let coming: AbortedTransaction[] = []
   return {
     /** What a fetch says of the transactions in its record set. */
-    take(aborted: Fetched['aborted']): void {
+    take(aborted: readonly AbortedTransaction[]): void {
       coming = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset)
     },
     kindOf(set: Uint8Array, info: RecordBatchInfo): JudgedBatch['kind'] {
