@@ -5,6 +5,9 @@ import { MillpondError } from '../../errors.ts'
 import type { S3StoreOptions } from './options.ts'
 
 const DEFAULT_REGION = 'us-east-1'
+const nothing = (): void => undefined
+/** Without one the SDK writes to the console. */
+const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing }
 
 /** The SDK with a client of it. */
 export interface S3Client {
@@ -43,6 +46,7 @@ export async function openS3Client(options: S3StoreOptions, maxSockets: number):
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     requestHandler: agents,
     userAgentAppId: 'millpond',
+    logger: silent,
     // Repeating, checksums and waiting for a go-ahead are this adapter's own: it knows better what costs what.
     maxAttempts: 1,
     requestChecksumCalculation: 'WHEN_REQUIRED',
