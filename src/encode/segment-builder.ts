@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { BlockEntry, SegmentEntry, SegmentLookup } from './segment.ts'
 import { MillpondError } from '../errors.ts'
-import { crc32c } from '../kernel/checksum.ts'
+import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import { SYNC_BYTES } from './avro-file.ts'
 import type { BlockFilter, EncodedBlock, Format, StoredCodec } from './block.ts'
 import { assembleLookup } from './lookup.ts'
@@ -82,10 +82,10 @@ export function createSegmentBuilder(options: {
     let bytes = 0
     for (const chunk of chunks) {
       crc = crc32c(chunk, crc)
-      total.crc32c = crc32c(chunk, total.crc32c)
       sha256.update(chunk)
       bytes += chunk.byteLength
     }
+    total.crc32c = joinCrc32c(total.crc32c, crc, bytes)
     const { count, firstPosition, lastPosition, minTimestamp, maxTimestamp } = block
     blocks.push({ offset: total.bytes, bytes, crc32c: crc, count, firstPosition, lastPosition, minTimestamp, maxTimestamp })
     filters.push(block.filters)

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { batchOf } from '../../src/batch/builder.ts'
-import { crc32c, xxhash64 } from '../../src/kernel/checksum.ts'
+import { crc32c, joinCrc32c, xxhash64 } from '../../src/kernel/checksum.ts'
 import { withKernel } from '../../src/kernel/kernel.ts'
 import { partitionKeys } from '../../src/kernel/partition.ts'
 import { snappyCompress, snappyDecompress } from '../../src/kernel/snappy.ts'
@@ -33,6 +33,36 @@ describe('crc32c', () => {
   it('goes over inputs larger than one piece', () => {
     const large = Uint8Array.from({ length: 2.5 * MAX_BYTES }, (_, i) => i * 31)
     expect(crc32c(large)).toBe(crc32cTwin(large))
+  })
+})
+
+describe('joinCrc32c', () => {
+  it('is the CRC-32C of both pieces together', () => {
+    fc.assert(
+      fc.property(bytes, bytes, (left, right) => {
+        const whole = Uint8Array.of(...left, ...right)
+        expect(joinCrc32c(crc32c(left), crc32c(right), right.byteLength)).toBe(crc32cTwin(whole))
+      }),
+    )
+    const left = new Uint8Array(3 * MAX_BYTES).fill(0x5a)
+    const right = Uint8Array.from({ length: 2.5 * MAX_BYTES }, (_, i) => i * 31)
+    expect(joinCrc32c(crc32c(left), crc32c(right), right.byteLength)).toBe(crc32c(right, crc32c(left)))
+  })
+  it('does not depend on where pieces of any length are joined first', () => {
+    const length = fc.oneof(
+      fc.nat(1000),
+      fc
+        .maxSafeInteger()
+        .map((bytes) => Math.abs(bytes) / 4)
+        .map(Math.floor),
+    )
+    const crc = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+    fc.assert(
+      fc.property(crc, crc, crc, length, length, (a, b, c, bBytes, cBytes) => {
+        const fromLeft = joinCrc32c(joinCrc32c(a, b, bBytes), c, cBytes)
+        expect(fromLeft).toBe(joinCrc32c(a, joinCrc32c(b, c, cBytes), bBytes + cBytes))
+      }),
+    )
   })
 })
 
