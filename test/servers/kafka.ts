@@ -41,6 +41,8 @@ export interface ToolOptions {
   /** Of the output, UTF-8 unless given; `latin1` keeps every byte. */
   readonly encoding?: BufferEncoding
   readonly forBenchmark?: boolean
+  /** After so long it is killed; two minutes unless given. */
+  readonly limitMs?: number
 }
 
 /** A running cluster, of one node unless asked for more. What it does as a server it does to all its nodes. */
@@ -95,7 +97,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   const certificates = listeners.some((name) => name.endsWith('tls')) ? await newCertificates() : undefined
   const words = (large: boolean) => [...(large ? BENCHMARK_JVM : SMALL_JVM), ...javaWords(version, files)]
   const plan = {
-    clusterId: randomBytes(16).toString('base64url'),
+    // One that begins with a dash is taken for an option.
+    clusterId: randomBytes(16).toString('base64url').replace(/^-/u, 'A'),
     controllerPorts: await freePorts(nodeCount),
     serverWords: words(forBenchmark),
     toolWords: words(false),
@@ -142,9 +145,9 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     resume: () => nodes.forEach((node) => node.resume()),
     createTopic: (topic, { replicas = [], partitions = -1, replicationFactor = -1, config = {} } = {}) =>
       createTopic(bootstrap.split(','), { topic, replicas, partitions, replicationFactor, config }),
-    async tool(mainClass, arguments_, { input, encoding = 'utf8', forBenchmark = false } = {}) {
+    async tool(mainClass, arguments_, { input, limitMs, encoding = 'utf8', forBenchmark = false } = {}) {
       const name = /^(?:org|kafka)\./u.test(mainClass) ? mainClass : TOOLS_PACKAGE + mainClass
-      return (await outputOfChild('java', [...words(forBenchmark), name, ...arguments_], { input })).toString(encoding)
+      return (await outputOfChild('java', [...words(forBenchmark), name, ...arguments_], { input, limitMs })).toString(encoding)
     },
     [Symbol.asyncDispose]: stop,
   }
