@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type * as Kafka from '@platformatic/kafka'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import { type Address, addressName, createConnections, type Link, type Purpose } from './cluster-connections.ts'
-import { brokerError, isCoordinatorStale, isMetadataStale, kafkaError } from './cluster-errors.ts'
+import { brokerError, isCoordinatorStale, isMetadataStale, kafkaError, reasonOf } from './cluster-errors.ts'
 import { findCoordinatorVersions, metadataVersions, type Versions } from './cluster-apis.ts'
 import type { KafkaOptions } from './cluster-options.ts'
 
@@ -212,10 +212,13 @@ function createCluster(protocol: typeof Kafka, bootstrap: readonly Address[], op
     try {
       return await orAbort(api.async(link.connection, ...args), options.signal)
     } catch (error) {
-      const answer = (error as { readonly response?: Answer }).response
-      if (options.partial === true && answer !== undefined && isAnswer(protocol, error)) return answer
       options.signal?.throwIfAborted()
-      throw brokerError(protocol, error, doing)
+      const failure = brokerError(protocol, error, doing)
+      const answer = (error as { readonly response?: Answer }).response
+      if (options.partial !== true || answer === undefined || !isAnswer(protocol, error)) throw failure
+      // A broker that is not, or not yet, the coordinator answers nothing of use.
+      if (isCoordinatorStale(failure) || reasonOf(failure) === 'COORDINATOR_LOAD_IN_PROGRESS') throw failure
+      return answer
     } finally {
       end()
     }

@@ -14,7 +14,7 @@ export interface TopicPartition {
  * Which offset of a partition: the oldest that is kept; the one behind the last message; the one behind the last that readers of committed
  * messages are given, which is before the first open transaction.
  */
-export type OffsetKind = 'oldest' | 'end' | 'stable-end'
+export type OffsetKind = 'oldest' | 'end' | 'stable-end' | { readonly sinceMs: number }
 
 const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
@@ -85,12 +85,12 @@ async function askLeader(
   signal: AbortSignal | undefined,
 ): Promise<LeaderAnswer> {
   const byTopic = Map.groupBy(led, ({ topic }) => topic)
-  const timestamp = kind === 'oldest' ? OLDEST : LATEST
+  const timestamp = timestampOf(kind)
   const topics = [...byTopic].map(([name, places]) => ({
     name,
     partitions: places.map(({ partition }) => ({ partitionIndex: partition, currentLeaderEpoch: NO_EPOCH, timestamp })),
   }))
-  const isolation = kind === 'stable-end' ? READ_COMMITTED : READ_UNCOMMITTED
+  const isolation = kind === 'stable-end' || typeof kind === 'object' ? READ_COMMITTED : READ_UNCOMMITTED
   const options = { partial: true, once: true, ...(signal === undefined ? {} : { signal }) }
   try {
     const versions = listOffsetsVersions(cluster.protocol)
@@ -110,4 +110,9 @@ async function askLeader(
   } catch (error) {
     return { found: [], failed: led.map((place) => ({ place, error })) }
   }
+}
+
+function timestampOf(kind: OffsetKind): bigint {
+  if (typeof kind === 'object') return BigInt(kind.sinceMs)
+  return kind === 'oldest' ? OLDEST : LATEST
 }

@@ -1,0 +1,183 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { isMillpondError } from '../../errors.ts'
+import type { Lane, LaneId } from '../../source/lane.ts'
+import { pauseAfter } from './cluster.ts'
+
+/** A lane in the hands of this member, as its reader sees it. */
+export interface HeldLane {
+  /** Says that reading began; the returned function says that it ended. */
+  beginRead(): () => void
+  handedOut(nextPosition: number): void
+  acknowledged(nextPosition: number): void
+}
+
+/** The lanes of this member: those it has, and those that it is giving up. */
+export interface Holdings {
+  /** All that the group may not give to others yet. */
+  held(): readonly LaneId[]
+  isHeld(lane: LaneId): boolean
+  /** True while lanes were revoked whose readers are not done. */
+  readonly isGivingUp: boolean
+  /** These are the lanes to have now; all others are revoked, and given up when their readers are done. */
+  assign(wanted: readonly LaneId[]): void
+  /** The group has given all lanes to others, or may have: they are revoked and no longer held. */
+  lose(): void
+  /** The lanes as they come, those that are there already first. */
+  lanes(signal: AbortSignal): AsyncGenerator<Lane>
+  heldLane(lane: LaneId): HeldLane | undefined
+  /** Ends the waiting for lanes with this error. */
+  fail(error: unknown): void
+  /** Resolves when something was given up the next time. */
+  givenUp(): Promise<void>
+}
+
+export interface HoldingsOptions {
+  /** Where lanes begin that have no chain; undefined for one whose topic is gone. */
+  readonly startPosition: (lane: LaneId) => Promise<number | undefined>
+  /** A revoked lane is given up after this time whatever its reader does. */
+  readonly releaseTimeoutMs: number
+}
+
+interface Holding {
+  readonly id: LaneId
+  readonly revocation: AbortController
+  lane: Lane | undefined
+  /** Assigned again while it was being given up. */
+  isWantedAgain: boolean
+  openReads: number
+  readPosition: number
+  acknowledgedPosition: number
+}
+
+export const laneKey = ({ topicId, lane }: LaneId): string => `${topicId} ${lane}`
+
+export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOptions): Holdings {
+  const holdings = new Map<string, Holding>()
+  const byLane = new WeakMap<object, HeldLane>()
+  let failure: unknown
+  let changed = Promise.withResolvers<void>()
+  let released = Promise.withResolvers<void>()
+
+  const notify = () => {
+    changed.resolve()
+    changed = Promise.withResolvers<void>()
+  }
+  const giveUp = (holding: Holding) => {
+    const key = laneKey(holding.id)
+    if (holdings.get(key) !== holding) return
+    holdings.delete(key)
+    if (holding.isWantedAgain) take(holding.id)
+    released.resolve()
+    released = Promise.withResolvers<void>()
+  }
+  const look = (holding: Holding) => {
+    if (!holding.revocation.signal.aborted || holding.openReads > 0) return
+    if (holding.acknowledgedPosition >= holding.readPosition) giveUp(holding)
+  }
+  const revoke = (holding: Holding) => {
+    holding.revocation.abort()
+    look(holding)
+    setTimeout(() => giveUp(holding), releaseTimeoutMs).unref()
+  }
+  const take = (id: LaneId) => {
+    const holding: Holding = {
+      id,
+      revocation: new AbortController(),
+      lane: undefined,
+      isWantedAgain: false,
+      openReads: 0,
+      readPosition: -1,
+      acknowledgedPosition: -1,
+    }
+    holdings.set(laneKey(id), holding)
+    void begin(holding)
+  }
+  /** Finds where the lane begins, for as long as it is held. */
+  const begin = async (holding: Holding) => {
+    const { signal } = holding.revocation
+    for (let failures = 1; !signal.aborted; failures++) {
+      try {
+        const position = await startPosition(holding.id)
+        if (position === undefined || signal.aborted) return
+        const lane: Lane = { ...holding.id, startPosition: position, revoked: signal }
+        byLane.set(lane, reading(holding))
+        holding.lane = lane
+        notify()
+        return
+      } catch (error) {
+        if (!isMillpondError(error) || !error.retryable) return fail(error)
+        await wait(pauseAfter(failures), undefined, { signal }).catch(() => undefined)
+      }
+    }
+  }
+  const reading = (holding: Holding): HeldLane => ({
+    beginRead() {
+      holding.openReads += 1
+      let isOpen = true
+      return () => {
+        if (!isOpen) return
+        isOpen = false
+        holding.openReads -= 1
+        look(holding)
+      }
+    },
+    handedOut(nextPosition) {
+      holding.readPosition = Math.max(holding.readPosition, nextPosition)
+    },
+    acknowledged(nextPosition) {
+      holding.acknowledgedPosition = Math.max(holding.acknowledgedPosition, nextPosition)
+      look(holding)
+    },
+  })
+  const fail = (error: unknown) => {
+    failure ??= error
+    notify()
+  }
+  return {
+    held: () => [...holdings.values()].map(({ id }) => id),
+    isHeld: (lane) => holdings.has(laneKey(lane)),
+    get isGivingUp() {
+      return holdings.values().some(({ revocation }) => revocation.signal.aborted)
+    },
+    assign(wanted) {
+      const byKey = new Map(wanted.map((id) => [laneKey(id), id]))
+      for (const holding of holdings.values().toArray()) {
+        const isWanted = byKey.has(laneKey(holding.id))
+        if (holding.revocation.signal.aborted) holding.isWantedAgain = isWanted
+        else if (!isWanted) revoke(holding)
+      }
+      for (const [key, id] of byKey) if (!holdings.has(key)) take(id)
+    },
+    lose() {
+      const lost = holdings.values().toArray()
+      holdings.clear()
+      for (const { revocation } of lost) revocation.abort()
+      released.resolve()
+      released = Promise.withResolvers<void>()
+    },
+    async *lanes(signal) {
+      const given = new WeakSet<Lane>()
+      const aborted = Promise.withResolvers<void>()
+      const abort = () => aborted.resolve()
+      signal.addEventListener('abort', abort, { once: true })
+      try {
+        while (!signal.aborted) {
+          const change = changed.promise
+          if (failure !== undefined) throw failure
+          for (const { lane } of holdings.values().toArray()) {
+            if (lane === undefined || given.has(lane) || lane.revoked.aborted) continue
+            given.add(lane)
+            yield lane
+            if (signal.aborted) return
+          }
+          await Promise.race([change, aborted.promise])
+        }
+      } finally {
+        signal.removeEventListener('abort', abort)
+      }
+    },
+    heldLane: (lane) => byLane.get(lane),
+    fail,
+    givenUp: () => released.promise,
+  }
+}

@@ -1,0 +1,66 @@
+import type { MessageBatch } from '../../batch/batch.ts'
+import type { RecordSet } from '../../encode/block.ts'
+import { readRecordBatches, type RecordBatchInfo } from '../../encode/record-set.ts'
+import type { Passed } from '../../source/source.ts'
+import type { FetchedSet } from './fetch-kept.ts'
+import type { FetchStream } from './fetch.ts'
+
+/** Compressed bytes that become one batch of columns, a single record batch at the least: unpacked they are several times as many. */
+const GROUP_BYTES = 256 * 1024
+
+/** What a stream gives until it ends, which closes it. */
+export async function* fetchedSets(stream: FetchStream): AsyncGenerator<FetchedSet> {
+  try {
+    for (let set = await stream.next(); set !== undefined; set = await stream.next()) yield set
+  } finally {
+    stream.close()
+  }
+}
+
+/** Messages of record sets as columns, and word of positions behind the last of them. The next are unpacked while some are worked on. */
+export async function* readColumns(sets: AsyncIterable<FetchedSet>, signal: AbortSignal): AsyncGenerator<MessageBatch | Passed> {
+  for await (const set of sets) {
+    const groups = groupsOf(set.kept)
+    let given = set.fromPosition
+    let ahead = groups.length === 0 ? undefined : unpack(set, groups[0]!)
+    for (let i = 1; ahead !== undefined; i++) {
+      const batch = await ahead
+      if (signal.aborted) return
+      ahead = i < groups.length ? unpack(set, groups[i]!) : undefined
+      if (batch.count === 0) continue
+      given = batch.positions[batch.count - 1]! + 1
+      yield batch
+    }
+    if (set.passedTo > given) yield { passedTo: set.passedTo }
+  }
+}
+
+/** Record batches as they are, and word of positions behind the last of them. */
+export async function* keptSets(sets: AsyncIterable<FetchedSet>): AsyncGenerator<RecordSet | Passed> {
+  for await (const { bytes, kept, passedTo } of sets) {
+    const last = kept.at(-1)
+    if (last !== undefined) yield { bytes, batches: kept }
+    if (last === undefined || passedTo > last.lastOffset + 1) yield { passedTo }
+  }
+}
+
+function unpack(set: FetchedSet, group: readonly RecordBatchInfo[]): Promise<MessageBatch> {
+  const batch = readRecordBatches(set.bytes, group, set.fromPosition)
+  // Looked at when its turn comes; until then a failure must not count as unhandled.
+  batch.catch(() => undefined)
+  return batch
+}
+
+function groupsOf(batches: readonly RecordBatchInfo[]): RecordBatchInfo[][] {
+  const groups: RecordBatchInfo[][] = []
+  let bytes = Infinity
+  for (const batch of batches) {
+    if (bytes + batch.bytes > GROUP_BYTES) {
+      groups.push([])
+      bytes = 0
+    }
+    groups.at(-1)!.push(batch)
+    bytes += batch.bytes
+  }
+  return groups
+}

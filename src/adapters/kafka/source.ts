@@ -1,0 +1,168 @@
+import type { MessageBatch } from '../../batch/batch.ts'
+import type { RecordSet } from '../../encode/block.ts'
+import { isMillpondError } from '../../errors.ts'
+import type { Lane } from '../../source/lane.ts'
+import { isPassed, type Passed, positionBehind, type Source } from '../../source/source.ts'
+import { createClassicMember } from './classic-group.ts'
+import { type Cluster, openCluster } from './cluster.ts'
+import type { KafkaOptions } from './cluster-options.ts'
+import { createConsumerMember } from './consumer-group.ts'
+import { createFetcher } from './fetch.ts'
+import { createPartitionOffsets } from './fetch-offsets.ts'
+import { createGroupCommits } from './group-commits.ts'
+import { createHoldings, type HeldLane } from './group-holdings.ts'
+import { createStartPositions, type FirstPosition } from './group-starts.ts'
+import { watchTopics } from './group-topics.ts'
+import type { GroupMember } from './group.ts'
+import { fetchedSets, keptSets, readColumns } from './source-read.ts'
+
+export interface KafkaSourceOptions extends KafkaOptions {
+  /** Names of topics; `*` stands for any text. Kafka's own (`__…`) are taken by name only. */
+  readonly topics: readonly string[]
+  /** Members of a group share its lanes. */
+  readonly group: string
+  /** `consumer` is the protocol of KIP-848, which Kafka 4 has. */
+  readonly groupProtocol?: 'classic' | 'consumer'
+  /** A stable name of this member, another for each: over a restart it has its lanes back at once. */
+  readonly groupInstanceId?: string
+  /** Where a lane begins that no archive has yet. Topics and partitions that come later begin at their beginning in any case. */
+  readonly first?: FirstPosition
+  /** Whether messages of aborted transactions are left out, and those of open ones waited for. */
+  readonly isolation?: 'committed' | 'uncommitted'
+  /** A member that was not heard of for so long loses its lanes. With `consumer` the brokers decide it. */
+  readonly sessionTimeoutMs?: number
+  readonly heartbeatMs?: number
+  /** How long the group waits for each member when lanes move. */
+  readonly rebalanceTimeoutMs?: number
+  /** How long a revoked lane may take to be committed before it is given up. */
+  readonly releaseTimeoutMs?: number
+  /** How often it is looked for new topics. */
+  readonly topicsRefreshMs?: number
+  /** Fetched bytes that wait for their readers, of all lanes together. */
+  readonly bufferBytes?: number
+  /** Where this process is, as the brokers' `broker.rack` says it. */
+  readonly rack?: string
+}
+
+const SESSION_TIMEOUT_MS = 45_000
+const REBALANCE_TIMEOUT_MS = 60_000
+const RELEASE_TIMEOUT_MS = 30_000
+const MAX_HEARTBEAT_MS = 3000
+const TOPICS_REFRESH_MS = 3000
+const BUFFER_BYTES = 32 * 1024 * 1024
+
+/** A subscription of a Kafka cluster as a member of a consumer group; it joins when its lanes are first asked for. */
+export async function openKafkaSource(options: KafkaSourceOptions): Promise<Source> {
+  const cluster = await openCluster(options)
+  try {
+    return await openOn(cluster, options)
+  } catch (error) {
+    await cluster[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<Source> {
+  const { group, topics, first = 'earliest', isolation = 'committed', rack = '', bufferBytes = BUFFER_BYTES } = options
+  const { sessionTimeoutMs = SESSION_TIMEOUT_MS, releaseTimeoutMs = RELEASE_TIMEOUT_MS } = options
+  const { rebalanceTimeoutMs = REBALANCE_TIMEOUT_MS, topicsRefreshMs = TOPICS_REFRESH_MS } = options
+  const { heartbeatMs = Math.min(MAX_HEARTBEAT_MS, sessionTimeoutMs / 3), groupInstanceId, groupProtocol = 'classic' } = options
+  const watch = await watchTopics(cluster, topics, topicsRefreshMs)
+  const offsets = createPartitionOffsets(cluster)
+  const fetcher = createFetcher(cluster, offsets, { isolation, bufferBytes, rack })
+  const stop = new AbortController()
+  let running: Promise<void> | undefined
+
+  const commits = createGroupCommits(cluster, {
+    group,
+    identity: () => member.identity(),
+    isHeld: (lane) => holdings.isHeld(lane),
+  })
+  const startPosition = await createStartPositions({ cluster, group, first, isolation, watch, offsets, commits })
+  const holdings = createHoldings({ startPosition, releaseTimeoutMs })
+  const createMember = groupProtocol === 'consumer' ? createConsumerMember : createClassicMember
+  const member: GroupMember = createMember({
+    cluster,
+    group,
+    holdings,
+    watch,
+    instanceId: groupInstanceId,
+    sessionTimeoutMs,
+    heartbeatMs,
+    rebalanceTimeoutMs,
+    rack,
+  })
+  const run = async () => {
+    try {
+      await member.run(stop.signal)
+    } catch (error) {
+      holdings.lose()
+      holdings.fail(error)
+    }
+  }
+  const openSets = (lane: Lane, position: number, signal: AbortSignal) =>
+    fetchedSets(fetcher.open(lane, position, AbortSignal.any([signal, lane.revoked, stop.signal])))
+
+  return {
+    async *lanes(signal) {
+      running ??= run()
+      yield* holdings.lanes(AbortSignal.any([signal, stop.signal]))
+    },
+    async *read(lane, position, signal) {
+      const items = readColumns(openSets(lane, position, signal), AbortSignal.any([signal, lane.revoked]))
+      yield* watched(items, holdings.heldLane(lane), positionBehind)
+    },
+    async *readRecordSets(lane, position, signal) {
+      yield* watched(keptSets(openSets(lane, position, signal)), holdings.heldLane(lane), positionBehindSet)
+    },
+    async range(lane) {
+      const end = isolation === 'committed' ? 'stable-end' : 'end'
+      const [oldest, next] = await Promise.all([offsets.of(lane, 'oldest'), offsets.of(lane, end)])
+      // Between two questions the oldest may have overtaken what was the end.
+      return oldest === undefined || next === undefined ? undefined : { oldest, next: Math.max(oldest, next) }
+    },
+    async acknowledge(lane, nextPosition) {
+      try {
+        await commits.commit(lane, nextPosition)
+      } finally {
+        holdings.heldLane(lane)?.acknowledged(nextPosition)
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      if (stop.signal.aborted) return
+      stop.abort()
+      fetcher.close()
+      watch.close()
+      await running
+      await commits.flush()
+      holdings.lose()
+      await member.leave().catch(ignoreBroker)
+      await cluster[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** A group that cannot be told notices by itself. */
+function ignoreBroker(error: unknown): void {
+  if (!isMillpondError(error)) throw error
+}
+
+/** Tells the holding of the lane what is read, so that it is not given up before its reader is done. */
+async function* watched<T extends RecordSet | MessageBatch | Passed>(
+  items: AsyncIterable<T>,
+  held: HeldLane | undefined,
+  nextPosition: (item: T) => number,
+): AsyncGenerator<T> {
+  const end = held?.beginRead()
+  try {
+    for await (const item of items) {
+      held?.handedOut(nextPosition(item))
+      yield item
+    }
+  } finally {
+    end?.()
+  }
+}
+
+const positionBehindSet = (item: RecordSet | Passed): number =>
+  isPassed(item) ? item.passedTo : item.batches.at(-1)!.lastOffset + 1
