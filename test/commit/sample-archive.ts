@@ -5,13 +5,16 @@ import { openAccount } from '../../src/commit/account.ts'
 import { type Chain, openChain } from '../../src/commit/chain.ts'
 import type { SegmentEntry } from '../../src/encode/segment.ts'
 import { encodeBlock } from '../../src/encode/avro-block.ts'
-import type { Codec, LookupField } from '../../src/encode/block.ts'
+import type { Codec, EncodedBlock, Format, LookupField } from '../../src/encode/block.ts'
+import { encodeRecordBlock } from '../../src/encode/record-block.ts'
 import { createSegmentBuilder } from '../../src/encode/segment-builder.ts'
 import { segmentKey } from '../../src/layout/millpond.ts'
 import type { LaneId } from '../../src/source/lane.ts'
 import type { Store } from '../../src/store/store.ts'
 
 export interface SampleOptions {
+  /** `kafka` leaves the ids out. */
+  readonly format?: Format
   readonly codec?: Codec
   readonly lookups?: readonly LookupField[]
   /** Messages of one block. */
@@ -39,15 +42,19 @@ export async function writeSegment(
   messages: readonly MessageInput[],
   options: SampleOptions = {},
 ): Promise<{ entry: SegmentEntry; lookupBytes: Uint8Array }> {
-  const { codec = 'zstandard', lookups = ['key', 'id', 'header:trace'], blockCount = 40, writer = 'w' } = options
-  const builder = createSegmentBuilder({ format: 'avro', codec, sync: Buffer.alloc(16, 7) })
-  const batch = batchOf(messages)
-  const chunks = [builder.header]
+  const { format = 'avro', codec = 'zstandard', lookups = ['key', 'id', 'header:trace'], blockCount = 40, writer = 'w' } = options
+  const batch = batchOf(format === 'avro' ? messages : messages.map((message) => ({ ...message, id: null })))
+  const blocks: EncodedBlock[] = []
   for (let from = 0; from < batch.count; from += blockCount) {
     const rows = Int32Array.from({ length: Math.min(blockCount, batch.count - from) }, (_, i) => from + i)
-    chunks.push(...builder.append(await encodeBlock(selectRows(batch, rows), { codec, lookups })))
+    const part = selectRows(batch, rows)
+    blocks.push(
+      format === 'avro' ? await encodeBlock(part, { codec, lookups }) : await encodeRecordBlock([part], { codec, lookups }),
+    )
   }
-  const key = segmentKey({ folder, firstPosition: messages[0]!.position, writer, extension: 'avro' })
+  const builder = createSegmentBuilder({ format, codec: blocks[0]!.codec, sync: Buffer.alloc(16, 7) })
+  const chunks = [builder.header, ...blocks.flatMap((block) => builder.append(block))]
+  const key = segmentKey({ folder, firstPosition: messages[0]!.position, writer, extension: format })
   await store.putIfAbsent(key, Buffer.concat(chunks))
   return builder.finish(key, {})
 }
@@ -69,8 +76,8 @@ export async function commitMessages(
 export const openSample = (store: Store, lane: LaneId, writer = 'w'): Promise<Chain> =>
   openChain({ store, lane, startPosition: 0, writer, now: () => 1_700_000_000_000 })
 
-/** Two lanes: one of three commits with gaps and dead letters, one of a single commit. */
-export async function sampleArchive(count = 120): Promise<Store> {
+/** Two lanes: one of three commits with gaps and dead letters, one of a single commit, which may be in another format. */
+export async function sampleArchive(count = 120, secondFormat: Format = 'avro'): Promise<Store> {
   const store = createMemoryStore()
   const first = await openSample(store, { topic: 'orders', topicId: 'id-1', lane: '0' })
   await commitMessages(store, first, sampleMessages(0, count))
@@ -80,6 +87,6 @@ export async function sampleArchive(count = 120): Promise<Store> {
   const gaps = [{ firstPosition: from, nextPosition: from + 5, missing: 4, reason: 'expired' as const }]
   await first.append({ nextPosition: from + 5, segments: [], gaps, deadLetters, lookupBytes: new Uint8Array() })
   const second = await openSample(store, { topic: 'orders', topicId: 'id-1', lane: '1' })
-  await commitMessages(store, second, sampleMessages(0, count), { codec: 'null' })
+  await commitMessages(store, second, sampleMessages(0, count), { codec: 'null', format: secondFormat })
   return store
 }

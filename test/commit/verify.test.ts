@@ -85,72 +85,86 @@ describe('verifyArchive', () => {
     expect(await verifyArchive(createMemoryStore())).toMatchObject({ clean: true, lanes: [] })
   })
 
-  it('finds any single flipped byte of a tiny archive, and names the object', async () => {
-    const store = createMemoryStore()
-    const chain = await openSample(store, lane)
-    await commitMessages(store, chain, sampleMessages(0, 2), { blockCount: 1, lookups: ['key'] })
-    let flips = 0
-    for (const key of await keysOf(store)) {
-      const bytes = (await store.size(key))!
-      for (let at = 0; at < bytes; at++) {
-        await flipped(store, key, at, 1 << (at % 8), async (name) => {
-          flips++
-          const keys = (await verifyArchive(store)).problems.map((problem) => problem.key)
-          expect({ name, isFound: keys.includes(key) }).toEqual({ name, isFound: true })
-        })
-      }
-    }
-    expect(flips).toBeGreaterThan(5000)
-    expect(await problemsOf(store)).toEqual([])
-  })
-
-  it('finds flipped bytes of larger archives, whatever the codec', async () => {
-    const random = seededRandom(5)
-    for (const codec of ['zstandard', 'deflate', 'snappy', 'null'] as const) {
+  it.each([
+    { format: 'avro', leastBytes: 5000 },
+    { format: 'kafka', leastBytes: 4500 },
+  ] as const)(
+    'finds any single flipped byte of a tiny archive in $format, and names the object',
+    async ({ format, leastBytes }) => {
       const store = createMemoryStore()
       const chain = await openSample(store, lane)
-      for (let from = 0; from < 2000; from += 1000)
-        await commitMessages(store, chain, sampleMessages(from, from + 1000), { codec, blockCount: 300 })
+      await commitMessages(store, chain, sampleMessages(0, 2), { format, blockCount: 1, lookups: ['key'] })
+      let flips = 0
+      for (const key of await keysOf(store)) {
+        const bytes = (await store.size(key))!
+        for (let at = 0; at < bytes; at++) {
+          await flipped(store, key, at, 1 << (at % 8), async (name) => {
+            flips++
+            const keys = (await verifyArchive(store)).problems.map((problem) => problem.key)
+            expect({ name, isFound: keys.includes(key) }).toEqual({ name, isFound: true })
+          })
+        }
+      }
+      expect(flips).toBeGreaterThan(leastBytes)
+      expect(await problemsOf(store)).toEqual([])
+    },
+  )
+
+  it.each(['avro', 'kafka', 'both'] as const)(
+    'finds flipped bytes of larger archives in %s, whatever the codec',
+    async (format) => {
+      const random = seededRandom(5)
+      for (const codec of ['zstandard', 'deflate', 'snappy', 'null'] as const) {
+        const store = createMemoryStore()
+        const chain = await openSample(store, lane)
+        for (let from = 0; from < 2000; from += 1000) {
+          const of = format === 'both' ? (from === 0 ? 'avro' : 'kafka') : format
+          await commitMessages(store, chain, sampleMessages(from, from + 1000), { codec, format: of, blockCount: 300 })
+        }
+        const keys = await keysOf(store)
+        for (let round = 0; round < 40; round++) {
+          const key = keys[round % keys.length]!
+          const at = Math.floor(random() * (await store.size(key))!)
+          await flipped(store, key, at, 1 << Math.floor(random() * 8), async (name) => {
+            const keys = (await verifyArchive(store)).problems.map((problem) => problem.key)
+            expect({ name, isFound: keys.includes(key) }).toEqual({ name, isFound: true })
+          })
+        }
+        expect(await problemsOf(store)).toEqual([])
+      }
+    },
+  )
+
+  it.each(['avro', 'kafka'] as const)(
+    'finds every object that is removed, cut, longer, or in the place of another; the newest commits excepted (%s)',
+    async (format) => {
+      const store = await sampleArchive(40, format)
       const keys = await keysOf(store)
-      for (let round = 0; round < 40; round++) {
-        const key = keys[round % keys.length]!
-        const at = Math.floor(random() * (await store.size(key))!)
-        await flipped(store, key, at, 1 << Math.floor(random() * 8), async (name) => {
-          const keys = (await verifyArchive(store)).problems.map((problem) => problem.key)
-          expect({ name, isFound: keys.includes(key) }).toEqual({ name, isFound: true })
-        })
+      const newest = ['orders/0', 'orders/1'].map(async (folder) => (await commitsOf(store, folder)).at(-1)!.key)
+      const heads = new Set(await Promise.all(newest))
+      for (const key of keys) {
+        const object = await store.read(key)
+        const other = keys.find((one) => one !== key && one.startsWith(key.slice(0, 3)))!
+        const changes: [string, Uint8Array | undefined][] = [
+          ['removed', undefined],
+          ['cut', object.subarray(0, object.length - 1)],
+          ['empty', object.subarray(0, 0)],
+          ['longer', Buffer.concat([object, Buffer.of(0)])],
+          ['swapped', await store.read(other)],
+        ]
+        for (const [name, changed] of changes) {
+          if (changed === undefined) await store.delete(key)
+          else await store.put(key, changed)
+          const report = await verifyArchive(store)
+          // What only the source or a note of the head hash elsewhere can tell.
+          const isUnseen = changed === undefined && heads.has(key)
+          expect(report.clean, `${key} ${name}`).toBe(isUnseen)
+          await store.put(key, object)
+        }
       }
       expect(await problemsOf(store)).toEqual([])
-    }
-  })
-
-  it('finds every object that is removed, cut, longer, or in the place of another; the newest commits excepted', async () => {
-    const store = await sampleArchive(40)
-    const keys = await keysOf(store)
-    const newest = ['orders/0', 'orders/1'].map(async (folder) => (await commitsOf(store, folder)).at(-1)!.key)
-    const heads = new Set(await Promise.all(newest))
-    for (const key of keys) {
-      const object = await store.read(key)
-      const other = keys.find((one) => one !== key && one.startsWith(key.slice(0, 3)))!
-      const changes: [string, Uint8Array | undefined][] = [
-        ['removed', undefined],
-        ['cut', object.subarray(0, object.length - 1)],
-        ['empty', object.subarray(0, 0)],
-        ['longer', Buffer.concat([object, Buffer.of(0)])],
-        ['swapped', await store.read(other)],
-      ]
-      for (const [name, changed] of changes) {
-        if (changed === undefined) await store.delete(key)
-        else await store.put(key, changed)
-        const report = await verifyArchive(store)
-        // What only the source or a note of the head hash elsewhere can tell.
-        const isUnseen = changed === undefined && heads.has(key)
-        expect(report.clean, `${key} ${name}`).toBe(isUnseen)
-        await store.put(key, object)
-      }
-    }
-    expect(await problemsOf(store)).toEqual([])
-  })
+    },
+  )
 
   it('shows a newest commit that is removed as data objects that no commit names, and as another head', async () => {
     const store = await sampleArchive(10)

@@ -186,9 +186,9 @@ describe('createRecordSetGatherer', () => {
         async ([made, cuts, kinds], setCuts, skip, blockBytes) => {
           const messages = made.map(withoutId)
           // Cut into batches, those into sets; some messages of the first batch are not asked for.
-          const batches = cut(messages, cuts).map((part, i) => ({ messages: part, codec: kinds[i % 9]! }))
+          const batches = cut(messages, cuts).map((part, i) => ({ batch: batchOf(part), codec: kinds[i % 9]! }))
           const sets = await Promise.all(cut(batches, setCuts).map((part) => recordSetOf(part)))
-          const first = batches[0]!.messages
+          const first = cut(messages, cuts)[0]!
           const position = first[skip % first.length]!.position
           const gatherer = createRecordSetGatherer({ lookups, blockBytes }, position)
           const blocks: RecordBlock[] = []
@@ -212,9 +212,9 @@ describe('createRecordSetGatherer', () => {
 
   it('leaves out batches that are not to be seen', async () => {
     const set = await recordSetOf([
-      { messages: orders(0, 3) },
-      { messages: orders(3, 5), isHidden: true },
-      { messages: orders(5, 9), codec: 'lz4' },
+      { batch: batchOf(orders(0, 3)) },
+      { batch: batchOf(orders(3, 5)), isHidden: true },
+      { batch: batchOf(orders(5, 9)), codec: 'lz4' },
     ])
     const gatherer = createRecordSetGatherer({ lookups, blockBytes: MiB }, 0)
     expect(await Array.fromAsync(gatherer.add(set))).toEqual([])
@@ -225,8 +225,8 @@ describe('createRecordSetGatherer', () => {
 
   it('rewrites the batch that begins before the position with its codec and the sequence numbers it had', async () => {
     const set = await recordSetOf([
-      { messages: orders(0, 10), codec: 'lz4' },
-      { messages: orders(10, 12), codec: 'lz4' },
+      { batch: batchOf(orders(0, 10)), codec: 'lz4' },
+      { batch: batchOf(orders(10, 12)), codec: 'lz4' },
     ])
     const gatherer = createRecordSetGatherer({ lookups, blockBytes: MiB }, 4)
     await Array.fromAsync(gatherer.add(set))
@@ -239,7 +239,7 @@ describe('createRecordSetGatherer', () => {
   })
 
   it('keeps a batch whose records before the position are gone already', async () => {
-    const set = await recordSetOf([{ messages: orders(6, 8), baseOffset: 0 }])
+    const set = await recordSetOf([{ batch: batchOf(orders(6, 8)), baseOffset: 0 }])
     const gatherer = createRecordSetGatherer({ lookups, blockBytes: MiB }, 4)
     await Array.fromAsync(gatherer.add(set))
     expect(Buffer.from(gatherer.flush()!.bytes).equals(set.bytes)).toBe(true)
@@ -247,13 +247,13 @@ describe('createRecordSetGatherer', () => {
 
   it('gives no block where no message is wanted', async () => {
     const gatherer = createRecordSetGatherer({ lookups, blockBytes: 1 }, 10)
-    expect(await Array.fromAsync(gatherer.add(await recordSetOf([{ messages: orders(0, 10) }])))).toEqual([])
+    expect(await Array.fromAsync(gatherer.add(await recordSetOf([{ batch: batchOf(orders(0, 10)) }])))).toEqual([])
     expect(gatherer.flush()).toBeUndefined()
     expect(gatherer).toMatchObject({ pendingCount: 0, nextPosition: 10 })
   })
 
   it('holds nothing of a set that it waits with', async () => {
-    const set = await recordSetOf([{ messages: orders(0, 10) }])
+    const set = await recordSetOf([{ batch: batchOf(orders(0, 10)) }])
     const expected = Uint8Array.from(set.bytes)
     const gatherer = createRecordSetGatherer({ lookups, blockBytes: MiB }, 0)
     await Array.fromAsync(gatherer.add(set))
@@ -262,7 +262,10 @@ describe('createRecordSetGatherer', () => {
   })
 
   it('makes blocks of about the size asked for, before compression', async () => {
-    const batches = Array.from({ length: 200 }, (_, i) => ({ messages: orders(i * 100, i * 100 + 100), codec: 'zstd' as const }))
+    const batches = Array.from({ length: 200 }, (_, i) => ({
+      batch: batchOf(orders(i * 100, i * 100 + 100)),
+      codec: 'zstd' as const,
+    }))
     const gatherer = createRecordSetGatherer({ lookups, blockBytes: 64 * 1024 }, 0)
     const blocks = await Array.fromAsync(gatherer.add(await recordSetOf(batches)))
     expect(blocks.length).toBeGreaterThan(8)
@@ -273,7 +276,7 @@ describe('createRecordSetGatherer', () => {
   })
 
   it('refuses batches that go back', async () => {
-    const set = await recordSetOf([{ messages: orders(0, 10) }])
+    const set = await recordSetOf([{ batch: batchOf(orders(0, 10)) }])
     const gatherer = createRecordSetGatherer({ lookups, blockBytes: MiB }, 0)
     await Array.fromAsync(gatherer.add(set))
     await expect(Array.fromAsync(gatherer.add(set))).rejects.toMatchObject({ code: 'POSITION_INVALID' })

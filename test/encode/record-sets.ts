@@ -1,10 +1,11 @@
-import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
+import type { MessageBatch } from '../../src/batch/batch.ts'
+import type { MessageInput } from '../../src/batch/builder.ts'
 import type { RecordSet } from '../../src/encode/block.ts'
 import { type RecordCodec, scanRecordSet, writeRecordBatch } from '../../src/encode/record-set.ts'
 
 /** Messages that travel as one record batch. */
 export interface BatchContent {
-  readonly messages: readonly MessageInput[]
+  readonly batch: MessageBatch
   readonly codec?: RecordCodec
   /** Where the batch begins, if not with its first message: compaction removes records from batches. */
   readonly baseOffset?: number
@@ -14,8 +15,8 @@ export interface BatchContent {
 
 /** A record set as a broker gives it; hidden batches are in its bytes only. */
 export async function recordSetOf(contents: readonly BatchContent[]): Promise<RecordSet> {
-  const written = contents.map(({ messages, codec = 'none', baseOffset }) =>
-    writeRecordBatch(batchOf(messages), 0, messages.length, {
+  const written = contents.map(({ batch, codec = 'none', baseOffset }) =>
+    writeRecordBatch(batch, 0, batch.count, {
       codec,
       keepOffsets: true,
       producer: { id: 7n, epoch: 1, baseSequence: 10 },

@@ -1,8 +1,11 @@
 import { type MessageBatch, sliceBatch } from '../../src/batch/batch.ts'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
+import type { RecordSet } from '../../src/encode/block.ts'
+import type { RecordCodec } from '../../src/encode/record-set.ts'
 import { MillpondError } from '../../src/errors.ts'
 import type { Lane, LaneId } from '../../src/source/lane.ts'
-import type { Source } from '../../src/source/source.ts'
+import type { Passed, Source } from '../../src/source/source.ts'
+import { type BatchContent, recordSetOf } from '../encode/record-sets.ts'
 
 /** A broker in memory that gives batches, with what real ones do to a reader: gaps, expiry, lanes that are taken away. */
 export interface MemorySource extends Source {
@@ -19,6 +22,11 @@ export interface MemorySource extends Source {
   readonly acknowledged: ReadonlyMap<string, number>
 }
 
+/** Batches of messages that one record set has. */
+const BATCHES_OF_A_SET = 3
+
+const lastOf = ({ positions, count }: MessageBatch): number => positions[count - 1]!
+
 interface MemoryLane {
   readonly id: LaneId
   readonly batches: MessageBatch[]
@@ -28,7 +36,8 @@ interface MemoryLane {
   revocation: AbortController
 }
 
-export function createMemorySource(topic: string, topicId = topic): MemorySource {
+/** A source of a topic; with `recordCodecs` it also gives record batches, in these codecs by turns, and others between them that are not to be seen. */
+export function createMemorySource(topic: string, topicId = topic, recordCodecs: readonly RecordCodec[] = []): MemorySource {
   const lanes = new Map<string, MemoryLane>()
   const assigned: string[] = []
   const acknowledged = new Map<string, number>()
@@ -58,13 +67,46 @@ export function createMemorySource(topic: string, topicId = topic): MemorySource
       else signal.addEventListener('abort', () => resolve(), { once: true })
     })
 
+  /** Waits at the lane's end, and tells what else there is to tell; undefined where there are messages from `next` on. */
+  const passOrWait = async (from: MemoryLane, next: number, signal: AbortSignal): Promise<Passed | 'waited' | undefined> => {
+    if (next < from.oldest) throw new MillpondError('POSITION_GONE', `${next} is gone`, { details: { oldest: from.oldest } })
+    from.given = next
+    if (from.batches.some((batch) => lastOf(batch) >= next)) return undefined
+    if (next < from.next) return { passedTo: from.next }
+    await Promise.race([change.promise, stopped(signal)])
+    return 'waited'
+  }
+  async function* readRecordSets(lane: Lane, position: number, signal: AbortSignal): AsyncGenerator<RecordSet | Passed> {
+    const from = lanes.get(lane.lane)!
+    let next = position
+    while (!signal.aborted) {
+      const passed = await passOrWait(from, next, signal)
+      if (passed === undefined) {
+        const first = from.batches.findIndex((batch) => lastOf(batch) >= next)
+        const batches = from.batches.slice(first, first + BATCHES_OF_A_SET)
+        next = lastOf(batches.at(-1)!) + 1
+        const contents = batches.flatMap((batch, i): BatchContent[] => {
+          const codec = recordCodecs[(first + i) % recordCodecs.length]!
+          return [
+            { batch, codec },
+            { batch, codec: 'none', isHidden: true },
+          ]
+        })
+        yield await recordSetOf(contents)
+      } else if (passed !== 'waited') {
+        next = passed.passedTo
+        yield passed
+      }
+    }
+  }
+
   return {
     acknowledged,
     produce(name, messages) {
       const lane = laneOf(name)
       const batch = batchOf(messages)
       lane.batches.push(batch)
-      lane.next = batch.positions[batch.count - 1]! + 1
+      lane.next = lastOf(batch) + 1
       changed()
     },
     pass(name, passedTo) {
@@ -99,29 +141,24 @@ export function createMemorySource(topic: string, topicId = topic): MemorySource
       const from = lanes.get(lane.lane)!
       let next = position
       while (!signal.aborted) {
-        if (next < from.oldest) {
-          throw new MillpondError('POSITION_GONE', `${next} is gone`, { details: { oldest: from.oldest } })
-        }
-        const batch = from.batches.find(({ positions, count }) => positions[count - 1]! >= next)
-        from.given = next
-        if (batch === undefined && next < from.next) {
-          next = from.next
-          yield { passedTo: next }
+        const passed = await passOrWait(from, next, signal)
+        if (passed === 'waited') continue
+        if (passed !== undefined) {
+          next = passed.passedTo
+          yield passed
           continue
         }
-        if (batch === undefined) {
-          await Promise.race([change.promise, stopped(signal)])
-          continue
-        }
+        const batch = from.batches.find((one) => lastOf(one) >= next)!
         const rest = sliceBatch(
           batch,
           batch.positions.findIndex((p) => p >= next),
           batch.count,
         )
-        next = rest.positions[rest.count - 1]! + 1
+        next = lastOf(rest) + 1
         yield rest
       }
     },
+    ...(recordCodecs.length === 0 ? {} : { readRecordSets }),
     async range(lane) {
       const known = lanes.get(lane.lane)
       return known ? { oldest: known.oldest, next: known.next } : undefined

@@ -5,7 +5,8 @@ import { openChain } from '../../src/commit/chain.ts'
 import type { Gap } from '../../src/commit/commit.ts'
 import type { SegmentEntry } from '../../src/encode/segment.ts'
 import { encodeBlock } from '../../src/encode/avro-block.ts'
-import type { EncodedBlock, LookupField } from '../../src/encode/block.ts'
+import type { EncodedBlock, Format, LookupField } from '../../src/encode/block.ts'
+import { encodeRecordBlock } from '../../src/encode/record-block.ts'
 import { createSegmentBuilder } from '../../src/encode/segment-builder.ts'
 import type { LaneId } from '../../src/source/lane.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -18,9 +19,14 @@ export interface CommitContent {
   readonly segments: readonly SegmentPlan[]
   readonly lookups?: readonly LookupField[]
   readonly nextPosition?: number
+  /** `avro` unless said otherwise; `kafka` takes no ids. */
+  readonly format?: Format
 }
 
 const codec = 'zstandard'
+
+const encode = (batch: MessageBatch, format: Format, lookups: readonly LookupField[]): Promise<EncodedBlock> =>
+  format === 'avro' ? encodeBlock(batch, { codec, lookups }) : encodeRecordBlock([batch], { codec, lookups })
 
 /** Writes a lane's segments and commits them, as the archive loop would. */
 export async function writeLane(
@@ -30,13 +36,13 @@ export async function writeLane(
   commits: readonly CommitContent[],
 ): Promise<void> {
   const chain = await openChain({ store, lane, startPosition, writer: 'w', now: () => 1_700_000_000_000 })
-  for (const { segments, lookups = [], nextPosition } of commits) {
+  for (const { segments, lookups = [], nextPosition, format = 'avro' } of commits) {
     const entries: SegmentEntry[] = []
     const parts: Uint8Array[] = []
     let lookupBytes = 0
     for (const plan of segments) {
-      const blocks = await Promise.all(plan.map((batch) => encodeBlock(batch, { codec, lookups })))
-      const written = await writeSegment(store, `${chain.folder}/${blocks[0]!.firstPosition}-w.avro`, blocks)
+      const blocks = await Promise.all(plan.map((batch) => encode(batch, format, lookups)))
+      const written = await writeSegment(store, `${chain.folder}/${blocks[0]!.firstPosition}-w.${format}`, blocks)
       const at = lookupBytes
       entries.push({
         ...written.entry,
@@ -55,7 +61,8 @@ export async function writeLane(
 }
 
 async function writeSegment(store: Store, key: string, blocks: readonly EncodedBlock[]) {
-  const builder = createSegmentBuilder({ format: 'avro', codec, sync: new Uint8Array(16).fill(7) })
+  const [{ format, codec }] = blocks as [EncodedBlock]
+  const builder = createSegmentBuilder({ format, codec, sync: new Uint8Array(16).fill(7) })
   const chunks = [builder.header, ...blocks.flatMap((block) => builder.append(block))]
   const finished = builder.finish(key, {})
   await store.putIfAbsent(key, Buffer.concat(chunks))

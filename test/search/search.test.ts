@@ -46,6 +46,7 @@ const laneContent = fc.record({
   sizes: fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 3 })),
   lookups,
   dealt: fc.boolean(),
+  format: fc.constantFrom('avro' as const, 'kafka' as const, 'both' as const),
 })
 type LaneContent = typeof laneContent extends fc.Arbitrary<infer Content> ? Content : never
 
@@ -93,11 +94,11 @@ async function archiveOf(made: readonly (LaneId & { readonly content: LaneConten
     let position = content.startPosition
     const messages = content.messages.map(({ gap, ...rest }) => {
       position += gap + 1
-      return { ...rest, position: position - 1 }
+      return { ...rest, position: position - 1, ...(content.format === 'avro' ? {} : { id: null }) }
     })
-    const commits = content.dealt
-      ? [{ segments: acrossEachOther(messages, content.sizes[0]), lookups: content.lookups }]
-      : cut(messages, ...content.sizes).map((segments) => ({ segments, lookups: content.lookups }))
+    const formatOf = (commit: number) => (content.format === 'both' ? (['avro', 'kafka'] as const)[commit % 2]! : content.format)
+    const parts = content.dealt ? [acrossEachOther(messages, content.sizes[0])] : cut(messages, ...content.sizes)
+    const commits = parts.map((segments, i) => ({ segments, lookups: content.lookups, format: formatOf(i) }))
     await writeLane(store, lane, content.startPosition, messages.length === 0 ? [] : commits)
     model.push({ lane, messages })
   }

@@ -44,7 +44,7 @@ function sourceOf(kind: Kind) {
     read: () => pieces((position) => batchOf([message(position)])),
     ...(kind === 'blocks' && { readBlocks: () => pieces(block) }),
     ...(kind === 'record sets' && {
-      readRecordSets: () => pieces((position) => recordSetOf([{ messages: [message(position)] }])),
+      readRecordSets: () => pieces((position) => recordSetOf([{ batch: batchOf([message(position)]) }])),
     }),
     async range() {
       return { oldest: 0, next: COUNT }
@@ -76,7 +76,7 @@ function sourceOfSteps(kind: Kind, steps: readonly (readonly number[] | Passed)[
       readBlocks: () => given((positions) => encodeBlock(batchOf(messages(positions)), { codec: 'null', lookups: [] })),
     }),
     ...(source.readRecordSets && {
-      readRecordSets: () => given((positions) => recordSetOf([{ messages: messages(positions) }])),
+      readRecordSets: () => given((positions) => recordSetOf([{ batch: batchOf(messages(positions)) }])),
     }),
   }
   return { source: changed, read }
