@@ -81,7 +81,7 @@ export function azureStoreError(error: unknown, { kind, key }: RequestTerms, pla
     const { code, remedy } = meaningOf(refusal.status, refusal.code)
     const said = `${refusal.status} ${refusal.code}`.trim()
     return new MillpondError(code, `cannot ${requestWords[kind]} "${key}" in ${place} (${said}): ${remedy}`, {
-      cause: error,
+      cause: withoutRequest(error),
       details: { kind, key, place, status: refusal.status, reason: refusal.code },
     })
   }
@@ -91,19 +91,29 @@ export function azureStoreError(error: unknown, { kind, key }: RequestTerms, pla
   if (systemCode === undefined) return error
   const { code, remedy } = /CERT|TLS|SSL/u.test(systemCode) ? untrusted : unreachable
   const message = `cannot ${requestWords[kind]} "${key}" in ${place} (${systemCode}): ${remedy}`
-  return new MillpondError(code, message, { cause: error, details: { kind, key, place, systemCode } })
+  return new MillpondError(code, message, { cause: withoutRequest(error), details: { kind, key, place, systemCode } })
+}
+
+/** The SDK's error holds the request, and with it a signature: only its words are kept. */
+function withoutRequest(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const kept = new Error(error.message)
+  kept.name = error.name
+  return kept
 }
 
 /** Why there is no token: an authority that has a fault of its own may give one later, all else is a setting. */
 function identityError(error: unknown, place: string): MillpondError {
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
   const passes = typeof status === 'number' && (status === 429 || status >= 500)
-  return wrapError(error, passes ? 'STORE_UNAVAILABLE' : 'STORE_REFUSED', `there are no credentials for ${place}`)
+  return wrapError(withoutRequest(error), passes ? 'STORE_UNAVAILABLE' : 'STORE_REFUSED', `there are no credentials for ${place}`)
 }
 
 /** The system's name of what went wrong, which the SDK wraps into an error of its own. */
 function systemCodeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
+  // What ends the body of an answer before its time: requests that were aborted on purpose do not come here.
+  if (error.name === 'AbortError') return 'ECONNRESET'
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
   if (code === undefined || code === 'REQUEST_SEND_ERROR' || code === 'PARSE_ERROR') return systemCodeOf(error.cause) ?? code
   return code

@@ -11,8 +11,8 @@ const HIGH = /[\ud800-\uffff]/
 
 /** A container whose objects are listed. */
 export interface ListedContainer extends AzureClient {
-  /** Whether folders are objects of their own in it: accounts with a hierarchical namespace. */
-  readonly isHierarchical: boolean
+  /** Whether folders are objects of their own in it, as in accounts with a hierarchical namespace. */
+  readonly hasFolders: (signal?: AbortSignal) => Promise<boolean>
 }
 
 /** A page of a listing, and where the next one begins. */
@@ -58,7 +58,7 @@ export async function* listObjects(
   if (limit <= 0) return
   // In which of the two orders the service compares such keys is not said.
   const start = after.startsWith(prefix) && !HIGH.test(after) ? { startFrom: after } : {}
-  const query = { prefix, includeMetadata: listed.isHierarchical, ...(after === '' ? {} : start) }
+  const query = { prefix, includeMetadata: await listed.hasFolders(signal), ...(after === '' ? {} : start) }
   const maxPageSize = Math.min(PAGE_COUNT, limit + 1)
   const ask = async ({ signal }: RequestAttempt, next: string | undefined): Promise<Page<ListedObject>> => {
     const pages = listed.container.listBlobsFlat({ ...query, abortSignal: signal })

@@ -107,27 +107,40 @@ export async function putObject(
   const write: AzureWrite = { key, id: randomUUID(), ifAbsent }
   const options = { ...objectOptions(place, write, crcOf(object)), transactionalContentMD5: md5Of(object) }
   const blob = place.container.getBlockBlobClient(key)
+  let attempts = 0
   const act = async ({ number, signal, alive }: RequestAttempt): Promise<PutOutcome> => {
+    attempts = number
     try {
       await blob.upload(bodyOf(object, alive), object.bytes, { ...options, abortSignal: signal })
       return 'created'
     } catch (error) {
-      if (!ifAbsent || !isTaken(error)) throw error
-      return number > 1 && (await isWrittenBy(place, write, signal)) ? 'created' : 'exists'
+      if (ifAbsent && isTaken(error)) return 'exists'
+      throw error
     }
   }
-  return place.requests.send({ kind: 'put', key, sentBytes: object.bytes, act }, signal)
+  const outcome = await place.requests.send({ kind: 'put', key, sentBytes: object.bytes, act }, signal)
+  if (outcome === 'created' || attempts === 1) return outcome
+  // An earlier attempt may have made the object, and its answer was lost.
+  return (await outcomeOf(place, write, signal)) ?? outcome
 }
 
-/** Whether the object that is there is what this write made; undefined where there is none. */
-export async function isWrittenBy(place: AzurePlace, { key, id }: AzureWrite, signal: AbortSignal): Promise<boolean | undefined> {
-  try {
-    const { metadata } = await place.container.getBlobClient(key).getProperties({ abortSignal: signal, ...keyOf(place) })
-    return metadata?.[WRITE_ID] === id
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
+/** What became of a write, by the object that is there; undefined where there is none. */
+export async function outcomeOf(
+  place: AzurePlace,
+  { key, id }: AzureWrite,
+  signal?: AbortSignal,
+): Promise<PutOutcome | undefined> {
+  const blob = place.container.getBlobClient(key)
+  const act = async ({ signal }: RequestAttempt): Promise<PutOutcome | undefined> => {
+    try {
+      const { metadata } = await blob.getProperties({ abortSignal: signal, ...keyOf(place) })
+      return metadata?.[WRITE_ID] === id ? 'created' : 'exists'
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
   }
+  return place.requests.send({ kind: 'head', key, act }, signal)
 }
 
 /**

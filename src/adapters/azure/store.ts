@@ -8,7 +8,10 @@ import { createPartWriter } from '../../store/part-writer.ts'
 import type { Pieces } from '../../store/part-writer.ts'
 import { withPrefix } from '../../store/prefix.ts'
 import type { ListedObject, ObjectWriter, Store } from '../../store/store.ts'
+import type { RequestAttempt } from '../../store/requests.ts'
 import { openAzureClient } from './client.ts'
+import type { AzureClient } from './client.ts'
+import { refusalOf } from './errors.ts'
 import { listFolders, listObjects } from './listing.ts'
 import type { ListedContainer } from './listing.ts'
 import { deleteObject, putObject, readObject, sizeOfObject } from './objects.ts'
@@ -33,7 +36,8 @@ interface PartRules {
 /**
  * A store in a container of Azure Blob Storage. Writes are conditional on there being no object; each request is repeated after what passes,
  * and an answer that was lost is settled by a look at the object: the store needs no `withRetry`.
- * @throws MillpondError `STORE_REFUSED` or `STORE_UNAVAILABLE` where the container cannot be listed, `DEPENDENCY_MISSING` without the SDK.
+ * @throws MillpondError `DEPENDENCY_MISSING` without @azure/storage-blob (and @azure/identity, where no credentials are given); `STORE_REFUSED`
+ * for credentials that cannot be read; `KEY_INVALID`, `CONFIG_INVALID` for options that cannot be.
  */
 export async function openAzureStore(options: AzureStoreOptions): Promise<Store> {
   const { prefix = '', accessTier, encryptionScope, customerKey, metadata, tags } = options
@@ -44,11 +48,8 @@ export async function openAzureStore(options: AzureStoreOptions): Promise<Store>
   }
   const client = await openAzureClient(options)
   const settings = { accessTier, encryptionScope, customerKey: customerKey && keyInfo(customerKey), metadata, tags }
-  const isHierarchical = await hasFolders(client.container)
-  const store = createAzureStore({ ...client, settings, isHierarchical }, { partBytes, maxPartsInFlight })
-  // Whether the container is there and may be used is said now, not with the first message.
-  await Array.fromAsync(store.list(prefix, { limit: 1 }))
-  return withPrefix(store, prefix)
+  const parts = { ...client, settings, hasFolders: createFolderCheck(client) }
+  return withPrefix(createAzureStore(parts, { partBytes, maxPartsInFlight }), prefix)
 }
 
 function keyInfo(customerKey: Secret): CpkInfo {
@@ -57,13 +58,19 @@ function keyInfo(customerKey: Secret): CpkInfo {
   return { encryptionKey, encryptionKeySha256, encryptionAlgorithm: 'AES256' }
 }
 
-/** Whether the account has a hierarchical namespace; one that may not be asked is taken for one without. */
-async function hasFolders(container: ListedContainer['container']): Promise<boolean> {
-  try {
-    return (await container.getAccountInfo()).isHierarchicalNamespaceEnabled === true
-  } catch {
-    return false
+/** Asks once whether the account has a hierarchical namespace; one that may not be asked is taken for one without. */
+function createFolderCheck({ container, requests }: AzureClient): ListedContainer['hasFolders'] {
+  let known: boolean | undefined
+  const act = async ({ signal }: RequestAttempt): Promise<boolean> => {
+    try {
+      return (await container.getAccountInfo({ abortSignal: signal })).isHierarchicalNamespaceEnabled === true
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal !== undefined && refusal.status < 500) return false
+      throw error
+    }
   }
+  return async (signal) => (known ??= await requests.send({ kind: 'head', key: '', act }, signal))
 }
 
 function createAzureStore(parts: AzureStoreParts, { partBytes, maxPartsInFlight }: PartRules): Store {

@@ -5,7 +5,7 @@ import type { PartUpload, Pieces } from '../../store/part-writer.ts'
 import type { RequestAttempt } from '../../store/requests.ts'
 import type { PutOutcome } from '../../store/store.ts'
 import { refusalOf } from './errors.ts'
-import { bodyOf, crcOf, encryptionOf, isTaken, isWrittenBy, md5Of, objectOptions } from './objects.ts'
+import { bodyOf, crcOf, encryptionOf, isTaken, md5Of, objectOptions, outcomeOf } from './objects.ts'
 import type { AzurePlace, AzureWrite } from './objects.ts'
 
 /** No object has more blocks (learn.microsoft.com, "Scalability and performance targets for Blob Storage", read 2026-11). */
@@ -38,18 +38,17 @@ export function createUpload(place: AzurePlace, key: string, signal: AbortSignal
     await place.requests.send({ kind: 'part', key, sentBytes: part.bytes, act }, signal)
   }
 
-  const commit = async ({ number, signal }: RequestAttempt): Promise<PutOutcome> => {
+  let attempts = 0
+  const commit = async ({ number, signal }: RequestAttempt): Promise<PutOutcome | 'gone'> => {
+    attempts = number
     try {
       await blob.commitBlockList(names, { ...objectOptions(place, write, crc), abortSignal: signal })
       return 'created'
     } catch (error) {
-      const isListGone = refusalOf(error)?.code === 'InvalidBlockList'
-      if (!isTaken(error) && !isListGone) throw error
-      if (number === 1 && !isListGone) return 'exists'
+      if (isTaken(error)) return 'exists'
       // Blocks are gone once an object is made, be it by another writer or by an earlier attempt whose answer was lost.
-      const isOurs = await isWrittenBy(place, write, signal)
-      if (isOurs === undefined) throw error
-      return isOurs ? 'created' : 'exists'
+      if (refusalOf(error)?.code === 'InvalidBlockList') return 'gone'
+      throw error
     }
   }
 
@@ -57,7 +56,11 @@ export function createUpload(place: AzurePlace, key: string, signal: AbortSignal
     send: stage,
     async finish(last) {
       await stage(last)
-      return place.requests.send({ kind: 'complete', key, act: commit }, signal)
+      const outcome = await place.requests.send({ kind: 'complete', key, act: commit }, signal)
+      if (outcome === 'created' || (outcome === 'exists' && attempts === 1)) return outcome
+      const found = await outcomeOf(place, write, signal)
+      if (found !== undefined) return found
+      throw new MillpondError('STORE_UNAVAILABLE', `the service no longer has the parts of "${key}"`, { details: { key } })
     },
     abandon: async () => undefined,
   }

@@ -67,7 +67,7 @@ export interface GcsClient {
 /**
  * A client for one bucket. Credentials come from the official SDK's own chain; requests are made here, as the SDK's uploads compute CRC-32C
  * in JavaScript, which takes twenty times the processor time of the request itself.
- * @throws MillpondError `DEPENDENCY_MISSING` without the SDK, `STORE_REFUSED` where the credentials cannot be read.
+ * @throws MillpondError `DEPENDENCY_MISSING` without the SDK; `STORE_REFUSED` where the credentials cannot be read; `CONFIG_INVALID`.
  */
 export async function openGcsClient(options: GcsStoreOptions): Promise<GcsClient> {
   const { bucket, userProject } = options
@@ -143,7 +143,7 @@ async function openIdentity(options: GcsStoreOptions, proxy: string | undefined)
     ...(options.endpoint === undefined ? {} : { apiEndpoint: options.endpoint }),
     clientOptions: { transporterOptions: proxy === undefined ? {} : { proxy } },
   })
-  const endpoint = new URL(storage.apiEndpoint)
+  const endpoint = parseEndpoint(storage.apiEndpoint)
   if (credentials.kind === 'anonymous') return { endpoint, authorize: async () => ({}) }
   return {
     endpoint,
@@ -155,6 +155,12 @@ async function openIdentity(options: GcsStoreOptions, proxy: string | undefined)
       }
     },
   }
+}
+
+function parseEndpoint(endpoint: string): URL {
+  const url = URL.parse(endpoint)
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url
+  throw new MillpondError('CONFIG_INVALID', `"${endpoint}" is no address of a service: it has to begin with http:// or https://`)
 }
 
 function credentialSettings(credentials: GcsCredentials): { keyFilename?: string; credentials?: Record<string, string> } {

@@ -7,7 +7,6 @@ import { cutRange } from '../../store/range.ts'
 import type { ByteRange, PutOutcome } from '../../store/store.ts'
 import type { GcsClient, GcsExchange } from './client.ts'
 import { missingError } from './errors.ts'
-import type { HttpResponse } from './http.ts'
 
 /** What new objects are given. */
 export interface GcsObjectSettings {
@@ -97,32 +96,31 @@ export async function putObject(
     ...object.pieces,
     Buffer.from(`\r\n--${boundary}--`),
   ]
-  return place.client.run(
+  const answered = await place.client.run(
     {
       kind: 'put',
       key,
       sentBytes: object.bytes,
       async act(exchange, attempt) {
-        const answer = await exchange({ ...uploadExchange(place, write, 'multipart'), headers, body })
-        if (answer.status !== EXISTS) return 'created'
-        return attempt > 1 && (await isWrittenBy(place.client, exchange, write)) ? 'created' : 'exists'
+        const { status } = await exchange({ ...uploadExchange(place, write, 'multipart'), headers, body })
+        return { isTaken: status === EXISTS, attempt }
       },
     },
     signal,
   )
+  if (!answered.isTaken) return 'created'
+  // An earlier attempt may have made the object, and its answer was lost.
+  return answered.attempt > 1 ? ((await outcomeOf(place.client, write, signal)) ?? 'exists') : 'exists'
 }
 
-/** Whether the object that is there is what this write made. */
-export async function isWrittenBy(
-  client: GcsClient,
-  exchange: (request: GcsExchange) => Promise<HttpResponse>,
-  { key, id }: GcsWrite,
-): Promise<boolean> {
+/** What became of a write, by the object that is there; undefined where there is none. */
+export async function outcomeOf(client: GcsClient, { key, id }: GcsWrite, signal?: AbortSignal): Promise<PutOutcome | undefined> {
   const query = { fields: 'metadata' }
-  const answer = await exchange({ method: 'GET', to: objectPath(client, key), query, accept: [MISSING] })
-  if (answer.status === MISSING) return false
-  const { metadata = {} } = JSON.parse(answer.body.toString()) as { metadata?: Record<string, string> }
-  return metadata[WRITE_ID] === id
+  const exchange: GcsExchange = { method: 'GET', to: objectPath(client, key), query, accept: [MISSING] }
+  const { status, body } = await client.ask({ kind: 'head', key }, exchange, signal)
+  if (status === MISSING) return undefined
+  const { metadata = {} } = JSON.parse(body.toString()) as { metadata?: Record<string, string> }
+  return metadata[WRITE_ID] === id ? 'created' : 'exists'
 }
 
 /**

@@ -26,7 +26,8 @@ interface PartRules {
 /**
  * A store in a bucket of Google Cloud Storage. Writes are conditional on the object's generation; each request is repeated after what
  * passes, and an answer that was lost is settled by a look at the object: the store needs no `withRetry`.
- * @throws MillpondError `STORE_REFUSED` or `STORE_UNAVAILABLE` where the bucket cannot be listed, `DEPENDENCY_MISSING` without the SDK.
+ * @throws MillpondError `DEPENDENCY_MISSING` without @google-cloud/storage; `STORE_REFUSED` for credentials that cannot be read; `KEY_INVALID`,
+ * `CONFIG_INVALID` for options that cannot be.
  */
 export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
   const { prefix = '', storageClass, kmsKeyName, metadata } = options
@@ -35,18 +36,8 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
   // Parts that are not the last have to be whole units.
   const wholeBytes = Math.max(1, Math.floor(partBytes / PART_UNIT_BYTES)) * PART_UNIT_BYTES
   const client = await openGcsClient(options)
-  const store = createGcsStore(
-    { client, settings: { storageClass, kmsKeyName, metadata } },
-    { partBytes: wholeBytes, maxPartsInFlight },
-  )
-  try {
-    // Whether the bucket is there and may be used is said now, not with the first message.
-    await Array.fromAsync(store.list(prefix, { limit: 1 }))
-    return withPrefix(store, prefix)
-  } catch (error) {
-    await store[Symbol.asyncDispose]()
-    throw error
-  }
+  const settings = { storageClass, kmsKeyName, metadata }
+  return withPrefix(createGcsStore({ client, settings }, { partBytes: wholeBytes, maxPartsInFlight }), prefix)
 }
 
 function createGcsStore(place: GcsPlace, { partBytes, maxPartsInFlight }: PartRules): Store {

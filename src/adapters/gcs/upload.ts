@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { MillpondError } from '../../errors.ts'
 import type { PartUpload, Pieces } from '../../store/part-writer.ts'
-import type { PutOutcome } from '../../store/store.ts'
 import type { GcsExchange } from './client.ts'
 import type { HttpResponse } from './http.ts'
-import { checksumText, crcOf, isWrittenBy, uploadExchange, uploadMetadata } from './objects.ts'
+import { checksumText, crcOf, outcomeOf, uploadExchange, uploadMetadata } from './objects.ts'
 import type { GcsPlace, GcsWrite } from './objects.ts'
 
 /** Parts have to be a multiple of this, save the last one (cloud.google.com/storage/docs/resumable-uploads, read 2026-11). */
@@ -19,7 +18,7 @@ const GONE = [404, 410]
 type Send = (request: GcsExchange) => Promise<HttpResponse>
 
 /** How far an upload is: up to which byte the service has it, or that the object is there. */
-type Progress = { readonly state: 'open'; readonly bytes: number } | { readonly state: PutOutcome | 'gone' }
+type Progress = { readonly state: 'open'; readonly bytes: number } | { readonly state: 'created' | 'exists' | 'gone' }
 
 /**
  * Begins a resumable upload that makes the object if its key is free at the end. One session takes one part after another; after a failure
@@ -85,15 +84,16 @@ export async function openUpload(place: GcsPlace, key: string, signal: AbortSign
     },
     async finish(last) {
       crc = crcOf(last, crc)
-      const act = async (send: Send, attempt: number): Promise<PutOutcome> => {
+      const act = async (send: Send, attempt: number) => {
         const { state } = await sendFrom(send, last, attempt, sentBytes + last.bytes)
-        if (state === 'created') return state
-        // An earlier attempt may have made the object, and its answer was lost.
-        if (attempt > 1 && (await isWrittenBy(client, send, write))) return 'created'
-        if (state === 'exists') return state
-        throw goneError(key)
+        return { state, attempt }
       }
-      return client.run({ kind: 'complete', key, sentBytes: last.bytes, act }, signal)
+      const { state, attempt } = await client.run({ kind: 'complete', key, sentBytes: last.bytes, act }, signal)
+      if (state === 'created' || (state === 'exists' && attempt === 1)) return state
+      // An earlier attempt may have made the object, and its answer was lost.
+      const outcome = await outcomeOf(client, write, signal)
+      if (outcome !== undefined) return outcome
+      throw goneError(key)
     },
     async abandon() {
       const accept = [CANCELLED, ...GONE]
