@@ -1,5 +1,6 @@
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { ErrorCode } from '../../errors.ts'
+import { requestWords } from '../../store/requests.ts'
 import type { RequestKind, RequestTerms } from '../../store/requests.ts'
 
 /** What the SDK says of a request that failed, as far as it knows it. */
@@ -143,18 +144,6 @@ function meaningOf(failure: Failure, { kind }: RequestTerms, place: Place): Mean
   return status >= 500 || status < 400 ? passing : refused('the service does not take this request')
 }
 
-const WORDS: Readonly<Record<RequestKind, string>> = {
-  put: 'write',
-  begin: 'begin to write',
-  part: 'write a part of',
-  complete: 'complete',
-  abort: 'give up',
-  get: 'read',
-  head: 'look up',
-  list: 'list',
-  delete: 'delete',
-}
-
 /** The error in Millpond's terms: it names the key, the bucket and what to do. What is none of a request stays as it is. */
 export function explainS3(error: unknown, request: RequestTerms, place: Place): unknown {
   const failure = failureOf(error)
@@ -165,6 +154,6 @@ export function explainS3(error: unknown, request: RequestTerms, place: Place): 
   const { name, status } = failure
   // The service's own words are for what only it can explain; they may quote much of a request.
   const said = code === 'STORE_REFUSED' && error instanceof Error ? ` It says: ${error.message.slice(0, 300)}` : ''
-  const message = `cannot ${WORDS[kind]} "${key}" in bucket ${bucket} (${status === undefined ? name : `${status} ${name}`}): ${remedy}.${said}`
+  const message = `cannot ${requestWords[kind]} "${key}" in bucket ${bucket} (${status === undefined ? name : `${status} ${name}`}): ${remedy}.${said}`
   return new MillpondError(code, message, { cause: error, details: { kind, key, bucket, region, name, status } })
 }
