@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { KafkaOptions } from './adapters/kafka/cluster-options.ts'
+import type { KafkaOperations } from './adapters/kafka/operations.ts'
 import type { LocalLog, TopicOptions } from './adapters/local/log.ts'
 import type { ArchiveOptions } from './archive.ts'
 import type { Config, LocalTopicConfig } from './config/config.ts'
@@ -154,6 +155,12 @@ async function openKafka(config: Config): Promise<Broker> {
     isolation,
     sessionTimeoutMs,
   })
+}
+
+/** Opens the Kafka cluster for what is done with all of it: lag, verification, snapshots, restoring. */
+export async function openKafkaCluster(config: Config): Promise<KafkaOperations> {
+  const { openKafkaOperations } = await import('./adapters/kafka/operations.ts')
+  return openKafkaOperations({ ...(await kafkaOptions(config)), codec: config.kafka.compression })
 }
 
 /** The log as a broker; closes it only where it `owns` it. */

@@ -15,7 +15,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   kernel: ['errors', 'batch'],
   encode: [...ground, 'store'],
   layout: ['errors'],
-  source: [...ground, 'encode'],
+  source: [...ground, 'encode', 'store'],
   store: ['errors'],
   sink: ['errors', 'batch'],
   commit: [...ground, 'encode', 'layout', 'source', 'store'],

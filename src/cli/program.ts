@@ -48,6 +48,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/topics.ts')).topicsCommand(cli),
   },
   {
+    name: 'lag',
+    summary: 'show how far the archive, or a consumer group, is behind',
+    group: IN,
+    load: async (cli) => (await import('./commands/lag.ts')).lagCommand(cli),
+  },
+  {
     name: 'search',
     summary: 'find messages by topic, time, position, key, id or header',
     group: OUT,
@@ -64,6 +70,12 @@ const entries: readonly Entry[] = [
     summary: 'send any selection to a topic, a file or an HTTP address',
     group: OUT,
     load: async (cli) => (await import('./commands/replay.ts')).replayCommand(cli),
+  },
+  {
+    name: 'restore',
+    summary: 'bring a whole topic back into Kafka: settings, partitions, messages, group offsets',
+    group: OUT,
+    load: async (cli) => (await import('./commands/restore.ts')).restoreCommand(cli),
   },
   {
     name: 'jobs',

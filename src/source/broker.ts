@@ -1,3 +1,4 @@
+import type { Store } from '../store/store.ts'
 import type { Source } from './source.ts'
 
 /** A topic as its broker knows it; lanes are named by the numbers below `partitions`. */
@@ -20,6 +21,11 @@ export interface Broker extends Ends, AsyncDisposable {
   readonly name: string
   /** What places that hold no more than the broker are called: `the log`, `Kafka`. */
   readonly place: string
+  /**
+   * Keeps beside the archive what the broker knows that is no message (settings of topics, offsets of groups), unless it was kept in the
+   * last `everyMs`; only where a broker has such things.
+   */
+  keepSettings?(store: Store, options: { readonly nowMs: number; readonly everyMs: number }, signal?: AbortSignal): Promise<void>
   /** A member of the consumer group that archives. It does not close the broker. */
   openSource(): Promise<Source>
 }

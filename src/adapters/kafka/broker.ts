@@ -2,6 +2,7 @@ import type { Broker } from '../../source/broker.ts'
 import { openCluster } from './cluster.ts'
 import { topicMatcher } from './group-topics.ts'
 import { partitionName, partitionOffsets } from './offsets.ts'
+import { readSnapshots, snapshotKafka } from './snapshot.ts'
 import { type KafkaSourceOptions, openKafkaSource } from './source.ts'
 
 /**
@@ -29,6 +30,15 @@ export async function openKafkaBroker(options: KafkaSourceOptions): Promise<Brok
         oldest: oldest.get(partitionName(place)) ?? 0,
         next: next.get(partitionName(place)) ?? 0,
       }))
+    },
+    async keepSettings(store, { nowMs, everyMs }, signal) {
+      for await (const { snapshot } of readSnapshots(store, signal)) {
+        if (snapshot.timeMs > nowMs - everyMs) return
+        break
+      }
+      const { topics } = await cluster.metadata(undefined, signal)
+      const taken = [...topics.keys()].filter((name) => matches(name))
+      if (taken.length > 0) await snapshotKafka(cluster, store, { topics: taken, nowMs }, signal)
     },
     openSource: () => openKafkaSource(options),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),

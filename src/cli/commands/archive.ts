@@ -68,6 +68,7 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
     }
     await runArchive({ ...ownArchiveParts(), source, store, deadLetters, onEvent }, archiveOptions(config, true), cli.signal)
   }
+  await broker.keepSettings?.(store, { nowMs: Date.now(), everyMs: 0 }, cli.signal)
   await followChains(store, index)
   const milliseconds = Math.round(performance.now() - startedMs)
   const left = (await createLagWatch(broker, index).measure()).reduce((sum, { archive }) => sum + archive, 0)
@@ -83,6 +84,7 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
 
 async function archiveOn(cli: Cli, config: Config): Promise<void> {
   const { keepArchiving, ownArchiveParts } = await import('../../api/archiving.ts')
+  const { keepSettings } = await import('../../api/settings.ts')
   const { startIndexing } = await import('../../api/indexing.ts')
   const { createMetrics } = await import('../../api/metrics.ts')
   const { createReadiness } = await import('../../api/readiness.ts')
@@ -100,11 +102,12 @@ async function archiveOn(cli: Cli, config: Config): Promise<void> {
   const observers = { logger, metrics: createMetrics(), readiness, onCommit: (commit: StoredCommit) => indexing.add(commit) }
   const parts = { ...ownArchiveParts(), source, store, deadLetters }
   logger.info({ archive: store.name, source: broker.name }, 'archiving')
+  const keeping = keepSettings(broker, store, logger, cli.signal)
   try {
     await keepArchiving(parts, () => archiveOptions(config, false), observers, cli.signal)
   } finally {
     stopIndexing.abort()
-    await indexing.done
+    await Promise.all([indexing.done, keeping])
   }
   logger.info('stopped')
 }

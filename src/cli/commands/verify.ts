@@ -3,7 +3,11 @@ import { collectGarbage, type CollectReport } from '../../commit/collect.ts'
 import { verifyArchive } from '../../commit/verify.ts'
 import type { VerifyProgress, VerifyReport } from '../../commit/verify-report.ts'
 import { MillpondError } from '../../errors.ts'
-import { openBroker, openStore } from '../../wiring.ts'
+import type { Config } from '../../config/config.ts'
+import { laneName } from '../../source/lane.ts'
+import type { Source } from '../../source/source.ts'
+import type { Store } from '../../store/store.ts'
+import { openBroker, openKafkaCluster, openStore } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
 import { durationOf } from '../parse.ts'
@@ -11,7 +15,7 @@ import { durationOf } from '../parse.ts'
 interface VerifyOptions {
   readonly topic?: string
   readonly lane?: string
-  readonly against?: 'local'
+  readonly against?: 'source' | 'local' | 'kafka'
   readonly sample?: true
   readonly collect?: true
   readonly olderThan: number
@@ -25,18 +29,29 @@ export function verifyCommand(cli: Cli): Command {
   return defineCommand('verify', {
     summary: 'prove that each message is there once and each byte is as written',
     description: `Reads every commit and every segment: each chain is whole, each position is covered once, gaps are explained, and each byte has
-the hash that its commit says. With --against, each message is compared with what the source still has. Nothing is changed, unless
+the hash that its commit says. With --against, each message is compared with what the source still has; of Kafka every offset is
+accounted for. Nothing is changed, unless
 --collect removes what crashes left before their commit. Exit code 5 where something is wrong.`,
     examples: [
       { run: 'millpond verify', does: 'the whole archive' },
       { run: 'millpond verify --topic orders --against local', does: 'one topic, compared with the log' },
+      {
+        run: 'millpond verify --against kafka',
+        does: 'and every offset of Kafka: archived, aborted, control, compacted or gone',
+      },
       { run: 'millpond verify --collect --older-than 2d', does: 'and remove garbage older than two days' },
       { run: 'millpond verify --json', does: 'the whole report as one object' },
     ],
   })
     .addOption(new Option('-t, --topic <topic>', 'only this topic'))
     .addOption(new Option('-l, --lane <lane>', 'only this lane'))
-    .addOption(new Option('--against <source>', 'compare with what the source still has').choices(['local']))
+    .addOption(
+      new Option('--against <source>', 'compare with what the source, or another, still has').choices([
+        'source',
+        'local',
+        'kafka',
+      ]),
+    )
     .addOption(new Option('--sample', 'read one block of each segment only'))
     .addOption(new Option('--collect', 'remove objects that no commit names'))
     .addOption(
@@ -51,8 +66,8 @@ async function verify(cli: Cli, options: VerifyOptions): Promise<void> {
   const config = await cli.loadConfig()
   await using opened = new AsyncDisposableStack()
   const store = opened.use(await openStore(config, 'read'))
-  const broker = options.against === undefined ? undefined : opened.use(await openBroker(config))
-  const source = broker && opened.use(await broker.openSource())
+  const against = options.against === 'source' ? config.source.type : options.against
+  const source = against === 'local' ? opened.use(await openSourceOf(opened, config)) : undefined
   const startedMs = performance.now()
   const wanted = {
     ...(options.topic === undefined ? {} : { topic: options.topic }),
@@ -66,6 +81,7 @@ async function verify(cli: Cli, options: VerifyOptions): Promise<void> {
     ),
   )
   cli.signal.throwIfAborted()
+  const offsets = against === 'kafka' ? await accountForOffsets(cli, config, store, wanted) : undefined
   if (options.topic !== undefined && report.lanes.length === 0) {
     throw new MillpondError('TOPIC_UNKNOWN', `there is no topic ${options.topic} in the archive`, {
       details: { topic: options.topic },
@@ -77,16 +93,53 @@ async function verify(cli: Cli, options: VerifyOptions): Promise<void> {
       ? await collectGarbage(store, { ...wanted, olderThanMs: options.olderThan, nowMs: Date.now() }, cli.signal)
       : undefined
   const milliseconds = performance.now() - startedMs
-  if (cli.json) await cli.printJson({ ...report, ...(collected ? { collected } : {}), milliseconds: Math.round(milliseconds) })
-  else await printReport(cli, report, collected, milliseconds)
-  if (report.clean) return
-  throw new MillpondError(
-    'VERIFY_FAILED',
-    `the archive has ${report.problemCount} problem${report.problemCount === 1 ? '' : 's'}`,
-    {
-      details: { problems: report.problemCount },
-    },
-  )
+  if (cli.json) {
+    const kafka = offsets === undefined ? {} : { kafka: offsets }
+    await cli.printJson({ ...report, ...(collected ? { collected } : {}), ...kafka, milliseconds: Math.round(milliseconds) })
+  } else {
+    await printReport(cli, report, collected, milliseconds)
+    if (offsets !== undefined) await printOffsets(cli, offsets)
+  }
+  if (report.clean && offsets?.clean !== false) return
+  const problems = report.problemCount + (offsets?.lanes.reduce((sum, { problemCount }) => sum + problemCount, 0) ?? 0)
+  throw new MillpondError('VERIFY_FAILED', `the archive has ${problems} problem${problems === 1 ? '' : 's'}`, {
+    details: { problems },
+  })
+}
+
+/** The local log, as something to compare with. */
+async function openSourceOf(opened: AsyncDisposableStack, config: Config): Promise<Source> {
+  const broker = opened.use(await openBroker({ ...config, source: { ...config.source, type: 'local' } }))
+  return broker.openSource()
+}
+
+type KafkaReport = Awaited<ReturnType<Awaited<ReturnType<typeof openKafkaCluster>>['verify']>>
+
+/** Every offset of the cluster's partitions up to the archive's end. */
+async function accountForOffsets(
+  cli: Cli,
+  config: Config,
+  store: Store,
+  wanted: { readonly topic?: string; readonly lane?: string },
+): Promise<KafkaReport> {
+  await using cluster = await openKafkaCluster(config)
+  return await cluster.verify(store, wanted, cli.signal)
+}
+
+const OFFSETS = ['archived', 'deadLettered', 'aborted', 'control', 'compacted', 'missing', 'gone'] as const
+
+async function printOffsets(cli: Cli, { lanes, clean }: KafkaReport): Promise<void> {
+  for (const { lane, problems } of lanes) {
+    for (const { offset, message } of problems.slice(0, SHOWN_PROBLEMS))
+      await cli.print(`${laneName(lane)}@${offset}  ${message}`)
+  }
+  const sums = OFFSETS.map((what) => [what, lanes.reduce((sum, { account }) => sum + (account?.[what] ?? 0), 0)] as const)
+  const said = sums
+    .filter(([what, count]) => what === 'archived' || count > 0)
+    .map(([what, count]) => `${formatCount(count)} ${what}`)
+  await cli.print(`${clean ? 'every offset of Kafka is accounted for' : 'offsets of Kafka'}: ${said.join(', ')}`)
+  const unknown = lanes.filter(({ account }) => account === undefined).length
+  if (unknown > 0) await cli.print(`${formatCount(unknown)} lanes are of topics that Kafka no longer has`)
 }
 
 async function withProgress(

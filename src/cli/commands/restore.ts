@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto'
+import { type Command, Option } from 'commander'
+import { suitHeapToStream } from '../../api/heap.ts'
+import { MillpondError } from '../../errors.ts'
+import type { ReplayProgress } from '../../replay/lane.ts'
+import { openJobs, openKafkaCluster } from '../../wiring.ts'
+import { type Cli, defineCommand } from '../command.ts'
+import { formatCount, formatMessages } from '../format.ts'
+import { fullId } from '../job-text.ts'
+import { openArchive, requireArchivedTopic } from '../open.ts'
+import { several, wholeNumber } from '../parse.ts'
+
+interface RestoreOptions {
+  readonly topic?: string
+  readonly topicId?: string
+  readonly as?: string
+  readonly resume?: string
+  readonly groups: boolean
+  readonly group?: readonly string[]
+  readonly set?: readonly (readonly [string, string])[]
+  readonly replicationFactor?: number
+  readonly intoExisting?: true
+}
+
+const CLAIM_WITHIN_MS = 10_000
+
+/** `millpond restore`: whole topics back into Kafka. */
+export function restoreCommand(cli: Cli): Command {
+  return defineCommand('restore', {
+    summary: 'bring a whole topic back into Kafka: settings, partitions, messages, group offsets',
+    description: `Makes a topic in the cluster of the \`kafka\` section as it was: its settings and partitions, each message in its partition with key,
+headers, timestamp and order, and then the committed offsets of consumer groups, translated to the new offsets. Settings and group
+offsets are those of the newest snapshot, which \`archive\` and \`serve\` keep beside the archive.
+
+It is a job: interrupted or killed, --resume goes on and sends nothing twice (transactions; read with isolation.level=read_committed).`,
+    examples: [
+      { run: 'millpond restore --topic orders', does: 'into a cluster that has no such topic' },
+      { run: 'millpond restore --topic orders --as orders-restored', does: 'under another name' },
+      { run: 'millpond restore --topic orders --group billing --set retention.ms=-1', does: 'one group, and a setting' },
+      { run: 'millpond restore --resume 7f3a --topic orders', does: 'goes on with one that was interrupted' },
+    ],
+  })
+    .addOption(new Option('-t, --topic <topic>', 'the topic of the archive'))
+    .addOption(new Option('--topic-id <id>', 'which of several topics of this name'))
+    .addOption(new Option('--as <name>', 'what it is called in the cluster; the same without'))
+    .addOption(new Option('--resume <job>', 'go on with this job'))
+    .addOption(new Option('--no-groups', 'no offsets of consumer groups'))
+    .addOption(
+      new Option('-g, --group <group>', 'only of this group; may be given several times').argParser(several((text) => text)),
+    )
+    .addOption(
+      new Option('--set <name=value>', 'a setting that goes before what the topic had; may be given several times').argParser(
+        several(settingOf),
+      ),
+    )
+    .addOption(new Option('--replication-factor <count>', 'copies').argParser(wholeNumber('--replication-factor', 1, 1000)))
+    .addOption(new Option('--into-existing', 'also into a topic that is there already'))
+    .action((options: RestoreOptions) => restore(cli, options))
+}
+
+function settingOf(text: string): readonly [string, string] {
+  const at = text.indexOf('=')
+  if (at < 1) throw new MillpondError('USAGE', '--set must be like retention.ms=-1')
+  return [text.slice(0, at), text.slice(at + 1)]
+}
+
+async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
+  const { topic, topicId, as, resume, groups, group, set, replicationFactor, intoExisting } = options
+  if (topic === undefined) throw new MillpondError('USAGE', 'say which topic with --topic')
+  suitHeapToStream()
+  const config = await cli.loadConfig()
+  await using archive = await openArchive(config, { follow: true, topic, signal: cli.signal })
+  await requireArchivedTopic(archive, topic)
+  await using jobs = await openJobs(config)
+  await using cluster = await openKafkaCluster(config)
+  let at: ReplayProgress | undefined
+  const startedMs = performance.now()
+  const total = (await archive.index.lanes(topic)).reduce((sum, { messages }) => sum + messages, 0)
+  const run = async () => {
+    using _ = cli.progress({
+      label: `restoring ${topic}`,
+      state: () => ({
+        count: at?.counts.read ?? 0,
+        bytes: at?.counts.bytes ?? 0,
+        fraction: total === 0 ? 0 : (at?.counts.read ?? 0) / total,
+      }),
+    })
+    const onProgress = (progress: ReplayProgress): void => {
+      at = progress
+    }
+    const order = {
+      topic,
+      jobId: resume === undefined ? randomBytes(6).toString('hex') : await fullId(jobs, resume),
+      ...(topicId === undefined ? {} : { topicId }),
+      ...(as === undefined ? {} : { to: as }),
+      ...(groups ? (group === undefined ? {} : { groups: group }) : { groups: false as const }),
+      ...(set === undefined ? {} : { settings: Object.fromEntries(set) }),
+      ...(replicationFactor === undefined ? {} : { replicationFactor }),
+      ...(intoExisting === true ? { intoExisting } : {}),
+    }
+    const claimWithinMs = resume === undefined ? 0 : CLAIM_WITHIN_MS
+    return cluster.restore({ archive, jobs, nowMs: Date.now, onProgress, claimWithinMs }, order, cli.signal)
+  }
+  const report = await run()
+  const milliseconds = Math.round(performance.now() - startedMs)
+  const { job, refused, offsets, partitions, snapshotKey } = report
+  if (cli.json) {
+    const { id, state, counts } = job
+    await cli.printJson({
+      topic: report.topic,
+      partitions,
+      job: { id, state, counts },
+      snapshot: snapshotKey ?? null,
+      offsets,
+      refused,
+      milliseconds,
+    })
+  } else {
+    const rate = `${formatCount((job.counts.read / Math.max(milliseconds, 1)) * 1000)}/s`
+    await cli.print(
+      `job ${job.id} ${job.state}: ${formatMessages(job.counts.delivered)} in ${report.topic}, ${partitions} partitions, ${rate}`,
+    )
+    if (snapshotKey === undefined)
+      await cli.print('the archive has no snapshot of this topic: settings and groups are not restored')
+    if (offsets.length > 0)
+      await cli.print(`${formatCount(offsets.length)} offsets of ${new Set(offsets.map((one) => one.group)).size} groups`)
+    for (const { what, reason } of refused) await cli.print(`not restored: ${what}: ${reason}`)
+  }
+  if (job.state !== 'done') {
+    throw new MillpondError(
+      'DELIVERY_FAILED',
+      `job ${job.id} is ${job.state}${job.error === null ? '' : `: ${job.error.message}`}; millpond restore --topic ${topic} --resume ${job.id} goes on`,
+      { details: { job: job.id, state: job.state } },
+    )
+  }
+  if (job.counts.failed > 0)
+    throw new MillpondError(
+      'DELIVERY_FAILED',
+      `${formatMessages(job.counts.failed)} were refused; millpond jobs show ${job.id} lists them`,
+    )
+}
