@@ -9,11 +9,12 @@ import type { Archive } from '../../search/read.ts'
 import type { Cluster } from './cluster.ts'
 import { reasonOf } from './cluster-errors.ts'
 import { commitGroupOffsets, deleteGroups, type GroupOffset } from './groups.ts'
+import { partitionName, partitionOffsets } from './offsets.ts'
 import { createTranslation, type Translate } from './restore-offsets.ts'
 import { createKafkaSink, type KafkaSinkOptions } from './sink.ts'
-import { progressGroup } from './sink-transaction.ts'
+import { progressGroup, readProgress } from './sink-transaction.ts'
 import { newestSnapshotOf, type KafkaSnapshot, type SnapshotTopic } from './snapshot.ts'
-import { createTopic, ensureTopic, readyTopic, setTopicSettings } from './topics.ts'
+import { ensureTopic, type NewTopic, readyTopic, setTopicSettings } from './topics.ts'
 
 /** What of a topic is to be restored, and how. */
 export interface RestoreOrder {
@@ -29,7 +30,9 @@ export interface RestoreOrder {
   /** Settings that go before those that the topic had; null leaves one to the target. */
   readonly settings?: Readonly<Record<string, string | null>>
   readonly replicationFactor?: number
-  /** Whether the topic may be there already, with messages. */
+  /** Over all partitions; as fast as it goes unless given. */
+  readonly rateMessagesPerSecond?: number
+  /** Whether the topic may be there already, with messages; nobody else may write to it meanwhile, and its settings stay. */
   readonly intoExisting?: boolean
 }
 
@@ -80,8 +83,8 @@ const WHILE_RESTORING: Readonly<Record<string, string>> = {
   'cleanup.policy': 'delete',
   'message.timestamp.type': 'CreateTime',
 }
-/** These say which times producers may give; brokers before 3.6 do not know them. */
-const TIMES = ['message.timestamp.before.max.ms', 'message.timestamp.after.max.ms', 'message.timestamp.difference.max.ms']
+/** These say which times producers may give: by default not those of an hour to come. Brokers before 3.6 do not know them. */
+const TIMES = ['message.timestamp.before.max.ms', 'message.timestamp.after.max.ms']
 /** Of what the replacement is for a setting that a topic need not have. */
 const ALWAYS = new Set(['retention.ms', 'retention.bytes', 'cleanup.policy', 'message.timestamp.type'])
 const ANY_TIME = '9223372036854775807'
@@ -111,20 +114,40 @@ export async function restoreTopic(parts: RestoreParts, order: RestoreOrder, sig
     throw new MillpondError('TOPIC_EXISTS', message, { details: { topic: to } })
   }
   if (planned === undefined) await jobs.create(await planJob(parts, order, origin.topicId))
-  const made = await (planned === undefined && order.intoExisting !== true
-    ? createTopic(cluster, topic, signal)
-    : ensureTopic(cluster, topic, signal))
+  else await checkUnfinished(cluster, planned, to, signal)
+  const partitions = await prepareTopic(cluster, topic, signal)
   const { job } = await replay(parts, order, signal)
-  const report = { topic: to, partitions: made.partitions.length, snapshotKey: origin.known?.key, job, offsets: [], refused: [] }
+  const report = { topic: to, partitions, snapshotKey: origin.known?.key, job, offsets: [], refused: [] }
   if (job.state !== 'done') return report
   const restored = await restoreGroups(parts, { order, origin, job, to }, signal)
   const refused = [...restored.refused, ...(order.intoExisting === true ? [] : await settle(cluster, to, settings))]
-  await deleteGroups(
-    cluster,
-    job.lanes.map(({ lane }) => progressGroup({ topic: to, origin: lane, job: job.id })),
-    signal,
-  ).catch(() => undefined)
+  // With them goes the word that something is left to restore, so they are the last.
+  await deleteGroups(cluster, progressGroups(job, to), signal)
   return { ...report, offsets: restored.offsets, refused }
+}
+
+const progressGroups = ({ id, lanes }: ReplayJob, topic: string): string[] =>
+  lanes.map(({ lane }) => progressGroup({ topic, origin: lane, job: id }))
+
+/** A restore that is complete must not be done again: consumers may have gone on from the offsets that it gave them. */
+async function checkUnfinished(cluster: Cluster, job: ReplayJob, topic: string, signal: AbortSignal): Promise<void> {
+  if (job.state !== 'done' || job.counts.read === 0) return
+  for (const { lane } of job.lanes) {
+    if ((await readProgress(cluster, { topic, origin: lane, job: job.id }, signal)) !== undefined) return
+  }
+  const message = `job ${job.id} has restored topic ${topic} already; begin another job to restore it again`
+  throw new MillpondError('JOB_CONFLICT', message, { details: { job: job.id, topic } })
+}
+
+/** Makes the topic; where the target does not take all of its settings, with those that a restore needs. Gives its partitions. */
+async function prepareTopic(cluster: Cluster, topic: NewTopic, signal: AbortSignal): Promise<number> {
+  try {
+    return (await ensureTopic(cluster, topic, signal)).partitions.length
+  } catch (error) {
+    if (reasonOf(error) !== 'INVALID_CONFIG') throw error
+    const settings = Object.fromEntries(Object.entries(WHILE_RESTORING).filter(([name]) => ALWAYS.has(name)))
+    return (await ensureTopic(cluster, { ...topic, settings }, signal)).partitions.length
+  }
 }
 
 interface Origin {
@@ -163,16 +186,14 @@ async function originOf({ store, index }: Archive, { topic, topicId }: RestoreOr
   }
 }
 
-async function planJob(
-  { archive, nowMs }: RestoreParts,
-  { topic, to, jobId }: RestoreOrder,
-  topicId: string,
-): Promise<ReplayJob> {
+async function planJob({ archive, nowMs }: RestoreParts, restore: RestoreOrder, topicId: string): Promise<ReplayJob> {
+  const { topic, to, jobId, rateMessagesPerSecond } = restore
+  const rate = rateMessagesPerSecond === undefined ? {} : { rateMessagesPerSecond }
   const order = {
     query: { topic, topicId },
     target: { kind: 'kafka', topic: to ?? topic },
     // What is restored is what was there, without marks; a topic of the same name in another cluster is no loop.
-    options: { marks: false, allowLoop: true },
+    options: { ...rate, marks: false, allowLoop: true },
   }
   return planReplay(order, { index: archive.index, id: jobId, nowMs: nowMs() })
 }
@@ -197,21 +218,23 @@ async function replay(parts: RestoreParts, { jobId }: RestoreOrder, signal: Abor
 function whileRestoring(settings: Readonly<Record<string, string>>): Record<string, string> {
   const kept = { ...settings }
   for (const [name, value] of Object.entries(WHILE_RESTORING)) if (ALWAYS.has(name) || name in settings) kept[name] = value
-  for (const name of TIMES) if (name in settings) kept[name] = ANY_TIME
+  for (const name of TIMES) kept[name] = ANY_TIME
   return kept
 }
 
 /** Gives the topic the settings that it is to have from now on. */
 async function settle(cluster: Cluster, topic: string, settings: Readonly<Record<string, string>>): Promise<RestoreRefusal[]> {
   const during = whileRestoring(settings)
-  const final = Object.keys(during).filter((name) => during[name] !== settings[name])
+  // Those that were refused together with others when the topic was made are tried once more, alone.
+  const final = Object.keys({ ...settings, ...during })
   const refused: RestoreRefusal[] = []
   for (const name of final) {
     try {
       await setTopicSettings(cluster, topic, { [name]: settings[name] ?? null })
     } catch (error) {
       if (!isMillpondError(error, 'BROKER_REFUSED')) throw error
-      refused.push({ what: `setting ${name} of topic ${topic}`, reason: error.message })
+      // Brokers that do not know a setting have nothing to take back.
+      if (name in settings) refused.push({ what: `setting ${name} of topic ${topic}`, reason: error.message })
     }
   }
   return refused
@@ -233,6 +256,8 @@ async function restoreGroups(
   const { groups: wanted } = order
   if (wanted === false || origin.known === undefined) return { offsets, refused }
   const ready = await readyTopic(cluster, to, signal)
+  const places = ready.partitions.map(({ partition }) => ({ topic: to, partition }))
+  const ends = await partitionOffsets(cluster, places, 'stable-end', signal)
   const translations = new Map<number, Translate>()
   for (const lane of job.lanes) {
     const translate = createTranslation({ cluster, archive, job, topic: to }, lane, signal)
@@ -244,8 +269,8 @@ async function restoreGroups(
     const translated: GroupOffset[] = []
     try {
       for (const { partition, offset, metadata } of ofTopic) {
-        // A partition of which nothing is archived is empty in the target.
-        const position = (await translations.get(partition)?.(offset)) ?? 0
+        // Of a partition without a lane nothing is archived.
+        const position = (await translations.get(partition)?.(offset)) ?? ends.get(partitionName({ topic: to, partition })) ?? 0
         translated.push({ topic: to, partition, offset: position, metadata })
       }
       await commitGroupOffsets(cluster, { group, offsets: translated }, signal)
