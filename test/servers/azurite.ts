@@ -37,7 +37,7 @@ export function azuriteMissing(): string | undefined {
   }
 }
 
-/** Starts Azurite for blobs, over one folder. */
+/** Starts Azurite for blobs, over one folder. What is killed forgets what it took in the last five seconds, containers included. */
 export async function startAzurite({ tls = false }: AzuriteOptions = {}): Promise<Azurite> {
   const reason = azuriteMissing()
   if (reason !== undefined) throw new Error(reason)

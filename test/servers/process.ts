@@ -7,6 +7,7 @@ import { setTimeout as after } from 'node:timers/promises'
 
 const PROBE_EVERY_MS = 50
 const TERM_LIMIT_MS = 30_000
+const OUTPUT_LIMIT_MS = 120_000
 const TAIL_LINES = 40
 
 /** How a child ended: by itself with a code, or by a signal. */
@@ -49,6 +50,8 @@ function tellGuard(line: string): void {
     guard.unref()
     // Without it everything works but the cleaning up behind a process that was killed.
     guard.on('error', () => undefined)
+    // A test worker whose runner was killed would live as long as its servers do.
+    process.once('disconnect', () => process.exit())
   }
   guard.write(`${line}\n`)
 }
@@ -107,6 +110,15 @@ export async function startChild({ command, words, env, cwd, logPath }: ChildSpe
   }
 }
 
+/** Whether there is a process of this id. */
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 /** The last lines of a log. */
 export function tailOf(logPath: string, lineCount = TAIL_LINES): string {
   return readFileSync(logPath, 'utf8').trimEnd().split('\n').slice(-lineCount).join('\n')
@@ -121,13 +133,20 @@ export async function runChild(spec: ChildSpec, niceness = 0): Promise<void> {
   throw new Error(`${spec.command} ${spec.words.join(' ')} ended with ${code ?? signal}:\n${tailOf(spec.logPath)}`)
 }
 
-/** Runs a command and gives its standard output. @throws Error with standard error where it does not end well. */
+export interface OutputOptions {
+  readonly input?: string | Uint8Array | undefined
+  readonly cwd?: string
+  /** After so long it is killed; two minutes unless given. */
+  readonly limitMs?: number | undefined
+}
+
+/** Runs a command and gives its standard output. @throws Error with what it said where it does not end well, or in time. */
 export async function outputOfChild(
   command: string,
   words: readonly string[],
-  { input, cwd = tmpdir() }: { readonly input?: string | Uint8Array | undefined; readonly cwd?: string } = {},
+  { input, cwd = tmpdir(), limitMs = OUTPUT_LIMIT_MS }: OutputOptions = {},
 ): Promise<Buffer> {
-  const child = await spawnGuarded(command, words, { cwd, stdio: 'pipe' })
+  const child = await spawnGuarded(command, words, { cwd, stdio: 'pipe', timeout: limitMs, killSignal: 'SIGKILL' })
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
   child.stdout!.on('data', (chunk: Buffer) => stdout.push(chunk))
@@ -139,9 +158,8 @@ export async function outputOfChild(
     child.once('close', (code, signal) => ended({ code, signal }))
   })
   if (code === 0) return Buffer.concat(stdout)
-  throw new Error(
-    `${command} ${words.join(' ')} ended with ${code ?? signal}:\n${Buffer.concat([...stderr, ...stdout]).toString()}`,
-  )
+  const how = signal === 'SIGKILL' ? `was killed, at the latest after ${limitMs} ms` : `ended with ${code ?? signal}`
+  throw new Error(`${command} ${words.join(' ')} ${how}:\n${Buffer.concat([...stderr, ...stdout]).toString()}`)
 }
 
 /** Asks `probe` until it says yes; one that throws has said no. @throws Error with the log's end where the child ends before or `limitMs` pass. */

@@ -50,7 +50,7 @@ export interface Toxiproxy extends Server {
   readonly reset: () => Promise<void>
 }
 
-/** Starts toxiproxy, which stands between clients and servers and is bad to them on demand. */
+/** Starts toxiproxy, which stands between clients and servers and is bad to them on demand. Its proxies do not outlive a restart. */
 export async function startToxiproxy(): Promise<Toxiproxy> {
   const files = await cachedFolder(toxiproxyFiles)
   const server = await startServer({
