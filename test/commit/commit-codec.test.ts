@@ -144,7 +144,7 @@ describe('encodeCommit and decodeCommit', () => {
     const [segment] = sample.commit.segments
     const newer: Partial<Commit>[] = [
       { segments: [{ ...segment!, format: 'parquet' as 'avro' }] },
-      { segments: [{ ...segment!, codec: 'lz4' as 'null' }] },
+      { segments: [{ ...segment!, codec: 'lz4' }] },
       { segments: [{ ...segment!, lookups: [{ ...segment!.lookups[0]!, field: 'value' as 'key' }] }] },
       { gaps: [{ ...sample.commit.gaps[0]!, reason: 'lost' as 'skipped' }] },
     ]

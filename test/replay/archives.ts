@@ -4,6 +4,8 @@ import { openSqliteJobs } from '../../src/adapters/sqlite/jobs.ts'
 import type { MessageInput } from '../../src/batch/builder.ts'
 import type { Message } from '../../src/batch/view.ts'
 import { messagesOf } from '../../src/batch/view.ts'
+import type { Format } from '../../src/encode/block.ts'
+import { readRecordBlock } from '../../src/encode/record-block.ts'
 import { followChains } from '../../src/index/follow.ts'
 import type { SegmentIndex } from '../../src/index/segment-index.ts'
 import type { ReplayJob } from '../../src/replay/job.ts'
@@ -38,16 +40,26 @@ export const laneOf = (topic: string, lane: string, count: number, from = 0): La
   messages: messagesFrom(from, count),
 })
 
-/** Archives the lanes in blocks of `blockCount` messages and segments of `segmentBlocks` blocks. */
+/** Blocks of `blockCount` messages, 10 unless said otherwise, in segments of `segmentBlocks`, 3, in `avro`. */
+export interface Cutting {
+  readonly blockCount?: number
+  readonly segmentBlocks?: number
+  readonly format?: Format
+}
+
+/** Archives the lanes, cut into blocks and segments. */
 export async function archiveLanes(
   store: Store,
   index: SegmentIndex,
   lanes: readonly LaneContent[],
-  blockCount = 10,
-  segmentBlocks = 3,
+  { blockCount = 10, segmentBlocks = 3, format = 'avro' }: Cutting = {},
 ): Promise<void> {
   for (const { messages, ...lane } of lanes) {
-    const commits = cut(messages, blockCount, segmentBlocks, 2).map((segments) => ({ segments, lookups: ['key' as const] }))
+    const commits = cut(messages, blockCount, segmentBlocks, 2).map((segments) => ({
+      segments,
+      lookups: ['key' as const],
+      format,
+    }))
     await writeLane(store, lane, messages[0]?.position ?? 0, messages.length === 0 ? [] : commits)
   }
   await followChains(store, index)
@@ -61,11 +73,11 @@ export interface Scene extends AsyncDisposable {
   plan(order: ReplayOrder, id?: string): Promise<ReplayJob>
 }
 
-export async function openScene(lanes: readonly LaneContent[], blockCount = 10, segmentBlocks = 3): Promise<Scene> {
+export async function openScene(lanes: readonly LaneContent[], cutting: Cutting = {}): Promise<Scene> {
   const store = createMemoryStore()
   const index = await openSqliteIndex({ path: ':memory:' })
   const jobs = await openSqliteJobs({ path: ':memory:' })
-  await archiveLanes(store, index, lanes, blockCount, segmentBlocks)
+  await archiveLanes(store, index, lanes, cutting)
   return {
     archive: { store, index },
     jobs,
@@ -118,5 +130,21 @@ export function createMemorySink(): MemorySink {
     },
     async [Symbol.asyncDispose]() {},
   }
+  return sink
+}
+
+/** A sink in memory that also takes record batches as they are stored. */
+export interface RecordSink extends MemorySink {
+  readonly sets: Uint8Array[]
+}
+
+export function createRecordSink(): RecordSink {
+  const sink: RecordSink = Object.assign(createMemorySink(), {
+    sets: [],
+    async writeRecordSet(target: SinkTarget, set: Uint8Array, signal: AbortSignal) {
+      sink.sets.push(set)
+      return sink.write(target, await readRecordBlock(set, 'mixed'), signal)
+    },
+  })
   return sink
 }

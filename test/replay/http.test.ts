@@ -36,7 +36,7 @@ describe('a replay by HTTP', () => {
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`
-    await using scene = await openScene([laneOf('orders', '0', 300), laneOf('orders', '1', 300)], 50)
+    await using scene = await openScene([laneOf('orders', '0', 300), laneOf('orders', '1', 300)], { blockCount: 50 })
     await scene.plan({ query: {}, target: { kind: 'http', url } })
     await using sink = await openHttpSink({ url, body: 'json', maxBatchCount: 20, firstDelayMs: 1, retries: 1 })
     const retry = { maxAttempts: 20, firstDelayMs: 1, maxDelayMs: 5 }

@@ -47,7 +47,7 @@ describe('a replay that is killed', () => {
     await using index = await openSqliteIndex({ path: at.index })
     await using jobs = await openSqliteJobs({ path: at.jobs })
     const lanes = LANES.map((lane, i) => laneOf('orders', lane, MESSAGES, i * 10))
-    await archiveLanes(store, index, lanes, 300)
+    await archiveLanes(store, index, lanes, { blockCount: 300 })
     const options = { rateMessagesPerSecond: RATE }
     await jobs.create(await planReplay({ query: { topic: 'orders' }, target, options }, { index, id: 'job-1', nowMs: 1 }))
   }

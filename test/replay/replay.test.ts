@@ -79,7 +79,7 @@ describe('a replay', () => {
       { requiredKeys: [] },
     )
     const lanes = [laneOf('a', '0', 60), laneOf('a', '1', 33, 5), laneOf('b', '0', 1, 40), laneOf('b', '1', 0)]
-    await using scene = await openScene(lanes, 7)
+    await using scene = await openScene(lanes, { blockCount: 7 })
     const isMeant = (message: MessageInput, query: MessageQuery) => {
       const within = (value: number, { from = 0, to = Infinity }: { from?: number; to?: number } = {}) =>
         value >= from && value < to
@@ -113,7 +113,7 @@ describe('a replay', () => {
   })
 
   it('gives a lane its next batch only when the one before is durable, and reads on meanwhile', async () => {
-    await using scene = await openScene([laneOf('orders', '0', 100), laneOf('orders', '1', 100)], 10, 1)
+    await using scene = await openScene([laneOf('orders', '0', 100), laneOf('orders', '1', 100)], { segmentBlocks: 1 })
     await scene.plan({ query: {}, target: { kind: 'local', topic: 'new' } })
     const sink = createMemorySink()
     const busy = new Set<string>()
@@ -202,7 +202,7 @@ describe('a replay', () => {
   })
 
   it('hands a slow target that cannot tell how far it got little at a time, a fast one much', async () => {
-    await using scene = await openScene([laneOf('orders', '0', 6000)], 3000)
+    await using scene = await openScene([laneOf('orders', '0', 6000)], { blockCount: 3000 })
     const countsAt = async (id: string, msPerMessage: number) => {
       await scene.plan({ query: {}, target: count }, id)
       const clock = createClock()
