@@ -189,6 +189,9 @@ export function openBlockFeed(
       if (gatherer.pendingCount > 0) pendingSinceMs ??= nowMs()
       lastReadMs = nowMs()
       readPosition = gatherer.nextPosition
+      // Compaction may have removed the last records of a batch.
+      const end = (set.batches.at(-1)?.lastOffset ?? -1) + 1
+      if (end > readPosition) pass(end)
       notify()
       await room()
     }

@@ -82,6 +82,33 @@ function sourceOfSteps(kind: Kind, steps: readonly (readonly number[] | Passed)[
   return { source: changed, read }
 }
 
+describe('a lane read as record sets', () => {
+  it('passes positions at the end of a batch whose records are gone', async () => {
+    const { source, read } = sourceOf('record sets')
+    const [first, second] = await Promise.all([
+      recordSetOf([{ batch: batchOf([{ position: 3, timestamp: 0 }]), lastOffset: 9 }]),
+      recordSetOf([{ batch: batchOf([{ position: 10, timestamp: 0 }]), lastOffset: 10 }]),
+    ])
+    const given: Source = {
+      ...source,
+      async *readRecordSets() {
+        yield first
+        yield second
+      },
+    }
+    const { feed } = feedOf('record sets', { source: given, read })
+    const positions: number[] = []
+    for (;;) {
+      const fed = await feed.next(Infinity)
+      if (fed.kind === 'ended') break
+      if (fed.kind === 'passed') positions.push(fed.passedTo)
+    }
+    await feed.close()
+    expect(positions).toEqual([10])
+    expect(feed.readPosition).toBe(11)
+  })
+})
+
 describe.each(kinds)('a lane read as %s', (kind) => {
   it('is read a few blocks ahead of its writer, however large the budget is', async () => {
     const { feed, read, budget } = feedOf(kind)
