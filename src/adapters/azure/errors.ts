@@ -26,6 +26,8 @@ const unreachable: Meaning = {
   code: 'STORE_UNAVAILABLE',
   remedy: 'check the network and the endpoint; the same may succeed later',
 }
+/** The codes of certificates that are not taken, by the names of OpenSSL and Node. */
+const UNTRUSTED = /CERT|TLS|SSL|LEAF_SIGNATURE|HOSTNAME_MISMATCH/u
 const untrusted: Meaning = {
   code: 'STORE_REFUSED',
   remedy: 'its certificate is not trusted: name who signed it as the authority (ca), or check the address',
@@ -46,27 +48,38 @@ const meanings: Readonly<Record<string, Meaning>> = {
   BlobBeingRehydrated: archived,
   Md5Mismatch: damaged,
   Crc64Mismatch: damaged,
+  FeatureNotSupported: wrong,
   RequestBodyTooLarge: tooLarge,
   BlockCountExceedsLimit: tooLarge,
 }
 
-function meaningOf(status: number, code: string): Meaning {
-  if (status === 408 || status === 429 || status >= 500) return busy
+function meaningOf({ status, code, message }: Refusal): Meaning {
   const known = meanings[code]
   if (known !== undefined) return known
-  if (status === 401) return credentials
+  if (status === 408 || status === 429 || status >= 500) return busy
+  // Some of what speaks Azure's language has other codes than Azure.
+  if (status === 400 && /MD5/iu.test(message)) return damaged
+  if (status === 401 || (status === 403 && /failed to authenticate/u.test(message))) return credentials
   if (status === 403) return rights
   return wrong
 }
 
-/** What the service answered where it was no success: its status, and its own code (`BlobNotFound`), as far as it gave one. */
-export function refusalOf(error: unknown): { readonly status: number; readonly code: string } | undefined {
+/** What the service answered where it was no success. */
+export interface Refusal {
+  readonly status: number
+  /** The service's own code (`BlobNotFound`), as far as it gave one. */
+  readonly code: string
+  readonly message: string
+}
+
+/** The service's answer that the error tells of, if it is one. */
+export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof Error) || error.name !== 'RestError' || !('statusCode' in error)) return undefined
   if (typeof error.statusCode !== 'number') return undefined
   // The answer to a HEAD request has its code in a header alone, which the SDK hands on in the details.
   const details = 'details' in error ? (error.details as { readonly errorCode?: string } | undefined) : undefined
   const code = details?.errorCode ?? ('code' in error ? error.code : undefined)
-  return { status: error.statusCode, code: typeof code === 'string' ? code : '' }
+  return { status: error.statusCode, code: typeof code === 'string' ? code : '', message: error.message }
 }
 
 /** That there is no such object. */
@@ -78,7 +91,7 @@ export function azureStoreError(error: unknown, { kind, key }: RequestTerms, pla
   if (isMillpondError(error)) return error
   const refusal = refusalOf(error)
   if (refusal !== undefined) {
-    const { code, remedy } = meaningOf(refusal.status, refusal.code)
+    const { code, remedy } = meaningOf(refusal)
     const said = `${refusal.status} ${refusal.code}`.trim()
     return new MillpondError(code, `cannot ${requestWords[kind]} "${key}" in ${place} (${said}): ${remedy}`, {
       cause: withoutRequest(error),
@@ -89,7 +102,7 @@ export function azureStoreError(error: unknown, { kind, key }: RequestTerms, pla
   if (/Credential|Authentication/.test(name)) return identityError(error, place)
   const systemCode = systemCodeOf(error)
   if (systemCode === undefined) return error
-  const { code, remedy } = /CERT|TLS|SSL/u.test(systemCode) ? untrusted : unreachable
+  const { code, remedy } = UNTRUSTED.test(systemCode) ? untrusted : unreachable
   const message = `cannot ${requestWords[kind]} "${key}" in ${place} (${systemCode}): ${remedy}`
   return new MillpondError(code, message, { cause: withoutRequest(error), details: { kind, key, place, systemCode } })
 }

@@ -47,6 +47,9 @@ export async function openAzureStore(options: AzureStoreOptions): Promise<Store>
     throw new MillpondError('CONFIG_INVALID', `parts have 1 to ${MAX_PART_BYTES} bytes, not ${partBytes}`)
   }
   const client = await openAzureClient(options)
+  if (customerKey !== undefined && !client.place.startsWith('https:')) {
+    throw new MillpondError('CONFIG_INVALID', `a key of the customer's own is sent by https alone, not to ${client.place}`)
+  }
   const settings = { accessTier, encryptionScope, customerKey: customerKey && keyInfo(customerKey), metadata, tags }
   const parts = { ...client, settings, hasFolders: createFolderCheck(client) }
   return withPrefix(createAzureStore(parts, { partBytes, maxPartsInFlight }), prefix)

@@ -31,6 +31,8 @@ const unreachable: Meaning = {
   code: 'STORE_UNAVAILABLE',
   remedy: 'check the network and the endpoint; the same may succeed later',
 }
+/** The codes of certificates that are not taken, by the names of OpenSSL and Node. */
+const UNTRUSTED = /CERT|TLS|SSL|LEAF_SIGNATURE|HOSTNAME_MISMATCH/u
 const untrusted: Meaning = {
   code: 'STORE_REFUSED',
   remedy: 'its certificate is not trusted: name who signed it as the authority (ca), or check the address',
@@ -84,7 +86,7 @@ const systemCodeOf = (error: unknown): string | undefined =>
 export function transportError(error: unknown, { kind, key }: RequestTerms, bucket: string): unknown {
   const systemCode = systemCodeOf(error)
   if (isMillpondError(error) || systemCode === undefined) return error
-  const { code, remedy } = /CERT|TLS|SSL/u.test(systemCode) ? untrusted : unreachable
+  const { code, remedy } = UNTRUSTED.test(systemCode) ? untrusted : unreachable
   const message = `cannot ${requestWords[kind]} "${key}" in gs://${bucket} (${systemCode}): ${remedy}`
   return new MillpondError(code, message, { cause: error, details: { kind, key, bucket, systemCode } })
 }
