@@ -7,9 +7,9 @@ import { newCertificates } from './certificates.ts'
 import { statusOf } from './http-probe.ts'
 import { type Server, startServer } from './server.ts'
 
-const MAIN = 'azurite/dist/src/blob/main.js'
 const ACCOUNT_NAME = 'millpond'
-const { resolve } = createRequire(import.meta.url)
+const require = createRequire(import.meta.url)
+const main = () => require.resolve('azurite/dist/src/blob/main.js')
 
 export interface AzuriteOptions {
   /** Serves https with a certificate of its own authority, and takes tokens of Microsoft Entra, whose signature it does not check. */
@@ -30,7 +30,7 @@ export interface Azurite extends Server {
 /** Why Azurite, which npm installs with the tools of development, is not there. */
 export function azuriteMissing(): string | undefined {
   try {
-    resolve(MAIN)
+    main()
     return undefined
   } catch {
     return 'the npm package azurite is not installed'
@@ -59,7 +59,7 @@ export async function startAzurite({ tls = false }: AzuriteOptions = {}): Promis
       const quiet = ['--silent', '--disableTelemetry', '--skipApiVersionCheck']
       return {
         command: process.execPath,
-        words: [resolve(MAIN), ...words, ...quiet, ...(tls ? ['--cert', certificate, '--key', key, '--oauth', 'basic'] : [])],
+        words: [main(), ...words, ...quiet, ...(tls ? ['--cert', certificate, '--key', key, '--oauth', 'basic'] : [])],
         env: { AZURITE_ACCOUNTS: `${ACCOUNT_NAME}:${accountKey}` },
       }
     },

@@ -53,8 +53,10 @@ export async function startFaultProxy(upstream: string, seed = 1): Promise<Fault
     else if (fault === 'hang') request.resume()
     else if (fault === 'status-500' || fault === 'status-503') {
       request.resume().once('end', () => response.writeHead(Number(fault.slice(-3)), { 'content-length': 0 }).end())
-    } else if (fault === 'slow') setTimeout(() => forward(upstream, request, response, undefined), plan?.delayMs ?? 200)
-    else forward(upstream, request, response, fault)
+    } else if (fault === 'slow') {
+      const timer = setTimeout(() => forward(upstream, request, response, undefined), plan?.delayMs ?? 200)
+      response.once('close', () => clearTimeout(timer))
+    } else forward(upstream, request, response, fault)
   })
   server.keepAliveTimeout = 0
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
@@ -76,9 +78,7 @@ function forward(upstream: string, request: IncomingMessage, response: ServerRes
   const options = { method: request.method ?? 'GET', headers: endToEnd(request.rawHeaders), agent: false }
   const onward = requestHttp(upstream + (request.url ?? ''), options)
   onward.on('error', () => request.socket.resetAndDestroy())
-  request.once('close', () => {
-    if (!request.complete) onward.destroy()
-  })
+  response.once('close', () => onward.destroy())
   onward.on('response', (answer) => {
     answer.on('error', () => request.socket.resetAndDestroy())
     if (fault === 'lost-answer') {

@@ -24,7 +24,7 @@ export interface KafkaOptions {
   readonly through?: Toxiproxy
   /** Further settings of the server, which win. */
   readonly properties?: Readonly<Record<string, string>>
-  /** A heap and a compiler as for real use, instead of what is small and starts soon. */
+  /** Heap, compiler and intervals of cleaning as for real use, instead of what is small, starts soon and forgets soon. */
   readonly forBenchmark?: boolean
 }
 
@@ -69,7 +69,8 @@ export interface Kafka extends AsyncDisposable {
   readonly createTopic: (topic: string, options?: TopicOptions) => Promise<void>
   /**
    * Runs one of Kafka's own programs and gives its standard output. A name that does not begin with `org.` or `kafka.` is one of
-   * `org.apache.kafka.tools`: `TopicCommand`, `consumer.ConsoleConsumer`.
+   * `org.apache.kafka.tools`: `TopicCommand`, `consumer.ConsoleConsumer`. (Those of 3.9 that write or dump are `kafka.tools.ConsoleProducer`
+   * and `kafka.tools.DumpLogSegments`.)
    * @throws Error with what it said where it does not end well.
    */
   readonly tool: (mainClass: string, words: readonly string[], options?: ToolOptions) => Promise<string>
@@ -102,6 +103,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     controllerPorts: await freePorts(nodeCount),
     serverWords: words(forBenchmark),
     toolWords: words(false),
+    cleansSoon: !forBenchmark,
     // On by itself in 4.x, where naming them is a warning.
     properties: { ...(version === '3.9.2' && { 'group.coordinator.rebalance.protocols': 'classic,consumer' }), ...properties },
     partitions,

@@ -17,6 +17,8 @@ const KMS_KEY = createHash('sha256').update(KMS_KEY_NAME).digest('base64')
 export interface MinioOptions {
   /** Serves https, with a certificate of its own authority; without it keys of the client's (SSE-C) are refused. */
   readonly tls?: boolean
+  /** The folder of its data, where it is not to be one of its own: a file system that can be filled. */
+  readonly dataPath?: string
 }
 
 export interface Minio extends S3Server {
@@ -24,7 +26,7 @@ export interface Minio extends S3Server {
 }
 
 /** Starts MinIO over one folder. Conditions of DELETE are ignored by it; other conditions hold. */
-export async function startMinio({ tls = false }: MinioOptions = {}): Promise<Minio> {
+export async function startMinio({ tls = false, dataPath }: MinioOptions = {}): Promise<Minio> {
   const files = await cachedFolder(minioFiles)
   const certificates = tls ? await newCertificates() : undefined
   const ca = certificates?.ca
@@ -42,7 +44,7 @@ export async function startMinio({ tls = false }: MinioOptions = {}): Promise<Mi
       ]
       return {
         command: join(files, 'minio'),
-        words: ['server', ...words, join(folder, 'data')],
+        words: ['server', ...words, dataPath ?? join(folder, 'data')],
         env: {
           MINIO_ROOT_USER: S3_ACCESS_KEY.accessKeyId,
           MINIO_ROOT_PASSWORD: S3_ACCESS_KEY.secretAccessKey,

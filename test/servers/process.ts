@@ -176,10 +176,16 @@ export async function waitUntilReady(
       return false
     })
   while (!(await isReady()) || !child.isRunning()) {
-    const failure = child.isRunning() ? (performance.now() > deadline ? `is not ready after ${limitMs} ms` : '') : 'ended'
-    if (failure !== '') throw new Error(`${name} ${failure}; its log ends:\n${tailOf(logPath)}`, { cause: refusal })
+    const failure = await failureOf(child, performance.now() > deadline)
+    if (failure !== undefined) throw new Error(`${name} ${failure}; its log ends:\n${tailOf(logPath)}`, { cause: refusal })
     await after(PROBE_EVERY_MS)
   }
+}
+
+async function failureOf(child: Child, isLate: boolean): Promise<string | undefined> {
+  if (child.isRunning()) return isLate ? 'is not ready in time' : undefined
+  const { code, signal } = await child.exited
+  return `ended with ${code ?? signal}`
 }
 
 // Below the ports that systems give to outgoing connections: a server that comes back must not find its port taken by one, and a client

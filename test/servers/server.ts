@@ -14,7 +14,7 @@
 import { join } from 'node:path'
 import { type Child, type ChildSpec, freePorts, openFolder, startChild, tailOf, waitUntilReady } from './process.ts'
 
-const READY_LIMIT_MS = 60_000
+const READY_LIMIT_MS = 120_000
 const PORT_ATTEMPTS = 5
 const PORT_TAKEN = /address (?:is )?already in use|EADDRINUSE/iu
 

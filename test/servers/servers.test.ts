@@ -102,7 +102,7 @@ async function stateOf(pid: number): Promise<string> {
 
 describe.skipIf(serverMissing('toxiproxy') !== undefined)('toxiproxy', () => {
   it(
-    'lets a connection through, slows it, cuts it, refuses it, and lets it through again',
+    'lets a connection through, cuts it, resets it, refuses it, and lets it through again',
     { timeout: GET_LIMIT_MS },
     async () => {
       await using toxiproxy = await startToxiproxy()
@@ -127,11 +127,10 @@ describe.skipIf(serverMissing('toxiproxy') !== undefined)('toxiproxy', () => {
         }
         expect(await said()).toBe('hello')
 
-        const start = performance.now()
-        const takeAway = await proxy.add('latency', { latency: 300 })
-        expect(await said()).toBe('hello')
-        expect(performance.now() - start).toBeGreaterThan(300)
+        const takeAway = await proxy.add('limit_data', { bytes: 2 })
+        expect(await said()).toBe('he')
         await takeAway()
+        expect(await said()).toBe('hello')
 
         await proxy.add('reset_peer', { timeout: 0 })
         await expect(said()).rejects.toThrow(/closed|ECONN/u)
@@ -197,7 +196,7 @@ describe('startServer', () => {
 
   it('says how the log of one ends that ended before it was ready, and removes its folder', async () => {
     const { started, folders } = start(`console.log('no such disk'); process.exit(3)`, () => Promise.reject(new Error('refused')))
-    await expect(started).rejects.toThrow(/small ended[^]*no such disk/u)
+    await expect(started).rejects.toThrow(/small ended with 3[^]*no such disk/u)
     expect(existsSync(folders[0]!)).toBe(false)
   })
 

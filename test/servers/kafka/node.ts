@@ -26,6 +26,7 @@ export interface ClusterPlan {
   readonly listeners: readonly KafkaListener[]
   readonly certificates: Certificates | undefined
   readonly through: Toxiproxy | undefined
+  readonly cleansSoon: boolean
   readonly properties: Readonly<Record<string, string>>
   /** The words for Java that come before the class. */
   readonly serverWords: readonly string[]

@@ -26,6 +26,8 @@ export interface NodeSettings {
   readonly listeners: readonly ListenerAddress[]
   /** Of a topic that does not say. */
   readonly partitions: number
+  /** Whether compaction, retention and deleted topics take effect within a second. */
+  readonly cleansSoon: boolean
   /** Further settings, which win. */
   readonly properties: Readonly<Record<string, string>>
 }
@@ -66,8 +68,23 @@ function securityOf(listener: string, folder: string): Record<string, string> {
   }
 }
 
+const SOON_CLEANED = {
+  'log.initial.task.delay.ms': 500,
+  'log.retention.check.interval.ms': 500,
+  'log.segment.delete.delay.ms': 500,
+  'log.cleaner.backoff.ms': 500,
+}
+
 /** The `server.properties` of a node: small, quick to start, quick to clean up; nothing in it weakens what a client sees. */
-export function kafkaProperties({ nodeId, folder, controllerPorts, listeners, partitions, properties }: NodeSettings): string {
+export function kafkaProperties({
+  nodeId,
+  folder,
+  controllerPorts,
+  listeners,
+  partitions,
+  cleansSoon,
+  properties,
+}: NodeSettings): string {
   const nodeCount = controllerPorts.length
   const addresses = (port: 'port' | 'advertisedPort') =>
     listeners.map((listener) => `${nameOf(listener.name)}://127.0.0.1:${listener[port]}`)
@@ -106,11 +123,8 @@ export function kafkaProperties({ nodeId, folder, controllerPorts, listeners, pa
     'group.consumer.min.heartbeat.interval.ms': 100,
     'group.consumer.heartbeat.interval.ms': 1_000,
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': 500,
-    'log.initial.task.delay.ms': 500,
-    'log.retention.check.interval.ms': 500,
-    'log.segment.delete.delay.ms': 500,
-    'log.cleaner.backoff.ms': 500,
     'log.cleaner.dedupe.buffer.size': 4 * 1024 * 1024,
+    ...(cleansSoon ? SOON_CLEANED : {}),
     ...Object.assign({}, ...listeners.map(({ name }) => securityOf(name, folder))),
     ...properties,
   }
