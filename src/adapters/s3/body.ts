@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { MillpondError } from '../../errors.ts'
 import { joinPieces } from '../../store/part-writer.ts'
 import type { Pieces } from '../../store/part-writer.ts'
@@ -50,13 +51,13 @@ export async function readAnswer({ body, bytes }: AnswerBody, alive: () => void)
 async function fill(body: Readable, bytes: number, alive: () => void): Promise<Uint8Array> {
   const filled = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer)
   let at = 0
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  body.on('data', (chunk: Buffer) => {
     alive()
-    if (at + chunk.length > bytes) throw wrongLength(at + chunk.length, bytes)
-    filled.set(chunk, at)
+    if (at + chunk.length <= bytes) filled.set(chunk, at)
     at += chunk.length
-  }
-  if (at < bytes) throw wrongLength(at, bytes)
+  })
+  await finished(body, { writable: false })
+  if (at !== bytes) throw wrongLength(at, bytes)
   return filled
 }
 

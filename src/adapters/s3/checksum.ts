@@ -12,34 +12,6 @@ export function encodeCrc32c(crc: number): string {
 
 export const crc32cOfPieces = ({ pieces }: Pieces): number => pieces.reduce((crc, piece) => crc32c(piece, crc), 0)
 
-/** The polynomial of CRC-32C, its bits in reverse (RFC 3720, B.4). */
-const POLYNOMIAL = 0x82f63b78
-/** The polynomial 1, in the same order of bits. */
-const ONE = 0x80000000
-
-/** The product of two polynomials modulo that of CRC-32C. */
-function multiply(left: number, right: number): number {
-  let product = 0
-  let factor = right
-  for (let bit = ONE; bit !== 0; bit >>>= 1) {
-    if ((left & bit) !== 0) product ^= factor
-    factor = (factor & 1) === 0 ? factor >>> 1 : (factor >>> 1) ^ POLYNOMIAL
-  }
-  return product
-}
-
-/** The CRC-32C of two stretches of bytes, one behind the other, by theirs alone; the second has `secondBytes`. */
-export function combineCrc32c(first: number, second: number, secondBytes: number): number {
-  // The first is multiplied by x to the power of the second's bits: x^8 for a byte, squared for each further bit of the length.
-  let power = ONE >>> 8
-  let shifted = first
-  for (let left = secondBytes; left > 0; left = Math.floor(left / 2)) {
-    if (left % 2 === 1) shifted = multiply(power, shifted)
-    power = multiply(power, power)
-  }
-  return (shifted ^ second) >>> 0
-}
-
 /** What is known of bytes before they are sent. */
 export interface Digest {
   /** As S3 takes it with the bytes. */

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { CompletedPart } from '@aws-sdk/client-s3'
 import { MillpondError } from '../../errors.ts'
+import { joinCrc32c } from '../../kernel/checksum.ts'
 import type { PartUpload, Pieces } from '../../store/part-writer.ts'
 import type { RequestAttempt, Requests } from '../../store/requests.ts'
 import type { PutOutcome } from '../../store/store.ts'
 import { requestBody } from './body.ts'
-import { combineCrc32c, digestOf, encodeCrc32c } from './checksum.ts'
+import { digestOf, encodeCrc32c } from './checksum.ts'
 import type { Digest, DigestRules } from './checksum.ts'
 import type { S3Client } from './client.ts'
 import { isMissing, isTaken, isUploadGone } from './errors.ts'
@@ -243,7 +244,7 @@ async function complete({ parts, key, id, writeId, signal }: Upload, stored: rea
 
 function checksumOfParts({ checksum }: DigestRules, stored: readonly StoredPart[]) {
   if (checksum !== 'crc32c') return {}
-  const crc = stored.reduce((whole, part) => combineCrc32c(whole, part.crc, part.bytes), 0)
+  const crc = stored.reduce((whole, part) => joinCrc32c(whole, part.crc, part.bytes), 0)
   return { ChecksumCRC32C: encodeCrc32c(crc), ChecksumType: 'FULL_OBJECT' } as const
 }
 

@@ -1,7 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { array, assert, property, uint8Array } from 'fast-check'
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { combineCrc32c, digestOf, encodeCrc32c, matchesChecksums } from '../../../src/adapters/s3/checksum.ts'
+import { digestOf, encodeCrc32c, matchesChecksums } from '../../../src/adapters/s3/checksum.ts'
 import { crc32c } from '../../../src/kernel/checksum.ts'
 
 const piecesOf = (...pieces: Uint8Array[]) => ({ pieces, bytes: pieces.reduce((sum, { length }) => sum + length, 0) })
@@ -10,22 +9,6 @@ const text = (content: string) => new TextEncoder().encode(content)
 describe('encodeCrc32c', () => {
   it('writes the check value of CRC-32C as S3 does', () => {
     expect(encodeCrc32c(crc32c(text('123456789')))).toBe(Buffer.from('e3069283', 'hex').toString('base64'))
-  })
-})
-
-describe('combineCrc32c', () => {
-  it('gives the checksum of the whole', () => {
-    assert(
-      property(array(uint8Array({ maxLength: 300 }), { maxLength: 6 }), (pieces) => {
-        const whole = pieces.reduce((crc, piece) => combineCrc32c(crc, crc32c(piece), piece.length), 0)
-        expect(whole).toBe(crc32c(Buffer.concat(pieces)))
-      }),
-    )
-  })
-
-  it('holds for lengths of parts', () => {
-    const [first, second] = [randomBytes(5_000_011), randomBytes(8_388_608)]
-    expect(combineCrc32c(crc32c(first), crc32c(second), second.length)).toBe(crc32c(Buffer.concat([first, second])))
   })
 })
 
