@@ -1,7 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { MAX_BATCH_BYTES } from '../batch/builder.ts'
 import { MillpondError } from '../errors.ts'
-import { columnsBytes, readColumns } from './columns.ts'
+import { type ColumnsPlace, columnsBytes, readColumns } from './columns.ts'
 import { checkResult, HEADERS_FULL, OUTPUT_FULL, TRUNCATED } from './fault.ts'
 import { type Kernel, SLACK_BYTES, USUAL_ARENA_BYTES, withKernel } from './kernel.ts'
 
@@ -32,13 +32,32 @@ const align = (address: number) => Math.ceil(address / 64) * 64
 /** Room for headers is guessed, in headers a message: a topic's messages are alike, and too little means to begin anew. */
 let likelyHeaders = 4
 
-/** What one visit to the kernel read: a batch whose spans count from the first byte of all that are read together. */
-interface Reading {
-  readonly batch: MessageBatch
+/** Messages that one visit to the kernel read, as columns in its memory. */
+export interface RecordRows {
+  readonly kernel: Kernel
+  /** Columns with room for more than there is. */
+  readonly columns: ColumnsPlace
+  readonly count: number
+  readonly headers: number
+  /** Address that spans count from. */
+  readonly bytesAt: number
+  /** First free byte of the arena behind them, a multiple of 64. */
+  readonly free: number
+}
+
+/** What is done with the rows of one visit; nothing of the kernel may be kept. */
+interface RowsUse<T> {
+  /** Bytes that it writes from `free` on. */
+  readonly scratchBytes: (columns: ColumnsPlace) => number
+  readonly use: (rows: RecordRows, bytesEnd: number) => T
+}
+
+interface Reading<T> {
+  readonly value: T
   readonly nextPart: number
 }
 
-type Attempt = Reading | { readonly neededBytes: number } | 'more headers'
+type Attempt<T> = Reading<T> | { readonly neededBytes: number } | 'more headers'
 
 /**
  * The messages of all parts with offsets from `fromOffset` on, as columns over their decompressed bytes. Parts that are all `plain`
@@ -52,13 +71,32 @@ export function readRecordParts(
 ): MessageBatch {
   const read: MessageBatch[] = []
   let usedBytes = 0
+  const copyOut: RowsUse<MessageBatch> = {
+    scratchBytes: () => 0,
+    use: ({ kernel, columns, count, headers, bytesAt }, bytesEnd) =>
+      readColumns(kernel, columns, { count, headers }, shared ?? kernel.bytes.slice(bytesAt, bytesEnd)),
+  }
   for (let part = 0; part < parts.length;) {
-    const reading = readSome(parts, part, { fromOffset, usedBytes, shared, maxBytes })
-    part = reading.nextPart
-    read.push(reading.batch)
-    usedBytes += reading.batch.bytes.byteLength
+    const { value, nextPart } = readSome(parts, part, { fromOffset, usedBytes, shared, maxBytes }, copyOut)
+    part = nextPart
+    read.push(value)
+    usedBytes += value.bytes.byteLength
   }
   return read.length === 1 ? read[0]! : joinBatches(read, shared)
+}
+
+/**
+ * Shows the same messages to `use` where they were read, some at a time: nothing is copied out. `scratchBytes` says how much it writes
+ * from `free` on, given the room of the columns.
+ * @throws MillpondError `RECORD_SET_CORRUPT`.
+ */
+export function visitRecordParts(
+  parts: readonly RecordPart[],
+  fromOffset: number,
+  { scratchBytes, use }: { readonly scratchBytes: (columns: ColumnsPlace) => number; readonly use: (rows: RecordRows) => void },
+): void {
+  const context = { fromOffset, usedBytes: 0, shared: undefined, maxBytes: MAX_RECORDS_BYTES }
+  for (let part = 0; part < parts.length;) part = readSome(parts, part, context, { scratchBytes, use }).nextPart
 }
 
 interface ReadContext {
@@ -69,7 +107,7 @@ interface ReadContext {
   readonly maxBytes: number
 }
 
-function readSome(parts: readonly RecordPart[], from: number, context: ReadContext): Reading {
+function readSome<T>(parts: readonly RecordPart[], from: number, context: ReadContext, rowsUse: RowsUse<T>): Reading<T> {
   let rows = 0
   let to = from
   do rows += believableRows(parts[to++]!)
@@ -78,10 +116,10 @@ function readSome(parts: readonly RecordPart[], from: number, context: ReadConte
   let headers = rows * likelyHeaders + 64
   let arenaBytes = USUAL_ARENA_BYTES
   for (;;) {
-    const attempt = withKernel(arenaBytes, (kernel) => tryParts(kernel, group, { rows, headers }, context))
+    const attempt = withKernel(arenaBytes, (kernel) => tryParts(kernel, group, { rows, headers, rowsUse }, context))
     if (attempt === 'more headers') headers *= 4
     else if ('neededBytes' in attempt) arenaBytes = attempt.neededBytes
-    else return { batch: attempt.batch, nextPart: from + attempt.nextPart }
+    else return { value: attempt.value, nextPart: from + attempt.nextPart }
   }
 }
 
@@ -91,12 +129,12 @@ function believableRows(part: RecordPart): number {
   return part.count
 }
 
-function tryParts(
+function tryParts<T>(
   kernel: Kernel,
   parts: readonly RecordPart[],
-  { rows, headers }: { rows: number; headers: number },
+  { rows, headers, rowsUse }: { readonly rows: number; readonly headers: number; readonly rowsUse: RowsUse<T> },
   { fromOffset, usedBytes, shared, maxBytes }: ReadContext,
-): Attempt {
+): Attempt<T> {
   const call = kernel.arenaStart
   const columns = call + CALL_BYTES
   const firstByte = align(columns + columnsBytes(rows, headers))
@@ -127,8 +165,10 @@ function tryParts(
     if (!isShared) at += length
   }
   if (filled.count > 0) likelyHeaders = Math.ceil(filled.headers / filled.count) + 1
-  const bytes = shared ?? kernel.bytes.slice(firstByte, at)
-  return { batch: readColumns(kernel, place, filled, bytes), nextPart: next }
+  const free = align(at + SLACK_BYTES)
+  const end = free + rowsUse.scratchBytes(place) + SLACK_BYTES
+  if (end > kernel.arenaEnd) return { neededBytes: end - kernel.arenaStart }
+  return { value: rowsUse.use({ kernel, columns: place, ...filled, bytesAt: firstByte, free }, at), nextPart: next }
 }
 
 function failed(result: number, part: RecordPart, details: Record<string, unknown> = {}): void {
