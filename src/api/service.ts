@@ -3,7 +3,20 @@ import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
 import { stateAt } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
-import { archiveOptions, type Log, createDeadLetters, localBroker, openIndex, openJobs, openLog, openStore } from '../wiring.ts'
+import type { Broker } from '../source/broker.ts'
+import {
+  archiveOptions,
+  type Log,
+  createDeadLetters,
+  type Inlet,
+  localBroker,
+  openBroker,
+  openIndex,
+  openJobs,
+  openKafkaInlet,
+  openLog,
+  openStore,
+} from '../wiring.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
@@ -11,6 +24,7 @@ import { createLagObserver, createLagWatch } from './lag.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
+import { keepSettings } from './settings.ts'
 import { closeServer, createServer, listen } from './server.ts'
 
 export interface ServiceOptions {
@@ -29,12 +43,12 @@ const CLOSE_WITHIN_MS = 15_000
  */
 export async function runService(config: Config, { logger, onListening }: ServiceOptions, signal: AbortSignal): Promise<void> {
   await using opened = new AsyncDisposableStack()
-  const log = opened.use(await openLog(config))
+  const inlet = opened.use(await openWayIn(config))
   const store = opened.use(await openStore(config, 'write'))
   const index = opened.use(await openIndex(config))
   const jobs = opened.use(await openJobs(config))
   const deadLetters = opened.use(createDeadLetters(config))
-  const broker = localBroker(config, log, false)
+  const { broker } = inlet
   const source = opened.use(await broker.openSource())
   suitHeapToStream()
   const metrics = createMetrics()
@@ -42,10 +56,10 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const lag = createLagWatch(broker, index)
   const observeLag = createLagObserver(lag, metrics)
 
-  readiness.tell('log', { state: 'green', why: log.path })
+  readiness.tell('log', { state: 'green', why: inlet.name })
   const server = createServer(
     {
-      append: (topic, batch, options) => watchLog(readiness, () => log.append(topic, batch, options)),
+      append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
       readiness,
       metrics,
       observe: async () => {
@@ -79,22 +93,45 @@ export async function runService(config: Config, { logger, onListening }: Servic
   )
   // Looked at when the service ends; a failure before was told to readiness and the log.
   archiving.catch(() => undefined)
-  const retention = startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
+  const retention =
+    inlet.log && startPeriodic(RETENTION_MS, () => retain(inlet.log!, { logger, readiness }), stopArchiving.signal)
+  const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
   try {
     const url = await listen(server, config.http)
-    logger.info({ url, archive: store.name, log: log.path }, 'serving')
+    logger.info({ url, archive: store.name, source: broker.name }, 'serving')
     onListening(url)
     await aborted(signal)
     logger.info('stopping: finishing what was taken')
     await closeServer(server, Math.min(config.http.requestTimeoutMs, CLOSE_WITHIN_MS))
   } finally {
     stopArchiving.abort()
-    await Promise.allSettled([archiving, retention.done])
+    await Promise.allSettled([archiving, retention?.done, keeping])
     stopIndexing.abort()
     await indexing.done
   }
   await archiving
   logger.info('stopped')
+}
+
+/** Where posted messages go, and the broker that they are archived from; `log` is there where that is the local log. */
+interface WayIn extends Inlet {
+  readonly broker: Broker
+  readonly log: Log | undefined
+}
+
+async function openWayIn(config: Config): Promise<WayIn> {
+  await using opened = new AsyncDisposableStack()
+  const log = config.source.type === 'local' ? opened.use(await openLog(config)) : undefined
+  const broker = log === undefined ? opened.use(await openBroker(config)) : localBroker(config, log, false)
+  const target: Pick<Inlet, 'append'> = log ?? opened.use(await openKafkaInlet(config))
+  const kept = opened.move()
+  return {
+    name: log?.path ?? broker.name,
+    append: (topic, batch, options) => target.append(topic, batch, options),
+    broker,
+    log,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
 }
 
 /** A log that cannot take messages turns readiness red, until it takes some again. */

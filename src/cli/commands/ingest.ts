@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { suitHeapToStream } from '../../api/heap.ts'
+import type { MessageBatch } from '../../batch/batch.ts'
 import { MillpondError, wrapError } from '../../errors.ts'
-import { openLog } from '../../wiring.ts'
+import { openKafkaInlet, openLog } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
 import { createIngestion, type Ingestion, type IngestFormat } from '../ingest.ts'
@@ -22,11 +23,11 @@ interface Input {
   open(): Promise<ByteReader>
 }
 
-/** `millpond ingest`: lines into the local log. */
+/** `millpond ingest`: lines into the local log, or into Kafka. */
 export function ingestCommand(cli: Cli): Command {
   return defineCommand('ingest', {
     summary: 'put lines of files or a pipe into a topic',
-    description: `Puts each line into the local log, durably, and makes the topic if it is new. With --format json (default) a line is an object such
+    description: `Puts each line into the source (the local log, Kafka), durably, and makes the topic if it is new. With --format json (default) a line is an object such
 as {"key":"a","value":{"n":1},"headers":{"h":"x"},"timestamp":1795248000000,"id":"7"}; with --format lines it is a value as it is.
 
 A bad line ends it: every line before it is taken, none from it on. The error names the line, and --from-line goes on there.`,
@@ -55,8 +56,14 @@ A bad line ends it: every line before it is taken, none from it on. The error na
 async function ingest(cli: Cli, topic: string, files: readonly string[], options: IngestOptions): Promise<void> {
   if (options.fromLine > 1 && files.length > 1) throw new MillpondError('USAGE', '--from-line needs exactly one file')
   const inputs = await Promise.all((files.length === 0 ? ['-'] : files).map((file) => inputOf(cli, file)))
-  await using log = await openLog(await cli.loadConfig())
+  const config = await cli.loadConfig()
   suitHeapToStream()
+  if (config.source.type === 'kafka') {
+    if (options.partitions !== undefined) throw new MillpondError('USAGE', 'topics of Kafka are made with its own tools')
+    await using inlet = await openKafkaInlet(config)
+    return await takeAndTell(cli, { topic, inputs, options }, (batch) => inlet.append(topic, batch))
+  }
+  await using log = await openLog(config)
   if (options.partitions !== undefined) {
     const known = (await log.topics()).find(({ name }) => name === topic)
     if (known === undefined) await log.createTopic(topic, { partitions: options.partitions })
@@ -64,8 +71,22 @@ async function ingest(cli: Cli, topic: string, files: readonly string[], options
       throw new MillpondError('USAGE', `topic ${topic} has ${known.partitions} partitions already, which does not change`)
     }
   }
+  await takeAndTell(cli, { topic, inputs, options }, (batch) => log.append(topic, batch))
+}
+
+interface Ordered {
+  readonly topic: string
+  readonly inputs: readonly Input[]
+  readonly options: IngestOptions
+}
+
+async function takeAndTell(
+  cli: Cli,
+  { topic, inputs, options }: Ordered,
+  append: (batch: MessageBatch) => Promise<unknown>,
+): Promise<void> {
   const startedMs = performance.now()
-  const ingestion = createIngestion((batch) => log.append(topic, batch), {
+  const ingestion = createIngestion(append, {
     format: options.format,
     nowMs: Date.now,
     signal: cli.signal,
