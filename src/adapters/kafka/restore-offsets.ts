@@ -7,7 +7,7 @@ import type { Cluster } from './cluster.ts'
 import type { TopicPartition } from './offsets.ts'
 import { partitionName, partitionOffsets } from './offsets.ts'
 import { readPartitionBatches } from './partition-reader.ts'
-import { readProgress } from './sink-transaction.ts'
+import { type ProgressPlace, progressPlace, readProgress } from './sink-progress.ts'
 
 const STABLE_TIMEOUT_MS = 30_000
 const LOOK_AGAIN_MS = 20
@@ -37,7 +37,7 @@ export function createTranslation(
   const place = { topic, partition: Number(lane.lane.lane) }
   let bounds: Promise<Bounds> | undefined
   return async (position) => {
-    bounds ??= boundsOf(cluster, { topic, origin: lane.lane, job: job.id }, place, signal)
+    bounds ??= boundsOf(cluster, progressPlace({ topic, origin: lane.lane, job: job.id }, 'lane'), place, signal)
     const { oldest, lastEnd, end } = await bounds
     const from = Math.max(position, lane.fromPosition)
     const { topic: origin, topicId, lane: name } = lane.lane
@@ -60,11 +60,11 @@ interface Bounds {
 
 async function boundsOf(
   cluster: Cluster,
-  target: Parameters<typeof readProgress>[1],
+  kept: ProgressPlace,
   place: TopicPartition,
   signal: AbortSignal | undefined,
 ): Promise<Bounds> {
-  const progress = await readProgress(cluster, target, signal)
+  const progress = await readProgress(cluster, kept, signal)
   const name = partitionName(place)
   const oldest = (await partitionOffsets(cluster, [place], 'oldest', signal)).get(name) ?? 0
   const end = await stableEnd(cluster, place, signal)

@@ -12,7 +12,7 @@ import { commitGroupOffsets, deleteGroups, type GroupOffset } from './groups.ts'
 import { partitionName, partitionOffsets } from './offsets.ts'
 import { createTranslation, type Translate } from './restore-offsets.ts'
 import { createKafkaSink, type KafkaSinkOptions } from './sink.ts'
-import { progressGroup, readProgress } from './sink-transaction.ts'
+import { type ProgressPlace, progressPlace, readProgress } from './sink-progress.ts'
 import { newestSnapshotOf, type KafkaSnapshot, type SnapshotTopic } from './snapshot.ts'
 import { ensureTopic, type NewTopic, readyTopic, setTopicSettings } from './topics.ts'
 
@@ -122,19 +122,17 @@ export async function restoreTopic(parts: RestoreParts, order: RestoreOrder, sig
   const restored = await restoreGroups(parts, { order, origin, job, to }, signal)
   const refused = [...restored.refused, ...(order.intoExisting === true ? [] : await settle(cluster, to, settings))]
   // With them goes the word that something is left to restore, so they are the last.
-  await deleteGroups(cluster, progressGroups(job, to), signal)
+  await deleteGroups(cluster, [...new Set(progressPlaces(job, to).map(({ group }) => group))], signal)
   return { ...report, offsets: restored.offsets, refused }
 }
 
-const progressGroups = ({ id, lanes }: ReplayJob, topic: string): string[] =>
-  lanes.map(({ lane }) => progressGroup({ topic, origin: lane, job: id }))
+const progressPlaces = ({ id, lanes }: ReplayJob, topic: string): ProgressPlace[] =>
+  lanes.map(({ lane }) => progressPlace({ topic, origin: lane, job: id }, 'lane'))
 
 /** A restore that is complete must not be done again: consumers may have gone on from the offsets that it gave them. */
 async function checkUnfinished(cluster: Cluster, job: ReplayJob, topic: string, signal: AbortSignal): Promise<void> {
   if (job.state !== 'done' || job.counts.read === 0) return
-  for (const { lane } of job.lanes) {
-    if ((await readProgress(cluster, { topic, origin: lane, job: job.id }, signal)) !== undefined) return
-  }
+  for (const place of progressPlaces(job, topic)) if ((await readProgress(cluster, place, signal)) !== undefined) return
   const message = `job ${job.id} has restored topic ${topic} already; begin another job to restore it again`
   throw new MillpondError('JOB_CONFLICT', message, { details: { job: job.id, topic } })
 }

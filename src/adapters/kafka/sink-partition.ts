@@ -28,7 +28,7 @@ export interface PartitionTarget {
 }
 
 /** The number that a lane of Kafka is called by; undefined for the lanes of others. */
-const laneNumber = (lane: string): number | undefined => (LANE_NUMBER.test(lane) ? Number(lane) : undefined)
+export const laneNumber = (lane: string): number | undefined => (LANE_NUMBER.test(lane) ? Number(lane) : undefined)
 
 /**
  * The partition for a whole lane; undefined where that differs from key to key.

@@ -11,8 +11,8 @@ import { parcelsOf } from './sink-parcel.ts'
 import type { PartitionChoice } from './sink-partition.ts'
 import { lanePartition, shareOut } from './sink-partition.ts'
 import { createSharedProducer } from './sink-shared.ts'
-import type { Consignment, PartitionParcels, TransactionalLane } from './sink-transaction.ts'
-import { createTransactionalLane, progressGroup } from './sink-transaction.ts'
+import { createJobWriter, type JobWriter } from './sink-job.ts'
+import type { Consignment, PartitionParcels } from './sink-transaction.ts'
 import { ensureTopic, topicSetting } from './topics.ts'
 
 export interface KafkaSinkOptions extends KafkaOptions {
@@ -57,8 +57,6 @@ const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 const BATCH_HEADER_BYTES = 61
 const DELIVERY_TIMEOUT_MS = 45_000
 const TRANSACTION_TIMEOUT_MS = 120_000
-/** Connections to each broker that lanes share: a broker answers those of one connection one after another. */
-const CONNECTIONS = 8
 
 interface KnownTopic {
   readonly partitions: number
@@ -67,7 +65,7 @@ interface KnownTopic {
 
 /**
  * A sink into topics of a Kafka cluster. Keys, values, headers and timestamps stay; offsets are new, ids are lost. A job's writes are
- * transactions that also keep how far it came, in a consumer group of their own (`progressGroup`). Messages that the topic does not take,
+ * transactions that also keep how far it came, in a consumer group of its own (`progressPlace`). Messages that the topic does not take,
  * for their size or content, are in `failed`.
  * @throws MillpondError `BROKER_UNAVAILABLE`, `BROKER_REFUSED`, `DEPENDENCY_MISSING`.
  */
@@ -90,7 +88,7 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
   const encoding = { codec, ...(level === undefined ? {} : { level }) }
   const name = `kafka ${options.brokers.join(',')}`
   const topics = new Map<string, Promise<KnownTopic>>()
-  const lanes = new Map<string, TransactionalLane>()
+  const jobs = new Map<string, JobWriter>()
   const shared = createSharedProducer(cluster, { encoding, deliveryTimeoutMs, purpose: { name: 'produce' } })
 
   const topicOf = (target: SinkTarget, signal: AbortSignal): Promise<KnownTopic> => {
@@ -102,18 +100,16 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
     asked.catch(() => topics.delete(target.topic))
     return asked
   }
-  const laneOf = (target: SinkTarget): TransactionalLane => {
-    const key = progressGroup(target)
-    const there = lanes.get(key)
+  const jobOf = (job: string): JobWriter => {
+    const there = jobs.get(job)
     if (there !== undefined) return there
-    const purpose = { name: `lane ${lanes.size % CONNECTIONS}` }
-    const lane = createTransactionalLane(cluster, target, { encoding, deliveryTimeoutMs, transactionTimeoutMs, purpose })
-    lanes.set(key, lane)
-    return lane
+    const writer = createJobWriter(cluster, job, { encoding, deliveryTimeoutMs, transactionTimeoutMs, choice })
+    jobs.set(job, writer)
+    return writer
   }
   const send = async (target: SinkTarget, consignment: Consignment, signal: AbortSignal): Promise<Delivery> => {
     try {
-      if (exactlyOnce && target.job !== undefined) return await laneOf(target).write(consignment, signal)
+      if (exactlyOnce && target.job !== undefined) return await jobOf(target.job).write(target, consignment, signal)
       return await shared.write(consignment, signal)
     } catch (error) {
       signal.throwIfAborted()
@@ -153,7 +149,7 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
     return send(target, consign(target, topic, shares, [batch.positions[0]!, batch.positions[batch.count - 1]! + 1]), signal)
   }
   const resumePosition = async (target: SinkTarget): Promise<number | undefined> =>
-    target.job === undefined ? undefined : (await laneOf(target).progress())?.position
+    target.job === undefined ? undefined : (await jobOf(target.job).progress(target))?.position
   return {
     name,
     write,
@@ -175,7 +171,7 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
     ...(exactlyOnce ? { resumePosition } : {}),
     async [Symbol.asyncDispose]() {
       shared.close()
-      lanes.clear()
+      jobs.clear()
     },
   }
 }
