@@ -140,11 +140,10 @@ describe.skipIf((serverMissing('kafka') ?? serverMissing('toxiproxy')) !== undef
 
     await kafka.nodes[1]!.kill()
     const bootstrap = kafka.nodes[2]!.bootstrap
-    const leader = async () => {
-      const described = await kafka.tool('TopicCommand', ['--bootstrap-server', bootstrap, '--describe', '--topic', 'orders'])
-      return /Leader: (\d+)/u.exec(described)?.[1]
-    }
-    await until(async () => (await leader()) === '3', 'another leader', 60_000)
+    const admin = new Client({ brokers: [bootstrap], logLevel: logLevel.NOTHING }).admin()
+    await admin.connect()
+    const leader = async () => (await admin.fetchTopicMetadata({ topics: ['orders'] })).topics[0]!.partitions[0]!.leader
+    await until(async () => (await leader()) === 3, 'another leader', 60_000).finally(() => admin.disconnect())
     await produce(kafka, 'orders', 'two\n', bootstrap)
     expect(await consumed(kafka, 'orders', 2, bootstrap)).toBe('one\ntwo\n')
     await kafka.nodes[1]!.start()
