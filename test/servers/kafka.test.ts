@@ -143,7 +143,11 @@ describe.skipIf((serverMissing('kafka') ?? serverMissing('toxiproxy')) !== undef
     const admin = new Client({ brokers: [bootstrap], logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
     const leader = async () => (await admin.fetchTopicMetadata({ topics: ['orders'] })).topics[0]!.partitions[0]!.leader
-    await until(async () => (await leader()) === 3, 'another leader', 60_000).finally(() => admin.disconnect())
+    try {
+      await until(async () => (await leader()) === 3, 'another leader', 60_000)
+    } finally {
+      await admin.disconnect()
+    }
     await produce(kafka, 'orders', 'two\n', bootstrap)
     expect(await consumed(kafka, 'orders', 2, bootstrap)).toBe('one\ntwo\n')
     await kafka.nodes[1]!.start()
