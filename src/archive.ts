@@ -1,4 +1,5 @@
 import { addHeader } from './batch/add-header.ts'
+import { createHeldShares, type HeldShare, type HeldShares } from './batch/held-shares.ts'
 import { createMemoryBudget, type MemoryBudget } from './batch/memory-budget.ts'
 import { openAccount, type PositionAccount } from './commit/account.ts'
 import { type Chain, openChain } from './commit/chain.ts'
@@ -70,6 +71,7 @@ const NO_BYTES = new Uint8Array(0)
  */
 export async function runArchive(parts: ArchiveParts, options: ArchiveOptions, signal: AbortSignal): Promise<void> {
   const budget = createMemoryBudget(options.memoryBytes)
+  const shares = createHeldShares(budget)
   const ending = new AbortController()
   const assigning = AbortSignal.any([signal, ending.signal])
   const running = new Map<string, Promise<void>>()
@@ -89,7 +91,7 @@ export async function runArchive(parts: ArchiveParts, options: ArchiveOptions, s
       const before = running.get(name)
       runs += 1
       open += 1
-      const run: LaneRun = { parts, options, budget, lane, writer: `${options.writer}-${runs.toString(36)}` }
+      const run: LaneRun = { parts, options, budget, shares, lane, writer: `${options.writer}-${runs.toString(36)}` }
       const archiving = async () => {
         // A lane that comes back is taken up when its last run has ended.
         await before
@@ -111,6 +113,7 @@ interface LaneRun {
   readonly parts: ArchiveParts
   readonly options: ArchiveOptions
   readonly budget: MemoryBudget
+  readonly shares: HeldShares
   readonly lane: Lane
   /** Unique to this run of this lane, so that no two data objects can meet under one key. */
   readonly writer: string
@@ -161,6 +164,7 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
       segment: undefined,
       firstReadMs: 0,
       filterBytes: 0,
+      share: run.shares.open(),
     }
     try {
       await fill(run, feed, filling, () => {
@@ -172,7 +176,7 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
       // What another writer committed is left out: reading starts again behind it.
       parts.onEvent?.({ kind: 'race-lost', lane, position: chain.nextPosition })
     } finally {
-      run.budget.release(filling.filterBytes)
+      filling.share.hold(0)
       await feed.close()
     }
   }
@@ -198,8 +202,10 @@ interface Filling {
   segment: { readonly key: string; readonly builder: SegmentBuilder; readonly object: ObjectWriter } | undefined
   /** When the first of what no commit covers was read, ms. */
   firstReadMs: number
-  /** Filters that wait for their segment to close; counted in the memory budget. */
+  /** Filters that wait for their segment to close. */
   filterBytes: number
+  /** What is held until the segment closes: its filters, and what its store takes only with more to it. */
+  readonly share: HeldShare
 }
 
 /** Takes blocks into segments and commits them until the feed ends; what was taken last is committed too. */
@@ -234,7 +240,7 @@ async function fill(run: LaneRun, feed: BlockFeed, filling: Filling, onRead: () 
     } finally {
       run.budget.release(fed.heldBytes)
     }
-    const cause = rotationByContent(filling.segment!.builder, options.rotate) ?? rotationByMemory(run, filling)
+    const cause = rotationByContent(filling.segment!.builder, options.rotate) ?? rotationByMemory(filling)
     if (cause) await commit(run, filling, cause)
   }
 }
@@ -262,11 +268,8 @@ async function nextOrExpired(
   }
 }
 
-/** Open segments' filters may crowd the budget when lanes are many; then those that hold more than their share close early. */
-function rotationByMemory(run: LaneRun, filling: Filling): 'memory' | undefined {
-  const { heldBytes, limitBytes } = run.budget
-  return heldBytes > limitBytes / 2 && filling.filterBytes > limitBytes / 16 ? 'memory' : undefined
-}
+/** Open segments may crowd the budget when lanes are many; then those that hold more than others close early. */
+const rotationByMemory = ({ share }: Filling): 'memory' | undefined => (share.isTooLarge ? 'memory' : undefined)
 
 async function append(run: LaneRun, filling: Filling, block: EncodedBlock): Promise<void> {
   const { account, chain } = filling
@@ -284,9 +287,8 @@ async function append(run: LaneRun, filling: Filling, block: EncodedBlock): Prom
   }
   for (const bytes of filling.segment.builder.append(block)) await filling.segment.object.write(bytes)
   account.addBlock(block)
-  const filterBytes = block.filters.reduce((sum, filter) => sum + filter.bits.byteLength, 0)
-  run.budget.hold(filterBytes)
-  filling.filterBytes += filterBytes
+  filling.filterBytes += block.filters.reduce((sum, filter) => sum + filter.bits.byteLength, 0)
+  filling.share.hold(filling.filterBytes + filling.segment.object.heldBytes)
 }
 
 /** Hands messages that no block can hold to the dead-letter sink; they are durable there before a commit counts them. */
@@ -328,8 +330,8 @@ async function commit(run: LaneRun, filling: Filling, cause: RotationCause): Pro
   await appendToChain(run, chain, { nextPosition, segments, ...account.close(nextPosition), lookupBytes }, cause)
   filling.segment = undefined
   filling.firstReadMs = run.parts.monotonicMs()
-  run.budget.release(filling.filterBytes)
   filling.filterBytes = 0
+  filling.share.hold(0)
 }
 
 async function appendToChain(run: LaneRun, chain: Chain, draft: CommitDraft, cause: RotationCause): Promise<void> {

@@ -72,7 +72,6 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
   const waiting: Waiting = { pieces: [], bytes: 0 }
   const inFlight = new Set<Promise<void>>()
   const stopping = new AbortController()
-  let inFlightBytes = 0
   let upload: PartUpload | undefined
   let failure: { readonly error: unknown } | undefined
   let sending: Promise<void> | undefined
@@ -93,12 +92,10 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
   signal?.addEventListener('abort', onAbort, { once: true })
 
   const launch = (upload: PartUpload, part: Pieces, endTurn: () => void): void => {
-    inFlightBytes += part.bytes
     const sent = upload.send(part).catch(fail)
     inFlight.add(sent)
     void sent.finally(() => {
       inFlight.delete(sent)
-      inFlightBytes -= part.bytes
       endTurn()
     })
   }
@@ -149,7 +146,7 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
 
   return {
     get heldBytes() {
-      return waiting.bytes + inFlightBytes
+      return waiting.bytes
     },
     async write(bytes) {
       if (finished !== undefined) throw new MillpondError('INTERNAL', 'a write after the writer was finished')

@@ -16,7 +16,7 @@ export type PutOutcome = 'created' | 'exists'
 
 /** An object on its way into the store; nobody sees it before `finish`. */
 export interface ObjectWriter {
-  /** Bytes that it took over and still has in memory. */
+  /** Bytes that stay in memory until more is written or it is finished; what is on its way does not count. */
   readonly heldBytes: number
   /** Takes the bytes over in order; resolves when more may be written. The bytes must not change afterwards. */
   write(bytes: Uint8Array): Promise<void>

@@ -23,8 +23,6 @@ export interface ObjectWriterParts {
 
 /** Bytes on their way into a file, in order, written in the background as few large writes. */
 interface WriteQueue {
-  /** What waits or is being written. */
-  readonly bytes: number
   /** Takes the bytes over and resolves when more may come. */
   push(bytes: Uint8Array): Promise<void>
   /** Resolves when nothing is being written any more. */
@@ -42,9 +40,6 @@ function createWriteQueue(write: (chunks: readonly Uint8Array[]) => Promise<void
     state.step = state.chunks.length > 0 ? next() : undefined
   }
   return {
-    get bytes() {
-      return state.bytes
-    },
     async push(bytes) {
       state.chunks.push(bytes)
       state.bytes += bytes.length
@@ -116,9 +111,7 @@ export function createObjectWriter(parts: ObjectWriterParts): ObjectWriter {
   }
 
   return {
-    get heldBytes() {
-      return queue.bytes
-    },
+    heldBytes: 0,
     async write(bytes) {
       if (finished !== undefined) throw new MillpondError('INTERNAL', 'a write after the writer was finished')
       await check()
