@@ -18,7 +18,7 @@ export interface FetchOptions {
 /** Record sets of one partition, in order, from a position on. */
 export interface FetchStream {
   /**
-   * The next record set; undefined once the signal aborted or the topic is gone.
+   * The next record set, waited for until the signal aborts; then undefined.
    * @throws MillpondError `POSITION_GONE`, `POSITION_INVALID`, `BROKER_REFUSED`, `RECORD_SET_CORRUPT`, after all that came before was given.
    */
   next(): Promise<FetchedSet | undefined>
@@ -129,11 +129,8 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       }
     }
   }
-  /** The topic is gone: nothing comes any more, and who owns the lane is told by its revocation. */
-  const end = (stream: Stream) => {
-    stream.isClosed = true
-    wake(stream)
-  }
+  /** The topic is gone: nothing comes any more, and the reader waits for the lane's revocation. */
+  const end = leave
   const brokerOf = (node: number): BrokerFetching => {
     const there = brokers.get(node)
     if (there !== undefined) return there
