@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openLocalSource } from '../../../src/adapters/local/source.ts'
 import { openSqliteIndex } from '../../../src/adapters/sqlite/index.ts'
-import { type ArchiveOptions, runArchive } from '../../../src/archive.ts'
+import { type ArchiveEvent, type ArchiveOptions, runArchive } from '../../../src/archive.ts'
 import { messagesOf } from '../../../src/batch/view.ts'
 import { verifyArchive } from '../../../src/commit/verify.ts'
 import { followChains } from '../../../src/index/follow.ts'
@@ -10,7 +10,7 @@ import { search } from '../../../src/search/read.ts'
 import type { MessageQuery } from '../../../src/search/query.ts'
 import { createRequestTotals } from '../../../src/store/requests.ts'
 import { standardRetry } from '../../../src/store/retry.ts'
-import type { Store } from '../../../src/store/store.ts'
+import type { ObjectWriter, Store } from '../../../src/store/store.ts'
 import type { NewMessage } from '../../contract/source.ts'
 import { GET_LIMIT_MS } from '../../servers/cache.ts'
 import { type FaultProxy, startFaultProxy } from '../../servers/fault-proxy.ts'
@@ -56,11 +56,17 @@ for (const { name, start } of implementations) {
       await server?.stop()
     })
 
-    /** Archives a new log with these messages, through a store opened by `open`. */
-    const archive = async (store: Store, given: readonly NewMessage[]): Promise<void> => {
+    /** Archives a new log with these messages, and verifies what the store holds then; gives what was told on the way. */
+    const archive = async (
+      store: Store,
+      given: readonly NewMessage[],
+      changes: { readonly lanes?: number; readonly memoryBytes?: number } = {},
+    ): Promise<readonly ArchiveEvent[]> => {
+      const { lanes = LANES, memoryBytes = options.memoryBytes } = changes
+      const events: ArchiveEvent[] = []
       await using fixture = await temporaryLog({ lookups: ['key'] })
       const { log } = fixture
-      await log.createTopic('orders', { partitions: LANES })
+      await log.createTopic('orders', { partitions: lanes })
       for (let at = 0; at < given.length; at += 5000) await log.append('orders', toAppend(given.slice(at, at + 5000)))
       await using source = openLocalSource(log, { topics: ['*'], group: 'g', member: 'm' })
       const deadLetters = {
@@ -77,13 +83,15 @@ for (const { name, start } of implementations) {
           monotonicMs: () => performance.now(),
           random: Math.random,
           randomBytes: (count) => randomBytes(count),
+          onEvent: (event) => events.push(event),
         },
-        options,
+        { ...options, memoryBytes },
         new AbortController().signal,
       )
       const report = await verifyArchive(store, { against: source })
       expect(report.problems).toEqual([])
       expect(report).toMatchObject({ clean: true, messages: given.length })
+      return events
     }
 
     const found = async (store: Store, query: MessageQuery): Promise<string[]> => {
@@ -116,6 +124,32 @@ for (const { name, start } of implementations) {
       expect(parts).toBeGreaterThan(LANES)
       // A genesis and a commit for each lane; segments in parts.
       expect(totals().byKind).toMatchObject({ put: 2 * LANES, begin: LANES, part: parts, complete: LANES })
+    })
+
+    it('of many lanes is made within its memory, in smaller segments', async () => {
+      await using store = await openNewStore(server)
+      const writers = new Set<ObjectWriter>()
+      let mostBytes = 0
+      const watched: Store = {
+        ...store,
+        async openWriter(key, signal) {
+          const writer = await store.openWriter(key, signal)
+          writers.add(writer)
+          const write = async (bytes: Uint8Array): Promise<void> => {
+            await writer.write(bytes)
+            mostBytes = Math.max(
+              mostBytes,
+              [...writers].reduce((sum, { heldBytes }) => sum + heldBytes, 0),
+            )
+          }
+          return Object.create(writer, { write: { value: write } }) as ObjectWriter
+        },
+      }
+      const events = await archive(watched, messages(COUNT), { lanes: 40, memoryBytes: 8 * MiB })
+      const causes = events.flatMap((event) => (event.kind === 'committed' ? [event.cause] : []))
+      expect(causes).toContain('memory')
+      // Half of it, and a block for each that was on its way there.
+      expect(mostBytes).toBeLessThan(8 * MiB)
     })
 
     it('is whole behind a bad network', async () => {
