@@ -1,10 +1,19 @@
-import type { LoadedRows } from '../kernel/rows.ts'
+import type { ColumnsPlace } from '../kernel/columns.ts'
+import type { Kernel } from '../kernel/kernel.ts'
 import type { BlockFilter, LookupField } from './block.ts'
 import { Growing } from './growing.ts'
 import { buildFilter, presenceBits } from './lookup.ts'
 
 const encoder = new TextEncoder()
 const NO_BYTES = new Uint8Array(0)
+
+/** Rows in the kernel's memory, with room behind `free`; spans count from `bytesAt`. */
+export interface HashedRows {
+  readonly kernel: Kernel
+  readonly columns: ColumnsPlace
+  readonly bytesAt: number
+  readonly free: number
+}
 
 interface FieldHashes {
   readonly field: LookupField
@@ -27,23 +36,27 @@ export class LookupHashes {
   }
 
   /** Room that `collect` takes behind the rows in the kernel. */
-  scratchBytes({ columns }: LoadedRows): number {
-    return 8 * (columns.count + columns.headers + 1) + this.#nameBytes
+  scratchBytes({ count, headers }: ColumnsPlace): number {
+    return 8 * (count + headers + 1) + this.#nameBytes
   }
 
   /** Takes the first `count` of the rows. */
-  collect(rows: LoadedRows, count: number): void {
+  collect(rows: HashedRows, count: number): void {
     for (const field of this.#fields) collectField(rows, field, count)
   }
 
-  /** One filter for each field, over all that was taken. */
-  filters(): BlockFilter[] {
-    return this.#fields.map(({ field, hashes }) => buildFilter(field, hashes.filled))
+  /** One filter for each field, over all that was taken since the last ones. */
+  takeFilters(): BlockFilter[] {
+    return this.#fields.map(({ field, hashes }) => {
+      const filter = buildFilter(field, hashes.filled)
+      hashes.used = 0
+      return filter
+    })
   }
 }
 
 function collectField(
-  { kernel, columns, bytesAt, free }: LoadedRows,
+  { kernel, columns, bytesAt, free }: HashedRows,
   { field, headerName, hashes }: FieldHashes,
   taken: number,
 ): void {

@@ -92,13 +92,13 @@ export class RawBlockBuilder {
       lastPosition: this.#lastPosition,
       minTimestamp: this.#minTimestamp,
       maxTimestamp: this.#maxTimestamp,
-      filters: this.#hashes.filters(),
+      filters: this.#hashes.takeFilters(),
     }
   }
 
   /** Records, and then hashes, use the same place one after the other. */
   #scratchBytes(rows: LoadedRows): number {
-    return Math.max(rows.encodedBytes, this.#hashes.scratchBytes(rows))
+    return Math.max(rows.encodedBytes, this.#hashes.scratchBytes(rows.columns))
   }
 
   #write(rows: LoadedRows): number {

@@ -4,7 +4,7 @@ import type { EncodeOptions } from './avro-block.ts'
 import type { RecordBlock, RecordSet } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
 import { BlockAccount, encodeRecordBlock, messageBytes } from './record-block.ts'
-import { type RecordBatchInfo, readRecordBatches, writeRecordBatch } from './record-set.ts'
+import { type RecordBatchInfo, readRecordBatches, unpackRecordBatches, writeRecordBatch } from './record-set.ts'
 
 /** An encoder that writes messages as record batches, in blocks of about `blockBytes` before compression. It keeps the batches it takes. */
 export function createRecordBlockEncoder(options: EncodeOptions & { readonly blockBytes: number }): BlockEncoder<RecordBlock> {
@@ -76,12 +76,6 @@ export interface RecordSetGatherer {
   flush(): RecordBlock | undefined
 }
 
-/** Some batches of a set that are read at once. */
-interface Portion {
-  readonly set: Uint8Array
-  readonly batches: readonly RecordBatchInfo[]
-}
-
 /** What a record batch is likely to take decompressed, while none of the lane was read. */
 const FIRST_RATIO = 4
 /** Batches are whole: a block may pass its size by this much before a large one gets a block of its own. */
@@ -95,39 +89,51 @@ export function createRecordSetGatherer(
   { lookups, blockBytes }: Pick<EncodeOptions, 'lookups'> & { readonly blockBytes: number },
   position: number,
 ): RecordSetGatherer {
-  let account = new BlockAccount(lookups, position - 1)
+  const account = new BlockAccount(lookups, position - 1)
   let chunks: Uint8Array[] = []
   /** Of the chunks, how many are no part of a set. */
   let owned = 0
-  let rawBytes = 0
   let codec: RecordBlock['codec'] | undefined
   let ratio = FIRST_RATIO
-  let isFirst = true
+  let isBegun = false
+  /** The account may hold more than the chunks do. */
+  let isBroken = false
 
   const expectedBytes = (info: RecordBatchInfo) => info.bytes * (info.codec === 'none' ? 1 : ratio)
   const flush = (): RecordBlock | undefined => {
-    if (account.count === 0) return undefined
+    if (account.count === 0 || isBroken) return undefined
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-    const block = account.seal(bytes, codec!, rawBytes)
-    account = new BlockAccount(lookups, block.lastPosition)
+    const block = account.seal(bytes, codec!)
     chunks = []
     owned = 0
-    rawBytes = 0
     codec = undefined
     return block
   }
-  const take = async ({ set, batches }: Portion) => {
-    const batch = await readRecordBatches(set, batches, isFirst ? position : 0)
-    if (batch.count === 0) return
-    const stored = isFirst && batch.count < batches[0]!.count ? await trimmed(batch, batches[0]!) : spansOf(set, batches)
-    isFirst = false
-    account.add(batch)
+  const push = (stored: readonly Uint8Array[], batches: readonly RecordBatchInfo[]) => {
     chunks.push(...stored)
-    const storedBytes = batches.reduce((sum, info) => sum + info.bytes, 0)
-    const isPlain = batches.every((info) => info.codec === 'none')
-    if (!isPlain) ratio = batch.bytes.byteLength / storedBytes
-    rawBytes += isPlain ? storedBytes : batch.bytes.byteLength
     for (const info of batches) codec = codec === undefined || codec === info.codec ? info.codec : 'mixed'
+  }
+  /** From here to its end nothing is awaited: a block may be closed at any time between, and account and chunks must agree. */
+  const accountFor = (add: () => void, stored: readonly Uint8Array[], batches: readonly RecordBatchInfo[]) => {
+    isBroken = true
+    add()
+    push(stored, batches)
+    isBroken = false
+  }
+  const take = async (set: Uint8Array, batches: readonly RecordBatchInfo[]) => {
+    const visit = await unpackRecordBatches(set, batches)
+    const before = account.rawBytes
+    accountFor(() => visit(account.visitor), spansOf(set, batches), batches)
+    const compressed = batches.filter((info) => info.codec !== 'none')
+    if (compressed.length === batches.length)
+      ratio = (account.rawBytes - before) / batches.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+  /** Takes the batch that the position lies in, without the records before it. */
+  const takeRest = async (set: Uint8Array, info: RecordBatchInfo) => {
+    const batch = await readRecordBatches(set, [info], position)
+    if (batch.count === 0) return
+    const stored = batch.count < info.count ? await trimmed(batch, info) : spansOf(set, [info])
+    accountFor(() => account.add(batch), stored, [info])
   }
   return {
     get pendingCount() {
@@ -138,16 +144,23 @@ export function createRecordSetGatherer(
     },
     async *add({ bytes: set, batches }) {
       for (let from = 0; from < batches.length;) {
-        let expected = rawBytes + expectedBytes(batches[from]!)
-        if (account.count > 0 && expected > blockBytes * MOST_FILLED) yield flush()!
-        else {
-          let to = from + 1
-          // A batch that is to be trimmed is read alone.
-          if (!isFirst) while (to < batches.length && expected < blockBytes) expected += expectedBytes(batches[to++]!)
-          await take({ set, batches: batches.slice(from, to) })
-          from = to
-          if (rawBytes >= blockBytes) yield flush()!
+        const info = batches[from]!
+        if (!isBegun && info.baseOffset < position) {
+          await takeRest(set, info)
+          from++
+          continue
         }
+        isBegun = true
+        let expected = account.rawBytes + expectedBytes(info)
+        if (account.count > 0 && expected > blockBytes * MOST_FILLED) {
+          yield flush()!
+          continue
+        }
+        let to = from + 1
+        while (to < batches.length && expected < blockBytes) expected += expectedBytes(batches[to++]!)
+        await take(set, batches.slice(from, to))
+        from = to
+        if (account.rawBytes >= blockBytes) yield flush()!
       }
       // What is left may wait for long, and the set it came in may be much larger.
       for (; owned < chunks.length; owned++) chunks[owned] = new Uint8Array(chunks[owned]!)

@@ -5,6 +5,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { joinBatches } from '../batch/join.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
+import type { RecordRows, RecordVisitor } from '../kernel/record-read.ts'
 import { withRows } from '../kernel/rows.ts'
 import type { EncodeOptions, UnencodableMessage } from './avro-block.ts'
 import type { Codec, LookupField, RecordBlock, StoredCodec } from './block.ts'
@@ -23,12 +24,14 @@ const RECORD_CODECS: Readonly<Record<Codec, RecordCodec>> = {
 /** Records of a batch that is written here, before compression: within the size that brokers take unless told otherwise. */
 const RECORD_BATCH_BYTES = 512 * 1024
 
-/** Takes account of a block's messages. A class: it is on the hot path of every archive of record batches. */
+/** Takes account of the messages of one block after the other. A class: it is on the hot path of every archive of record batches. */
 export class BlockAccount {
   readonly #hashes: LookupHashes
-  readonly #isAsked: boolean
-  #after: number
+  /** Shown record batches to take account of them. */
+  readonly visitor: RecordVisitor
+  #lastPosition: number
   #count = 0
+  #rawBytes = 0
   #firstPosition = NaN
   #minTimestamp = Infinity
   #maxTimestamp = -Infinity
@@ -36,64 +39,92 @@ export class BlockAccount {
   /** An account of messages whose positions are above `after`. */
   constructor(lookups: readonly LookupField[], after: number) {
     this.#hashes = new LookupHashes(lookups)
-    this.#isAsked = lookups.length > 0
-    this.#after = after
+    this.#lastPosition = after
+    this.visitor = {
+      scratchBytes: (columns) => this.#hashes.scratchBytes(columns),
+      use: (rows) => this.#addRows(rows),
+    }
   }
 
+  /** Messages of the block that is open. */
   get count(): number {
     return this.#count
   }
 
+  /** Length of its records before compression. */
+  get rawBytes(): number {
+    return this.#rawBytes
+  }
+
   /** The position of the last message, or what the account began behind. */
   get lastPosition(): number {
-    return this.#after
+    return this.#lastPosition
   }
 
   /** @throws MillpondError `POSITION_INVALID` where positions do not rise; the account must not be used then. */
   add(batch: MessageBatch): void {
-    const { count, positions, timestamps } = batch
-    for (let row = 0; row < count; row++) {
-      const position = positions[row]!
-      if (position <= this.#after)
-        throw new MillpondError('POSITION_INVALID', `position ${position} does not follow ${this.#after}`)
-      this.#after = position
-      const timestamp = timestamps[row]!
-      if (timestamp < this.#minTimestamp) this.#minTimestamp = timestamp
-      if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
-    }
-    if (this.#count === 0 && count > 0) this.#firstPosition = positions[0]!
-    this.#count += count
-    if (this.#isAsked) this.#hash(batch)
-  }
-
-  /** The block of all that was added, whose records are `bytes`. */
-  seal(bytes: Uint8Array, codec: RecordBlock['codec'], rawBytes: number): RecordBlock {
-    return {
-      format: 'kafka',
-      codec,
-      bytes,
-      rawBytes,
-      count: this.#count,
-      firstPosition: this.#firstPosition,
-      lastPosition: this.#after,
-      minTimestamp: this.#minTimestamp,
-      maxTimestamp: this.#maxTimestamp,
-      filters: this.#hashes.filters(),
-    }
-  }
-
-  #hash(batch: MessageBatch): void {
+    this.#addColumns(batch.positions, batch.timestamps, batch.count)
+    this.#rawBytes += batch.bytes.byteLength
     for (let row = 0; row < batch.count;) {
       row = withRows(
         batch,
         row,
-        (rows) => this.#hashes.scratchBytes(rows),
+        ({ columns }) => this.#hashes.scratchBytes(columns),
         (rows) => {
           this.#hashes.collect(rows, rows.columns.count)
           return rows.nextRow
         },
       )
     }
+  }
+
+  /** The block of all that was added since the last one, whose records are `bytes`. */
+  seal(bytes: Uint8Array, codec: RecordBlock['codec']): RecordBlock {
+    const block = {
+      format: 'kafka' as const,
+      codec,
+      bytes,
+      rawBytes: this.#rawBytes,
+      count: this.#count,
+      firstPosition: this.#firstPosition,
+      lastPosition: this.#lastPosition,
+      minTimestamp: this.#minTimestamp,
+      maxTimestamp: this.#maxTimestamp,
+      filters: this.#hashes.takeFilters(),
+    }
+    this.#count = 0
+    this.#rawBytes = 0
+    this.#minTimestamp = Infinity
+    this.#maxTimestamp = -Infinity
+    return block
+  }
+
+  #addRows(rows: RecordRows): void {
+    const { kernel, columns, count } = rows
+    const start = columns.start / 8
+    const positions = kernel.f64.subarray(start, start + count)
+    this.#addColumns(positions, kernel.f64.subarray(start + columns.count, start + columns.count + count), count)
+    this.#rawBytes += rows.bytes
+    this.#hashes.collect(rows, count)
+  }
+
+  #addColumns(positions: Float64Array, timestamps: Float64Array, count: number): void {
+    let last = this.#lastPosition
+    let min = this.#minTimestamp
+    let max = this.#maxTimestamp
+    for (let row = 0; row < count; row++) {
+      const position = positions[row]!
+      if (position <= last) throw new MillpondError('POSITION_INVALID', `position ${position} does not follow ${last}`)
+      last = position
+      const timestamp = timestamps[row]!
+      if (timestamp < min) min = timestamp
+      if (timestamp > max) max = timestamp
+    }
+    if (this.#count === 0 && count > 0) this.#firstPosition = positions[0]!
+    this.#count += count
+    this.#lastPosition = last
+    this.#minTimestamp = min
+    this.#maxTimestamp = max
   }
 }
 
@@ -134,7 +165,7 @@ export async function encodeRecordBlock(batches: readonly MessageBatch[], option
     from = to
   }
   const written = await Promise.all(parts)
-  return account.seal(written.length === 1 ? written[0]! : Buffer.concat(written), codec, batch.bytes.byteLength)
+  return account.seal(written.length === 1 ? written[0]! : Buffer.concat(written), codec)
 }
 
 /** Messages that no record batch can hold: Kafka's records have no id. One entry a message, rising by row. */

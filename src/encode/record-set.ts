@@ -2,7 +2,7 @@ import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
 import { batchOf } from '../batch/builder.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
-import { readRecordParts, type RecordPart } from '../kernel/record-read.ts'
+import { readRecordParts, type RecordPart, type RecordVisitor, visitRecordParts } from '../kernel/record-read.ts'
 import { encodeRecords } from '../kernel/record-write.ts'
 import { packRecords, unpackRecords } from './record-codec.ts'
 
@@ -212,12 +212,28 @@ export async function readRecordBatches(
   batches: readonly RecordBatchInfo[],
   fromPosition: number,
 ): Promise<MessageBatch> {
-  const wanted = batches.filter(({ count, isControl, lastOffset }) => count > 0 && !isControl && lastOffset >= fromPosition)
+  const wanted = wantedBatches(batches, fromPosition)
   if (wanted.length === 0) return batchOf([])
   const parts = await Promise.all(wanted.map((info) => recordPart(set, info)))
   const shared = wanted.every(({ codec }) => codec === 'none') ? plainBytes(set) : onlyBytes(parts)
   return readRecordParts(parts, fromPosition, { shared })
 }
+
+/**
+ * Unpacks these batches; the function it gives shows their messages to a visitor in the kernel's memory, at once and without copying
+ * them out: for what only counts or hashes them.
+ * @throws MillpondError `RECORD_SET_CORRUPT`, as does the function.
+ */
+export async function unpackRecordBatches(
+  set: Uint8Array,
+  batches: readonly RecordBatchInfo[],
+): Promise<(visitor: RecordVisitor) => void> {
+  const parts = await Promise.all(wantedBatches(batches, 0).map((info) => recordPart(set, info)))
+  return (visitor) => visitRecordParts(parts, visitor)
+}
+
+const wantedBatches = (batches: readonly RecordBatchInfo[], fromPosition: number) =>
+  batches.filter(({ count, isControl, lastOffset }) => count > 0 && !isControl && lastOffset >= fromPosition)
 
 /** The same bytes as no Buffer: its `slice` would not copy. */
 const plainBytes = (bytes: Uint8Array) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)

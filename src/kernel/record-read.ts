@@ -41,6 +41,8 @@ export interface RecordRows {
   readonly headers: number
   /** Address that spans count from. */
   readonly bytesAt: number
+  /** Length of all their records. */
+  readonly bytes: number
   /** First free byte of the arena behind them, a multiple of 64. */
   readonly free: number
 }
@@ -49,7 +51,7 @@ export interface RecordRows {
 interface RowsUse<T> {
   /** Bytes that it writes from `free` on. */
   readonly scratchBytes: (columns: ColumnsPlace) => number
-  readonly use: (rows: RecordRows, bytesEnd: number) => T
+  readonly use: (rows: RecordRows) => T
 }
 
 interface Reading<T> {
@@ -73,8 +75,8 @@ export function readRecordParts(
   let usedBytes = 0
   const copyOut: RowsUse<MessageBatch> = {
     scratchBytes: () => 0,
-    use: ({ kernel, columns, count, headers, bytesAt }, bytesEnd) =>
-      readColumns(kernel, columns, { count, headers }, shared ?? kernel.bytes.slice(bytesAt, bytesEnd)),
+    use: ({ kernel, columns, count, headers, bytesAt, bytes }) =>
+      readColumns(kernel, columns, { count, headers }, shared ?? kernel.bytes.slice(bytesAt, bytesAt + bytes)),
   }
   for (let part = 0; part < parts.length;) {
     const { value, nextPart } = readSome(parts, part, { fromOffset, usedBytes, shared, maxBytes }, copyOut)
@@ -85,18 +87,20 @@ export function readRecordParts(
   return read.length === 1 ? read[0]! : joinBatches(read, shared)
 }
 
+/** What is shown the rows that were read. */
+export interface RecordVisitor {
+  /** How much it writes from `free` on, given the room of the columns. */
+  readonly scratchBytes: (columns: ColumnsPlace) => number
+  readonly use: (rows: RecordRows) => void
+}
+
 /**
- * Shows the same messages to `use` where they were read, some at a time: nothing is copied out. `scratchBytes` says how much it writes
- * from `free` on, given the room of the columns.
+ * Shows the messages of all parts to the visitor where they were read, some at a time: nothing is copied out.
  * @throws MillpondError `RECORD_SET_CORRUPT`.
  */
-export function visitRecordParts(
-  parts: readonly RecordPart[],
-  fromOffset: number,
-  { scratchBytes, use }: { readonly scratchBytes: (columns: ColumnsPlace) => number; readonly use: (rows: RecordRows) => void },
-): void {
-  const context = { fromOffset, usedBytes: 0, shared: undefined, maxBytes: MAX_RECORDS_BYTES }
-  for (let part = 0; part < parts.length;) part = readSome(parts, part, context, { scratchBytes, use }).nextPart
+export function visitRecordParts(parts: readonly RecordPart[], visitor: RecordVisitor): void {
+  const context = { fromOffset: 0, usedBytes: 0, shared: undefined, maxBytes: MAX_RECORDS_BYTES }
+  for (let part = 0; part < parts.length;) part = readSome(parts, part, context, visitor).nextPart
 }
 
 interface ReadContext {
@@ -166,9 +170,11 @@ function tryParts<T>(
   }
   if (filled.count > 0) likelyHeaders = Math.ceil(filled.headers / filled.count) + 1
   const free = align(at + SLACK_BYTES)
-  const end = free + rowsUse.scratchBytes(place) + SLACK_BYTES
-  if (end > kernel.arenaEnd) return { neededBytes: end - kernel.arenaStart }
-  return { value: rowsUse.use({ kernel, columns: place, ...filled, bytesAt: firstByte, free }, at), nextPart: next }
+  const scratchBytes = rowsUse.scratchBytes(place)
+  const end = free + scratchBytes + SLACK_BYTES
+  if (scratchBytes > 0 && end > kernel.arenaEnd) return { neededBytes: end - kernel.arenaStart }
+  const rowsOf = { kernel, columns: place, ...filled, bytesAt: firstByte, bytes: at - firstByte, free }
+  return { value: rowsUse.use(rowsOf), nextPart: next }
 }
 
 function failed(result: number, part: RecordPart, details: Record<string, unknown> = {}): void {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { sliceBatch } from '../../src/batch/batch.ts'
+import { type MessageBatch, sliceBatch } from '../../src/batch/batch.ts'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import { encodeBlock } from '../../src/encode/avro-block.ts'
 import type { LookupField, RecordBlock } from '../../src/encode/block.ts'
@@ -26,6 +26,31 @@ const orders = (from: number, to: number) => Array.from({ length: to - from }, (
 const messagesIn = async (blocks: readonly RecordBlock[]) =>
   (await Promise.all(blocks.map(({ bytes, codec }) => readRecordBlock(bytes, codec)))).flatMap((batch) => plainMessages(batch))
 
+/** Messages of a key each, and nothing else. */
+function tinyBatch(from: number, count: number): MessageBatch {
+  const bytes = Buffer.from(Array.from({ length: count }, (_, i) => String((from + i) % 100_000).padStart(5, '0')).join(''))
+  const column = (value: (row: number) => number) => Int32Array.from({ length: count }, (_, row) => value(row))
+  const none = column(() => -1)
+  const noHeaders = new Int32Array(0)
+  return {
+    count,
+    bytes,
+    positions: Float64Array.from({ length: count }, (_, row) => from + row),
+    timestamps: new Float64Array(count),
+    keyStart: column((row) => row * 5),
+    keyEnd: column((row) => row * 5 + 5),
+    valueStart: none,
+    valueEnd: none,
+    idStart: none,
+    idEnd: none,
+    headerFrom: new Int32Array(count + 1),
+    headerNameStart: noHeaders,
+    headerNameEnd: noHeaders,
+    headerValueStart: noHeaders,
+    headerValueEnd: noHeaders,
+  }
+}
+
 /** What a block says of its messages must be what they are; its filters those of any other block of them. */
 async function expectTrue(block: RecordBlock, fields: readonly LookupField[] = lookups): Promise<void> {
   const batch = await readRecordBlock(block.bytes, block.codec)
@@ -35,8 +60,8 @@ async function expectTrue(block: RecordBlock, fields: readonly LookupField[] = l
     count: batch.count,
     firstPosition: batch.positions[0],
     lastPosition: batch.positions.at(-1),
-    minTimestamp: Math.min(...batch.timestamps),
-    maxTimestamp: Math.max(...batch.timestamps),
+    minTimestamp: batch.timestamps.reduce((a, b) => Math.min(a, b)),
+    maxTimestamp: batch.timestamps.reduce((a, b) => Math.max(a, b)),
   })
   expect(block.filters).toEqual(filters)
 }
@@ -273,6 +298,26 @@ describe('createRecordSetGatherer', () => {
       expect(rawBytes).toBeGreaterThan(48 * 1024)
       expect(rawBytes).toBeLessThan(96 * 1024)
     }
+  })
+
+  it('takes more messages than the kernel reads at once', async () => {
+    const contents = Array.from({ length: 5 }, (_, i) => ({ batch: tinyBatch(i * 50_000, 50_000), codec: 'lz4' as const }))
+    const gatherer = createRecordSetGatherer({ lookups: ['key', 'header:none'], blockBytes: 1024 * MiB }, 0)
+    await Array.fromAsync(gatherer.add(await recordSetOf(contents)))
+    const block = gatherer.flush()!
+    expect(block).toMatchObject({ count: 250_000, firstPosition: 0, lastPosition: 249_999 })
+    await expectTrue(block, ['key', 'header:none'])
+  })
+
+  it.each(['none', 'lz4', 'zstd'] as const)('gives nothing that a damaged batch was to be part of (%s)', async (codec) => {
+    const set = await recordSetOf([
+      { batch: batchOf(orders(0, 10)), codec },
+      { batch: batchOf(orders(10, 20)), codec, isDamaged: true },
+    ])
+    const gatherer = createRecordSetGatherer({ lookups, blockBytes: MiB }, 0)
+    await expect(Array.fromAsync(gatherer.add(set))).rejects.toMatchObject({ code: 'RECORD_SET_CORRUPT' })
+    const block = gatherer.flush()
+    if (block !== undefined) await expectTrue(block)
   })
 
   it('refuses batches that go back', async () => {

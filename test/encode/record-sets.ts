@@ -11,13 +11,15 @@ export interface BatchContent {
   /** Where the batch begins and ends, if not with its messages: compaction removes records from batches. */
   readonly baseOffset?: number
   readonly lastOffset?: number
+  /** A batch whose CRC is right and whose records are not. */
+  readonly isDamaged?: boolean
   /** A batch that no reader is to see, such as an aborted one. */
   readonly isHidden?: boolean
 }
 
 /** A record set as a broker gives it; hidden batches are in its bytes only. */
 export async function recordSetOf(contents: readonly BatchContent[]): Promise<RecordSet> {
-  const written = contents.map(async ({ batch, codec = 'none', baseOffset, lastOffset }) => {
+  const written = contents.map(async ({ batch, codec = 'none', baseOffset, lastOffset, isDamaged }) => {
     const bytes = await writeRecordBatch(batch, 0, batch.count, {
       codec,
       keepOffsets: true,
@@ -25,6 +27,7 @@ export async function recordSetOf(contents: readonly BatchContent[]): Promise<Re
       ...(baseOffset === undefined ? {} : { baseOffset }),
     })
     if (lastOffset !== undefined) setLastOffset(bytes, lastOffset)
+    if (isDamaged === true) damage(bytes)
     return bytes
   })
   const bytes = Buffer.concat(await Promise.all(written))
@@ -37,6 +40,11 @@ function setLastOffset(bytes: Uint8Array, lastOffset: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   view.setInt32(23, lastOffset - Number(view.getBigInt64(0)))
   view.setUint32(17, crc32c(bytes.subarray(21)))
+}
+
+function damage(bytes: Uint8Array): void {
+  bytes.fill(0xff, 61 + (bytes.byteLength - 61) / 2)
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(17, crc32c(bytes.subarray(21)))
 }
 
 /** The message as Kafka keeps it. */
