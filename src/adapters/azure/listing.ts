@@ -59,7 +59,7 @@ export async function* listObjects(
   // In which of the two orders the service compares such keys is not said.
   const start = after.startsWith(prefix) && !HIGH.test(after) ? { startFrom: after } : {}
   const query = { prefix, includeMetadata: await listed.hasFolders(signal), ...(after === '' ? {} : start) }
-  const maxPageSize = Math.min(PAGE_COUNT, limit + 1)
+  let maxPageSize = Math.min(PAGE_COUNT, limit + 1)
   const ask = async ({ signal }: RequestAttempt, next: string | undefined): Promise<Page<ListedObject>> => {
     const pages = listed.container.listBlobsFlat({ ...query, abortSignal: signal })
     const page = await pages.byPage({ maxPageSize, ...(next === undefined ? {} : { continuationToken: next }) }).next()
@@ -75,7 +75,12 @@ export async function* listObjects(
   }
   let given = 0
   for await (const object of inByteOrder(paged(listed, prefix, ask, signal), ({ key }) => key)) {
-    if (after !== '' && compareKeys(object.key, after) <= 0) continue
+    if (after !== '' && compareKeys(object.key, after) < 0) {
+      // The service did not begin where it was told to: on to there with as few pages as it takes.
+      maxPageSize = PAGE_COUNT
+      continue
+    }
+    if (object.key === after) continue
     yield object
     if (++given >= limit) return
   }

@@ -26,6 +26,7 @@ const noPayer: Meaning = {
   remedy: 'the bucket makes the requester pay: name the project that does (userProject)',
 }
 const damaged: Meaning = { code: 'STORE_UNAVAILABLE', remedy: 'the bytes were damaged on their way; try again' }
+const protectedObject: Meaning = { code: 'STORE_READ_ONLY', remedy: 'a retention policy or a hold protects the object' }
 const tooLarge: Meaning = { code: 'OBJECT_TOO_LARGE', remedy: 'objects of Google Cloud Storage have 5 TiB at the most' }
 const unreachable: Meaning = {
   code: 'STORE_UNAVAILABLE',
@@ -40,10 +41,12 @@ const untrusted: Meaning = {
 const wrong: Meaning = { code: 'STORE_REFUSED', remedy: 'check the settings of the store' }
 
 /** Reasons in the body that say more than the status. */
-const passingReasons = new Set(['rateLimitExceeded', 'userRateLimitExceeded', 'backendError', 'internalError'])
+const PASSING = new Set(['rateLimitExceeded', 'userRateLimitExceeded', 'backendError', 'internalError'])
+const PROTECTED = new Set(['retentionPolicyNotMet', 'objectUnderActiveHold', 'eventBasedHold', 'temporaryHold'])
 
 function meaningOf(status: number, reason: string, message: string): Meaning {
-  if (status === 408 || status === 429 || status >= 500 || passingReasons.has(reason)) return busy
+  if (status === 408 || status === 429 || status >= 500 || PASSING.has(reason)) return busy
+  if (PROTECTED.has(reason)) return protectedObject
   if (reason === 'userProjectMissing' || /requester pays/i.test(message)) return noPayer
   if (status === 401) return credentials
   if (status === 403) return rights

@@ -65,8 +65,13 @@ export function createHttpClient({ proxyEnv, ca, maxSockets }: HttpOptions): Htt
       }
       const onAbort = (): void => giveUp(signal.reason)
       signal.addEventListener('abort', onAbort, { once: true })
-      opened.on('error', giveUp)
+      let isAnswered = false
+      // An answer that comes before all was sent is worth more than the end of the sending.
+      opened.on('error', (error) => {
+        if (!isAnswered) giveUp(error)
+      })
       opened.on('response', (response) => {
+        isAnswered = true
         alive()
         collect(response, alive).then(
           (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),

@@ -1,5 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, request as requestHttp, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +13,7 @@ import { createSecret } from '../../../src/secret.ts'
 import { createRequestTotals, type RequestObservation } from '../../../src/store/requests.ts'
 import { standardRetry } from '../../../src/store/retry.ts'
 import { GET_LIMIT_MS } from '../../servers/cache.ts'
+import { newCertificates } from '../../servers/certificates.ts'
 import { type FakeGcs, startFakeGcs } from '../../servers/fake-gcs.ts'
 import { serverMissing } from '../../servers/missing.ts'
 import { startWatchingProxy, type WatchingProxy } from '../watching-proxy.ts'
@@ -78,6 +80,33 @@ describe.skipIf(serverMissing('fake-gcs') !== undefined)('a store in Google Clou
     await using store = await open({ endpoint: server.apiEndpoint, proxy: createSecret(watching.url) })
     await store.put('a', bytesOf('x'))
     expect(watching.requests().map(({ url }) => url.origin)).toEqual([server.apiEndpoint])
+  })
+
+  it('trusts the authority that it is told of, and no other', async () => {
+    const { ca, server: identity } = await newCertificates()
+    const front = createTlsServer({ cert: identity.certificate, key: identity.key }, (incoming, response) => {
+      const { method, headers, url } = incoming
+      const onward = requestHttp(server.apiEndpoint + (url ?? ''), { method: method ?? 'GET', headers, agent: false })
+      onward.on('response', (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(response)
+      })
+      incoming.pipe(onward)
+    })
+    await new Promise<void>((listening) => front.listen(0, '127.0.0.1', listening))
+    try {
+      const endpoint = `https://127.0.0.1:${(front.address() as AddressInfo).port}`
+      await using store = await open({ endpoint, ca })
+      expect(await store.putIfAbsent('a', bytesOf('x'))).toBe('created')
+      await using stranger = await open({ endpoint })
+      await expect(stranger.size('a')).rejects.toMatchObject({
+        code: 'STORE_REFUSED',
+        message: expect.stringMatching(/certificate/u) as string,
+      })
+    } finally {
+      front.closeAllConnections()
+      front.close()
+    }
   })
 
   it('lies in its folder of the bucket', async () => {
