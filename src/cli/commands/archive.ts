@@ -3,6 +3,7 @@ import { suitHeapToStream } from '../../api/heap.ts'
 import type { ArchiveEvent } from '../../archive.ts'
 import type { StoredCommit } from '../../commit/commit.ts'
 import type { Config } from '../../config/config.ts'
+import type { ObserveRequest, RequestKind } from '../../store/requests.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
 import { archiveOptions, createDeadLetters, openBroker, openIndex, openStore } from '../../wiring.ts'
@@ -53,7 +54,9 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   const { createLagWatch } = await import('../../api/lag.ts')
   await using opened = new AsyncDisposableStack()
   const broker = opened.use(await openBroker(config))
-  const store = opened.use(await openStore(config, 'write'))
+  const requests: Partial<Record<RequestKind, number>> = {}
+  const countRequest: ObserveRequest = ({ kind }) => (requests[kind] = (requests[kind] ?? 0) + 1)
+  const store = opened.use(await openStore(config, 'write', countRequest))
   const deadLetters = opened.use(createDeadLetters(config))
   const source = opened.use(await broker.openSource())
   const index = opened.use(await openIndex(config))
@@ -72,7 +75,10 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   await followChains(store, index)
   const milliseconds = Math.round(performance.now() - startedMs)
   const left = (await createLagWatch(broker, index).measure()).reduce((sum, { archive }) => sum + archive, 0)
-  if (cli.json) return cli.printJson({ ...tally, left, milliseconds })
+  if (cli.json) {
+    const asked = Object.keys(requests).length === 0 ? {} : { requests }
+    return cli.printJson({ ...tally, left, milliseconds, ...asked })
+  }
   const what = `${formatMessages(tally.messages)} in ${formatCount(tally.segments)} segments (${formatBytes(tally.bytes)})`
   await cli.print(`archived ${what} in ${formatDuration(milliseconds)}`)
   if (tally.deadLetters > 0) await cli.print(`${formatMessages(tally.deadLetters)} went to ${config.deadLetters.path}`)
