@@ -1,7 +1,4 @@
-/** Text that nothing shows by accident; only what sends it asks for it. */
-export interface HiddenText {
-  reveal(): string
-}
+import type { Secret } from '../../secret.ts'
 
 /** Where a Kafka cluster is and how its brokers are spoken to. */
 export interface KafkaOptions {
@@ -25,8 +22,8 @@ export interface KafkaTls {
   /** Who signed the brokers' certificates; the system's own authorities where it is not set. */
   readonly ca?: string
   readonly certificate?: string
-  readonly key?: HiddenText
-  readonly passphrase?: HiddenText
+  readonly key?: Secret
+  readonly passphrase?: Secret
   /** The name that the brokers' certificates carry, where it is not their host. */
   readonly serverName?: string
   /** False takes any certificate: for tests alone. */
@@ -37,7 +34,7 @@ export type KafkaSasl =
   | {
       readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
       readonly username: string
-      readonly password: HiddenText
+      readonly password: Secret
     }
   | {
       readonly mechanism: 'OAUTHBEARER'
@@ -48,7 +45,7 @@ export type KafkaSasl =
 
 /** Where a bearer token comes from. */
 export type KafkaTokenSource =
-  | { readonly kind: 'static'; readonly token: HiddenText }
+  | { readonly kind: 'static'; readonly token: Secret }
   /** Read anew for every connection: something else renews it. */
   | { readonly kind: 'file'; readonly path: string }
   /** OAuth 2.0 client credentials (RFC 6749, 4.4); asked for again before it expires. */
@@ -56,7 +53,7 @@ export type KafkaTokenSource =
       readonly kind: 'client-credentials'
       readonly endpoint: string
       readonly clientId: string
-      readonly clientSecret: HiddenText
+      readonly clientSecret: Secret
       readonly scope?: string
       readonly audience?: string
     }
