@@ -16,6 +16,7 @@ import {
 import { messagesArbitrary, plainMessage, plainMessages } from '../batch/message-arbitrary.ts'
 import { readRecordsTwin, writeRecordsTwin } from '../kernel/record-twin.ts'
 import { crc32cTwin } from '../kernel/twins.ts'
+import { javaLogs } from './record-golden.ts'
 
 const codecs: readonly RecordCodec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 const HEADER_BYTES = 61
@@ -369,6 +370,38 @@ describe('readRecordBatches', () => {
       }),
       { numRuns: 300 },
     )
+  })
+})
+
+describe('what Java wrote', () => {
+  const expected = Array.from({ length: 12 }, (_, i) => ({
+    position: i,
+    key: i % 4 === 0 ? null : `key-${i}`,
+    value: i % 5 === 0 ? null : `{"order":${i},"text":"${'grüße '.repeat(i)}"}`,
+    headers:
+      i % 3 === 0
+        ? []
+        : [
+            { name: 'type', value: 'order' },
+            { name: 'n', value: `${i}` },
+          ],
+  }))
+  it.each(codecs)('is read under %s, and rewritten to the same records', async (codec) => {
+    const set = Buffer.from(javaLogs[codec], 'base64')
+    const [info, ...others] = scanRecordSet(set).batches
+    expect(others).toEqual([])
+    expect(info).toMatchObject({ codec, baseOffset: 0, lastOffset: 11, count: 12, leaderEpoch: 0, timestampType: 'create' })
+    const batch = await readRecordBatches(set, [info!], 0)
+    const read = plainMessages(batch)
+    const day = (timestamp: number) => Math.floor(timestamp / 86_400_000)
+    expect(read.map((message) => ({ ...message, timestamp: day(message.timestamp) }))).toEqual(
+      withoutId(expected.map((message) => ({ ...message, timestamp: 20_778 }))),
+    )
+    // Java counts timestamps from the first record's too, so that without a codec all of it is the same.
+    const { producerId: id, producerEpoch: epoch, baseSequence } = info!
+    const again = await writeRecordBatch(batch, 0, 12, { codec, producer: { id, epoch, baseSequence } })
+    const [from, to] = codec === 'none' ? [17, set.byteLength] : [23, HEADER_BYTES]
+    expect(Buffer.compare(again.subarray(from, to), set.subarray(from, to))).toBe(0)
   })
 })
 
