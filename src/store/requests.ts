@@ -65,6 +65,8 @@ export interface RequestTerms {
 export interface StoreRequest<T> extends RequestTerms {
   /** Bytes of objects that it carries. */
   readonly sentBytes?: number
+  /** How many of the usual time limits it may take; 1 unless given. */
+  readonly patience?: number
   /** Makes the request once; called again for each repetition. Calls `alive` whenever bytes move. */
   readonly act: (attempt: RequestAttempt) => Promise<T>
   /** Bytes of objects that came back with the answer. */
@@ -110,7 +112,8 @@ async function attempt<T>(rules: RequestRules, request: StoreRequest<T>, number:
     const milliseconds = rules.policy.nowMs() - beganMs
     rules.observe?.({ kind, attempt: number, milliseconds, sentBytes, receivedBytes, outcome, costUsd: rules.prices[kind] })
   }
-  const limit = startTimeLimit(rules.timeoutMs, signal)
+  const timeoutMs = rules.timeoutMs * (request.patience ?? 1)
+  const limit = startTimeLimit(timeoutMs, signal)
   try {
     const answer = await request.act({ number, signal: limit.signal, alive: limit.alive })
     observe('ok', request.receivedBytes?.(answer) ?? 0)
@@ -120,7 +123,7 @@ async function attempt<T>(rules: RequestRules, request: StoreRequest<T>, number:
       observe('STOPPED', 0)
       throw signal.reason
     }
-    const told = limit.expired() ? timeoutError(rules.timeoutMs, request, error) : rules.explain(error, { kind, key })
+    const told = limit.expired() ? timeoutError(timeoutMs, request, error) : rules.explain(error, { kind, key })
     observe(isMillpondError(told) ? told.code : 'INTERNAL', 0)
     throw told
   } finally {

@@ -88,6 +88,14 @@ describe('createRequests', () => {
     expect(String(error)).toContain('20 ms (part "a/b")')
   })
 
+  it('has more patience where a request says so', async () => {
+    const { requests } = observed({ timeoutMs: 10, policy: { ...standardRetry, maxAttempts: 1 } })
+    const error: unknown = await requests
+      .send({ kind: 'complete', key: 'a', patience: 2.5, act: ({ signal }) => hang(signal) })
+      .catch((e: unknown) => e)
+    expect(String(error)).toContain('25 ms (complete "a")')
+  })
+
   it('lets a request that makes progress take its time', async () => {
     const { requests, outcomes } = observed({ timeoutMs: 500 })
     await requests.send({

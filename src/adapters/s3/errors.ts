@@ -20,7 +20,7 @@ const numberOf = (value: unknown): number | undefined => (typeof value === 'numb
 /** What is told of the failure of a request; undefined for what is no such failure. */
 export function failureOf(error: unknown): Failure | undefined {
   if (!(error instanceof Error)) return undefined
-  const { $metadata: metadata, $response: response, code } = error as Error & Readonly<Record<string, unknown>>
+  const { $metadata: metadata, $response: response, code, statusCode } = error as Error & Readonly<Record<string, unknown>>
   const status =
     (isRecord(metadata) ? numberOf(metadata['httpStatusCode']) : undefined) ??
     (isRecord(response) ? numberOf(response['statusCode']) : undefined)
@@ -28,7 +28,8 @@ export function failureOf(error: unknown): Failure | undefined {
   const bucketRegion = textOf(headers['x-amz-bucket-region'])
   if (status !== undefined) return { name: error.name, status, bucketRegion }
   const name = textOf(code) ?? (NAMED.has(error.name) ? error.name : undefined)
-  return name === undefined ? undefined : { name, status, bucketRegion }
+  // Of an answer that a proxy gave to who asked for a way through it.
+  return name === undefined ? undefined : { name, status: numberOf(statusCode), bucketRegion }
 }
 
 /** Errors of the SDK without an answer and without a code of the system. */
@@ -82,6 +83,9 @@ const wrongRegion = ({ bucketRegion }: Failure, { region }: Place): Meaning =>
       ? `the bucket does not lie in the region ${region}: set its own`
       : `the bucket lies in ${bucketRegion}, not in ${region}: set the region`,
   )
+const wrongProxy = refused('the proxy does not let it through: check its address, user and password')
+/** Node's name of it. */
+const PROXY_REFUSED = 'ERR_PROXY_TUNNEL'
 const wrongCertificate = refused('its certificate is not trusted: name who signed it as the authority (ca), or check the address')
 
 /** By the names that S3, what speaks it, and the system give. */
@@ -136,6 +140,7 @@ function meaningOf(failure: Failure, { kind }: RequestTerms, place: Place): Mean
   if (name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed' || status === 301)
     return wrongRegion(failure, place)
   if (status === undefined || status === 408 || status === 409 || status === 429) return passing
+  if (status === 407 || (name === PROXY_REFUSED && status < 500)) return wrongProxy
   if (status === 507) return full
   if (status === 413) return tooLarge
   if (status === 404) return { code: 'OBJECT_MISSING', remedy: 'there is no such object' }

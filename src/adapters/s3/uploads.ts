@@ -200,6 +200,9 @@ async function putPart({ parts, key, id, signal }: Upload, number: number, part:
   }
 }
 
+/** Parts that the service has put together within the usual time. */
+const PARTS_A_LIMIT = 100
+
 /** Makes the parts an object. Where it is not known what a request did, the object that is there says it. */
 async function complete({ parts, key, id, writeId, signal }: Upload, stored: readonly StoredPart[]): Promise<PutOutcome> {
   const { s3, requests, settings } = parts
@@ -219,6 +222,7 @@ async function complete({ parts, key, id, writeId, signal }: Upload, stored: rea
     {
       kind: 'complete',
       key,
+      patience: 1 + stored.length / PARTS_A_LIMIT,
       async act({ signal, number }): Promise<PutOutcome | 'gone'> {
         attempts = number
         try {

@@ -46,6 +46,9 @@ describe('explainS3', () => {
       says: 'lies in us-west-2, not in eu-west-1',
     },
     { error: answered(400, 'AuthorizationHeaderMalformed'), code: 'STORE_REFUSED', says: 'not lie in the region eu-west-1' },
+    { error: answered(407, 'UnknownError'), code: 'STORE_REFUSED', says: 'proxy' },
+    { error: Object.assign(system('ERR_PROXY_TUNNEL'), { statusCode: 403 }), code: 'STORE_REFUSED', says: 'proxy' },
+    { error: Object.assign(system('ERR_PROXY_TUNNEL'), { statusCode: 502 }), code: 'STORE_UNAVAILABLE' },
     { error: system('DEPTH_ZERO_SELF_SIGNED_CERT'), code: 'STORE_REFUSED', says: 'certificate' },
   ])('tells $error.name $error.message as $code', ({ error, code, says = '' }) => {
     const told = explained(error)

@@ -5,6 +5,7 @@ import { openS3Store } from '../../../src/adapters/s3/store.ts'
 import { createRequestTotals } from '../../../src/store/requests.ts'
 import { standardRetry } from '../../../src/store/retry.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { until } from '../../live/until.ts'
 import { GET_LIMIT_MS } from '../../servers/cache.ts'
 import { type Fault, type FaultProxy, startFaultProxy } from '../../servers/fault-proxy.ts'
 import { serverMissing } from '../../servers/missing.ts'
@@ -235,6 +236,24 @@ for (const { name, start } of implementations) {
       await expect(hasty.read('a')).rejects.toMatchObject(failed)
       await expect(Array.fromAsync(hasty.list(''))).rejects.toMatchObject(failed)
       expect(totals.totals()).toMatchObject({ failed: 9, repeated: 6 })
+    })
+
+    it('that stands still is waited for', async () => {
+      await using patient = await openBehind({ timeoutMs: 300 })
+      const bytes = bytesLike(3, 2 * PART_BYTES)
+      server.pause()
+      try {
+        const writer = await patient.openWriter('big')
+        const writing = writer.write(bytes).then(() => writer.finish())
+        const small = patient.putIfAbsent('small', bytesOf('ours'))
+        await until(() => totals.totals().failed >= 2, 'requests to be given up')
+        server.resume()
+        expect(await Promise.all([writing, small])).toEqual(['created', 'created'])
+      } finally {
+        server.resume()
+      }
+      expect(isEqual(await store.read('big'), bytes)).toBe(true)
+      expect(textOf(await store.read('small'))).toBe('ours')
     })
 
     it('that comes back is used again', async () => {

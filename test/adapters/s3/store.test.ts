@@ -1,5 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { GetObjectTaggingCommand, HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { encodeCrc32c } from '../../../src/adapters/s3/checksum.ts'
@@ -267,6 +270,39 @@ describe.skipIf(serverMissing('minio') !== undefined)('a store in MinIO', { time
         `PUT ${server.endpoint}/${bucket}/a?x-id=PutObject`,
         `GET ${server.endpoint}/${bucket}/a?x-id=GetObject`,
       ])
+    })
+
+    it('are told that the proxy refuses them, without its password', async () => {
+      await using proxy = await startProxy('user', 'password')
+      const options = { proxy: createSecret(`http://user:not-the-word@127.0.0.1:${proxy.port}`), retry: once }
+      await using plain = await openNewStore(server, options)
+      const { ca: _, ...reached } = optionsOf(server)
+      await using tunnelled = await openS3Store({ ...reached, ...options, endpoint: 'https://s3.example', bucket: 'any' })
+      for (const store of [plain, tunnelled]) {
+        const error: unknown = await store.size('a').catch((caught: unknown) => caught)
+        expect(error).toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining('proxy') })
+        expect(inspect(error, { depth: 20 })).not.toContain('not-the-word')
+      }
+    })
+
+    it('that get half an answer are repeated', async () => {
+      const half = createServer((_, response) => {
+        response.writeHead(200, { 'content-length': 1000 }).write('the beginning')
+      })
+      await new Promise<void>((listening) => {
+        half.listen(0, '127.0.0.1', listening)
+      })
+      const { observe, totals } = createRequestTotals()
+      const endpoint = `http://127.0.0.1:${(half.address() as AddressInfo).port}`
+      const retry = { ...quickly, maxAttempts: 2 }
+      await using store = await openNewStore(server, { endpoint, retry, timeoutMs: 200, observe })
+      await expect(store.read('a')).rejects.toMatchObject({
+        code: 'STORE_UNAVAILABLE',
+        message: expect.stringContaining('200 ms'),
+      })
+      expect(totals()).toMatchObject({ failed: 2, repeated: 1 })
+      half.closeAllConnections()
+      half.close()
     })
 
     it('do not go through the proxy of the environment where the endpoint is on this machine', async () => {
