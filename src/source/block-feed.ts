@@ -55,6 +55,9 @@ export interface FeedOptions extends EncodeOptions {
 /** Held bytes of one lane that wait for the writer: some blocks keep every core compressing, more would only lie in memory. */
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024
 
+/** Record batches come compressed: nothing is gained by having more of them than the one that is written and the next. */
+const MAX_QUEUED_SET_BYTES = 512 * 1024
+
 type Queued =
   | { readonly block: Promise<EncodedBlock>; readonly heldBytes: number }
   | { readonly unencodable: Unencodable }
@@ -101,7 +104,7 @@ export function openBlockFeed(
     queue[queue.length - 1] = { block: last.block, heldBytes: pendingHeldBytes }
     queuedBytes += pendingHeldBytes
     pendingHeldBytes = 0
-    pendingSinceMs = pendingCount() > 0 ? nowMs() : undefined
+    pendingSinceMs = encoder.pendingCount > 0 ? nowMs() : undefined
   }
   const pass = (passedTo: number) => {
     lastReadMs = nowMs()
@@ -111,11 +114,19 @@ export function openBlockFeed(
     if (last !== undefined && 'passedTo' in last) queue.pop()
     push({ passedTo: readPosition })
   }
+  /** A block of record batches holds as much as it is long; the rest of its set is still to come. */
+  const pushGathered = (block: EncodedBlock) => {
+    const bytes = Math.min(pendingHeldBytes, block.bytes.byteLength)
+    pendingHeldBytes -= bytes
+    queuedBytes += bytes
+    push({ block: Promise.resolve(block), heldBytes: bytes })
+    pendingSinceMs = undefined
+  }
   const flush = () => {
     const encoded = encoder.flush()
     if (encoded) pushBlocks([encoded])
     const gathered = gatherer.flush()
-    if (gathered) pushBlocks([Promise.resolve(gathered)])
+    if (gathered) pushGathered(gathered)
   }
 
   const encode = (batch: MessageBatch) => {
@@ -140,11 +151,15 @@ export function openBlockFeed(
   }
 
   /** Waits until the writer has taken enough of what is queued. */
-  const room = async () => {
-    while (queuedBytes > MAX_QUEUED_BYTES && queue.length > 0 && !reading.aborted) await taken.promise
+  const room = async (maxBytes = MAX_QUEUED_BYTES) => {
+    while (queuedBytes > maxBytes && queue.length > 0 && !reading.aborted) await taken.promise
   }
   reading.addEventListener('abort', () => taken.resolve(), { once: true })
 
+  const releasePending = () => {
+    budget.release(pendingHeldBytes)
+    pendingHeldBytes = 0
+  }
   const readBatches = async () => {
     for await (const batch of source.read(lane, position, reading)) {
       if (isPassed(batch)) {
@@ -185,15 +200,19 @@ export function openBlockFeed(
       const bytes = set.batches.reduce((sum, batch) => sum + batch.bytes, 0)
       await budget.acquire(bytes, reading)
       pendingHeldBytes += bytes
-      for await (const block of gatherer.add(set)) pushBlocks([Promise.resolve(block)])
+      for await (const block of gatherer.add(set)) {
+        pushGathered(block)
+        await room(MAX_QUEUED_SET_BYTES)
+      }
       if (gatherer.pendingCount > 0) pendingSinceMs ??= nowMs()
+      else releasePending()
       lastReadMs = nowMs()
       readPosition = gatherer.nextPosition
       // Compaction may have removed the last records of a batch.
       const end = (set.batches.at(-1)?.lastOffset ?? -1) + 1
       if (end > readPosition) pass(end)
       notify()
-      await room()
+      await room(MAX_QUEUED_SET_BYTES)
     }
   }
   const produce = async () => {
@@ -255,8 +274,7 @@ export function openBlockFeed(
         await item.block.catch(() => undefined)
         budget.release(item.heldBytes)
       }
-      budget.release(pendingHeldBytes)
-      pendingHeldBytes = 0
+      releasePending()
     },
   }
 }

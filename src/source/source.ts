@@ -21,6 +21,11 @@ export interface Source extends AsyncDisposable {
   /** Yields lanes as the broker assigns them to this member; a lane's `revoked` aborts when it is taken away. */
   lanes(signal: AbortSignal): AsyncIterable<Lane>
   /**
+   * Resolves when `lanes`, which was asked for, has what this member got first, or when `signal` aborts; only where a member waits for its lanes
+   * longer than moments.
+   */
+  joined?(signal: AbortSignal): Promise<void>
+  /**
    * Yields non-empty batches of one lane from `position` on, in order, until `signal` aborts; where the broker went over positions
    * that no message follows yet, word of it.
    * @throws MillpondError `POSITION_GONE` where the broker no longer has `position`; its details name the `oldest` it has.
