@@ -78,13 +78,19 @@ export async function runArchive(parts: ArchiveParts, options: ArchiveOptions, s
   const failures: unknown[] = []
   let open = 0
   let runs = 0
+  let hasJoined = false
   let settled: NodeJS.Timeout | undefined
   const settle = () => {
     clearTimeout(settled)
-    if (options.untilCaughtUp && open === 0) settled = setTimeout(() => ending.abort(), SETTLE_MS)
+    if (options.untilCaughtUp && hasJoined && open === 0) settled = setTimeout(() => ending.abort(), SETTLE_MS)
   }
-  settle()
+  const join = async () => {
+    await parts.source.joined?.(assigning)
+    hasJoined = true
+    settle()
+  }
   try {
+    void join()
     for await (const lane of parts.source.lanes(assigning)) {
       clearTimeout(settled)
       const name = JSON.stringify([lane.topicId, lane.lane])

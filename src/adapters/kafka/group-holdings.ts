@@ -25,6 +25,8 @@ export interface Holdings {
   /** The lanes as they come, those that are there already first. */
   lanes(signal: AbortSignal): AsyncGenerator<Lane>
   heldLane(lane: LaneId): HeldLane | undefined
+  /** Resolves when the first assignment is there with all its lanes, or the signal aborts. */
+  assigned(signal: AbortSignal): Promise<void>
   /** Ends the waiting for lanes with this error. */
   fail(error: unknown): void
   /** Resolves when something was given up the next time. */
@@ -42,6 +44,8 @@ interface Holding {
   readonly id: LaneId
   readonly revocation: AbortController
   lane: Lane | undefined
+  /** Its topic is no longer there. */
+  isGone: boolean
   /** Assigned again while it was being given up. */
   isWantedAgain: boolean
   openReads: number
@@ -55,6 +59,7 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
   const holdings = new Map<string, Holding>()
   const byLane = new WeakMap<object, HeldLane>()
   let failure: unknown
+  let wasAssigned = false
   let changed = Promise.withResolvers<void>()
   let released = Promise.withResolvers<void>()
 
@@ -84,6 +89,7 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
       id,
       revocation: new AbortController(),
       lane: undefined,
+      isGone: false,
       isWantedAgain: false,
       openReads: 0,
       readPosition: -1,
@@ -98,7 +104,10 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
     for (let failures = 1; !signal.aborted; failures++) {
       try {
         const position = await startPosition(holding.id)
-        if (position === undefined || signal.aborted) return
+        if (position === undefined || signal.aborted) {
+          holding.isGone = true
+          return notify()
+        }
         const lane: Lane = { ...holding.id, startPosition: position, revoked: signal }
         byLane.set(lane, reading(holding))
         holding.lane = lane
@@ -140,6 +149,7 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
       return holdings.values().some(({ revocation }) => revocation.signal.aborted)
     },
     assign(wanted) {
+      wasAssigned = true
       const byKey = new Map(wanted.map((id) => [laneKey(id), id]))
       for (const holding of holdings.values().toArray()) {
         const isWanted = byKey.has(laneKey(holding.id))
@@ -147,6 +157,7 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
         else if (!isWanted) revoke(holding)
       }
       for (const [key, id] of byKey) if (!holdings.has(key)) take(id)
+      notify()
     },
     lose() {
       const lost = holdings.values().toArray()
@@ -177,6 +188,14 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
       }
     },
     heldLane: (lane) => byLane.get(lane),
+    async assigned(signal) {
+      const aborted = Promise.withResolvers<void>()
+      const abort = () => aborted.resolve()
+      signal.addEventListener('abort', abort, { once: true })
+      const isReady = () => wasAssigned && holdings.values().every(({ lane, isGone }) => lane !== undefined || isGone)
+      while (!isReady() && failure === undefined && !signal.aborted) await Promise.race([changed.promise, aborted.promise])
+      signal.removeEventListener('abort', abort)
+    },
     fail,
     givenUp: () => released.promise,
   }

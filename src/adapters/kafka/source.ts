@@ -108,6 +108,7 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
       running ??= run()
       yield* holdings.lanes(AbortSignal.any([signal, stop.signal]))
     },
+    joined: (signal) => holdings.assigned(AbortSignal.any([signal, stop.signal])),
     async *read(lane, position, signal) {
       const items = readColumns(openSets(lane, position, signal), AbortSignal.any([signal, lane.revoked]))
       yield* watched(items, holdings.heldLane(lane), positionBehind)
