@@ -26,6 +26,10 @@ interface Slot {
   readonly producer: TransactionalProducer
   pending: Pending[]
   isRunning: boolean
+  /** How many lanes were at work lately: so many are waited for, a little. */
+  lanesExpected: number
+  /** Ends that waiting when all of them are there. */
+  arrived: (() => void) | undefined
 }
 
 interface Lane {
@@ -39,6 +43,7 @@ interface Lane {
 
 /** While one producer commits, lanes of the other go on producing. Their number is part of what a job leaves behind, so it never changes. */
 const PRODUCERS = 2
+const GATHER_MS = 5
 
 /**
  * Writes of a job, exactly once. Beginning a transaction, keeping positions and committing cost the brokers more than a batch does, so lanes share
@@ -52,7 +57,7 @@ export function createJobWriter(
 ): JobWriter {
   const slots = Array.from({ length: PRODUCERS }, (_, i): Slot => {
     const producer = createTransactionalProducer(cluster, `${jobName(job)}-${i}`, { ...options, purpose: { name: `job ${i}` } })
-    return { producer, pending: [], isRunning: false }
+    return { producer, pending: [], isRunning: false, lanesExpected: 1, arrived: undefined }
   })
   const lanes = new Map<string, Lane>()
   let fencing: Promise<unknown> | undefined
@@ -93,8 +98,10 @@ export function createJobWriter(
         throw new MillpondError('JOB_CONFLICT', message, { details: { job, position } })
       }
       const pending = { lane, consignment, signal, settled: Promise.withResolvers<Delivery>() }
-      lane.slot.pending.push(pending)
-      if (!lane.slot.isRunning) void run(lane.slot)
+      const { slot } = lane
+      slot.pending.push(pending)
+      if (slot.pending.length >= slot.lanesExpected) slot.arrived?.()
+      if (!slot.isRunning) void run(slot)
       return pending.settled.promise
     },
   }
@@ -104,11 +111,25 @@ export function createJobWriter(
 async function run(slot: Slot): Promise<void> {
   slot.isRunning = true
   while (slot.pending.length > 0) {
+    if (slot.pending.length < slot.lanesExpected) await gather(slot)
     const round = slot.pending
     slot.pending = []
+    slot.lanesExpected = round.length
     await transact(slot, round)
+    // Who came meanwhile goes on with those whose round has just ended.
+    slot.lanesExpected += slot.pending.length
   }
   slot.isRunning = false
+}
+
+/** Waits until as many lanes are there as were lately, but not for long: one may be at its end, or slow. */
+async function gather(slot: Slot): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  slot.arrived = resolve
+  const timer = setTimeout(resolve, GATHER_MS)
+  await promise
+  clearTimeout(timer)
+  slot.arrived = undefined
 }
 
 async function transact({ producer }: Slot, taken: readonly Pending[]): Promise<void> {
@@ -123,6 +144,7 @@ async function transact({ producer }: Slot, taken: readonly Pending[]): Promise<
     const progresses: LaneProgressAtTarget[] = []
     const writes = round.map(({ lane, consignment }, i) => ({
       consignment,
+      group: lane.place.group,
       progressOf(appended: readonly Appended[]) {
         const progress = { position: consignment.nextPosition, end: endOf(consignment, appended, lane.known) }
         progresses[i] = progress

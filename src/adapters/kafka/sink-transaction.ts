@@ -39,6 +39,8 @@ export interface Consignment {
 /** A consignment, and what is kept as its progress once it is delivered. */
 export interface TransactedWrite {
   readonly consignment: Consignment
+  /** The consumer group that keeps it. */
+  readonly group: string
   readonly progressOf: (appended: readonly Appended[]) => KeptProgress
 }
 
@@ -165,9 +167,13 @@ export function createTransactionalProducer(cluster: Cluster, name: string, opti
     const transaction = { transactionalId: name, producerId: id, producerEpoch: epoch, verifyOnly: false, topics }
     await ask(atCoordinator, addPartitionsVersions(protocol), [[transaction]], signal)
   }
+  const addOffsets = async ({ id, epoch }: Session, writes: readonly TransactedWrite[], signal: AbortSignal): Promise<void> => {
+    for (const group of new Set(writes.map(({ group }) => group))) {
+      await ask(atCoordinator, addOffsetsVersions(protocol), [name, id, epoch, group], signal)
+    }
+  }
   const keep = async ({ id, epoch }: Session, kept: readonly KeptProgress[], signal: AbortSignal): Promise<void> => {
     for (const [group, ofGroup] of Map.groupBy(kept, ({ place }) => place.group)) {
-      await ask(atCoordinator, addOffsetsVersions(protocol), [name, id, epoch, group], signal)
       const topics = [...Map.groupBy(ofGroup, ({ place }) => place.topic)].map(([topic, ofTopic]) => ({
         name: topic,
         partitions: ofTopic.map(({ place, target, progress }) => ({
@@ -185,6 +191,9 @@ export function createTransactionalProducer(cluster: Cluster, name: string, opti
   }
   const deliver = async (current: OpenSession, writes: readonly TransactedWrite[], signal: AbortSignal): Promise<Delivery[]> => {
     await addPartitions(current, writes, signal)
+    // The coordinator takes one request of a transaction at a time, and this one while messages are on their way.
+    const adding = addOffsets(current, writes, signal)
+    adding.catch(() => undefined)
     const appended = await Promise.all(
       writes.map(({ consignment }) =>
         Promise.all(
@@ -192,6 +201,7 @@ export function createTransactionalProducer(cluster: Cluster, name: string, opti
         ),
       ),
     )
+    await adding
     const kept = writes.map(({ progressOf }, i) => progressOf(appended[i]!))
     await keep(current, kept, signal)
     await endTransaction(current, true, signal)
