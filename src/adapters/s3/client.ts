@@ -108,7 +108,6 @@ function createAgents(
   const address = proxy?.reveal()
   const environment = isLocal ? undefined : process.env
   const proxyEnv = address === undefined ? environment : { HTTP_PROXY: address, HTTPS_PROXY: address }
-  // Free sockets that were used last are taken first, so that those that are not needed are closed.
-  const settings = { keepAlive: true, maxSockets, scheduling: 'lifo' as const, ...(proxyEnv === undefined ? {} : { proxyEnv }) }
+  const settings = { keepAlive: true, maxSockets, ...(proxyEnv === undefined ? {} : { proxyEnv }) }
   return { httpAgent: new Agent(settings), httpsAgent: new TlsAgent({ ...settings, ...(ca === undefined ? {} : { ca }) }) }
 }

@@ -117,9 +117,12 @@ export interface Recorded {
   readonly body: string
 }
 
-/** Takes down requests, which `answer` answers, with nothing unless it gives a text. */
+/** An answer to a recorded request; a text alone is its body. */
+export type Answer = string | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string }
+
+/** Takes down requests, which `answer` answers, with nothing unless it says something. */
 export async function startRecorder(
-  answer: (request: Recorded) => string = () => '',
+  answer: (request: Recorded) => Answer = () => '',
 ): Promise<Middleman & { readonly recorded: Recorded[] }> {
   const recorded: Recorded[] = []
   const record = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -131,7 +134,9 @@ export async function startRecorder(
       body: Buffer.concat(chunks).toString('latin1'),
     }
     recorded.push(one)
-    response.writeHead(200, { 'content-type': 'text/xml' }).end(answer(one))
+    const given = answer(one)
+    const { status, headers = {}, body = '' } = typeof given === 'string' ? { status: 200, body: given } : given
+    response.writeHead(status, { 'content-type': 'text/xml', ...headers }).end(body)
   }
   const server = createServer((request, response) => void record(request, response).catch(() => response.destroy()))
   return { ...(await listen(server)), recorded }
