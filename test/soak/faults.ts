@@ -21,6 +21,9 @@ const FAULT_KINDS = [
   'store-full',
 ] as const
 
+const LONG_SHARE = 0.15
+const LONG_FACTOR = 4
+
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
 /** Something that goes wrong for a while. */
@@ -44,7 +47,8 @@ export interface FaultParts {
 export function createFaults({ field, archivers, random, storePath }: FaultParts): Fault[] {
   const { kafka, kafkaNetwork, storeNetwork, storeAnswers } = field
   const between = (least: number, most: number) => least + Math.floor(random() * (most - least))
-  const lasting = (least: number, most: number) => after(between(least, most))
+  // Now and then longer than what is tried again right away.
+  const lasting = (least: number, most: number) => after(between(least, most) * (random() < LONG_SHARE ? LONG_FACTOR : 1))
   const free = new Set(archivers)
   const withArchiver = async (act: (archiver: Archiver) => Promise<void>) => {
     const archiver = [...free][between(0, free.size)]!
@@ -53,7 +57,8 @@ export function createFaults({ field, archivers, random, storePath }: FaultParts
     free.add(archiver)
   }
   const badAnswers = (faults: readonly AnswerFault[], share: number) => async () => {
-    storeAnswers.setPlan({ share, faults, delayMs: 1_500 })
+    // Late ones may come when who asked has given up, or is gone, and another has its lanes.
+    storeAnswers.setPlan({ share, faults, delayMs: between(500, SESSION_TIMEOUT_MS + 4_000) })
     await lasting(3_000, 6_000)
     storeAnswers.setPlan(undefined)
   }
@@ -89,9 +94,17 @@ export function createFaults({ field, archivers, random, storePath }: FaultParts
         await kafka.start()
       },
     },
-    { kind: 'kafka-cut', needs: 'kafka-network', happen: () => cut(kafkaNetwork, random() < 0.5, () => lasting(1_000, 8_000)) },
+    {
+      kind: 'kafka-cut',
+      needs: 'kafka-network',
+      happen: () => cut(kafkaNetwork, CUTS[between(0, CUTS.length)]!, () => lasting(1_000, 8_000)),
+    },
     { kind: 'kafka-slow', needs: 'kafka-network', happen: () => slow(kafkaNetwork, () => lasting(3_000, 6_000)) },
-    { kind: 'store-cut', needs: 'store-network', happen: () => cut(storeNetwork, random() < 0.5, () => lasting(1_000, 8_000)) },
+    {
+      kind: 'store-cut',
+      needs: 'store-network',
+      happen: () => cut(storeNetwork, CUTS[between(0, CUTS.length)]!, () => lasting(1_000, 8_000)),
+    },
     { kind: 'store-slow', needs: 'store-network', happen: () => slow(storeNetwork, () => lasting(3_000, 6_000)) },
     { kind: 'store-500', needs: 'store-answers', happen: badAnswers(['status-500'], 0.6) },
     { kind: 'store-503', needs: 'store-answers', happen: badAnswers(['status-503'], 0.9) },
@@ -111,18 +124,18 @@ export function createFaults({ field, archivers, random, storePath }: FaultParts
   return [...faults, full]
 }
 
-/** Closes every connection and opens none; or lets them be open and nothing come through, which nobody is told. */
-async function cut(network: Proxy, isTold: boolean, lasts: () => Promise<void>): Promise<void> {
-  if (isTold) {
+/** Closes every connection and opens none; or lets nothing through, or no answer, and nobody is told. */
+const CUTS = ['told', 'silent', 'answers'] as const
+
+async function cut(network: Proxy, how: (typeof CUTS)[number], lasts: () => Promise<void>): Promise<void> {
+  if (how === 'told') {
     await network.disable()
     await lasts()
     await network.enable()
     return
   }
-  const away = [
-    await network.add('timeout', { timeout: 0 }, { stream: 'upstream' }),
-    await network.add('timeout', { timeout: 0 }, { stream: 'downstream' }),
-  ]
+  const streams = how === 'silent' ? (['upstream', 'downstream'] as const) : (['downstream'] as const)
+  const away = await Promise.all(streams.map((stream) => network.add('timeout', { timeout: 0 }, { stream })))
   await lasts()
   for (const remove of away) await remove()
 }
@@ -130,9 +143,10 @@ async function cut(network: Proxy, isTold: boolean, lasts: () => Promise<void>):
 /** Late, narrow, and now and then a connection ends. */
 async function slow(network: Proxy, lasts: () => Promise<void>): Promise<void> {
   const away = [
+    // The first of them: toxiproxy waits for ever for what lies before it, when it is taken away.
+    await network.add('reset_peer', { timeout: 1_000 }, { toxicity: 0.2 }),
     await network.add('latency', { latency: 200, jitter: 150 }),
     await network.add('bandwidth', { rate: 200 }),
-    await network.add('reset_peer', { timeout: 1_000 }, { toxicity: 0.2 }),
   ]
   await lasts()
   for (const remove of away) await remove()

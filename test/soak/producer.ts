@@ -8,7 +8,8 @@ const BATCHES_A_SECOND = 10
 const RETRY = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 8 }
 
 export interface ProducerOptions {
-  readonly brokers: readonly string[]
+  /** Ways to the brokers, which the partitions take in turn. */
+  readonly ways: readonly (readonly string[])[]
   readonly topic: string
   /** Where what was sent is written down, a partition after the other side by side. */
   readonly ledger: Ledger
@@ -28,20 +29,23 @@ export interface Producers {
  * An idempotent producer a partition, by a client that shares no code with the program. What it gives up is not sent again: the broker
  * may have it or not. The next batch then goes out under a new producer id, so that it cannot be taken for the lost one.
  */
-export function startProducers({ brokers, topic, ledger, messagesPerSecond, startMs }: ProducerOptions): Producers {
-  const client = new KafkaJs({
-    brokers: [...brokers],
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: 2_000,
-    requestTimeout: 5_000,
-    retry: RETRY,
-  })
+export function startProducers({ ways, topic, ledger, messagesPerSecond, startMs }: ProducerOptions): Producers {
+  const clients = ways.map(
+    (brokers) =>
+      new KafkaJs({
+        brokers: [...brokers],
+        logLevel: logLevel.NOTHING,
+        connectionTimeout: 2_000,
+        requestTimeout: 5_000,
+        retry: RETRY,
+      }),
+  )
   const stopping = new AbortController()
   const count = Math.ceil(messagesPerSecond / ledger.partitions.length / BATCHES_A_SECOND)
 
-  const openProducer = async (): Promise<Producer> => {
+  const openProducer = async (partition: number): Promise<Producer> => {
     for (;;) {
-      const producer = client.producer({
+      const producer = clients[partition % clients.length]!.producer({
         idempotent: true,
         maxInFlightRequests: 1,
         allowAutoTopicCreation: false,
@@ -57,9 +61,9 @@ export function startProducers({ brokers, topic, ledger, messagesPerSecond, star
     }
   }
   const run = async (partition: number) => {
-    // Neighbours differ, so that the archive meets batches that are compressed and others.
-    const compression = partition % 2 === 0 ? CompressionTypes.None : CompressionTypes.GZIP
-    let producer = await openProducer()
+    // They differ, so that the archive meets batches that are compressed and others.
+    const compression = partition % 4 < 2 ? CompressionTypes.None : CompressionTypes.GZIP
+    let producer = await openProducer(partition)
     for (let first = 0; !stopping.signal.aborted; first += count) {
       const due = performance.now() + 1_000 / BATCHES_A_SECOND
       const messages = Array.from({ length: count }, (_, at) => {
@@ -75,7 +79,7 @@ export function startProducers({ brokers, topic, ledger, messagesPerSecond, star
       ledger.add(partition, { first, count, baseOffset })
       if (baseOffset === undefined) {
         await close(producer)
-        if (!stopping.signal.aborted) producer = await openProducer()
+        if (!stopping.signal.aborted) producer = await openProducer(partition)
       }
       await after(Math.max(0, due - performance.now()), undefined, { signal: stopping.signal }).catch(() => undefined)
     }

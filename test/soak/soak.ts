@@ -8,7 +8,7 @@ import { type ArchiveView, type LaneState, openArchiveView } from './archive-vie
 import { type Archiver, startArchiver } from './archivers.ts'
 import { createChecker } from './check.ts'
 import { createFaults, type Fault, type FaultKind } from './faults.ts'
-import { type Field, type GroupProtocol, openField, SESSION_TIMEOUT_MS } from './field.ts'
+import { type Field, type GroupProtocol, openField, SESSION_TIMEOUT_MS, TOPIC } from './field.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { type Producers, startProducers } from './producer.ts'
 import { replayUnderFire } from './replay.ts'
@@ -26,6 +26,7 @@ const RECOVERY_LIMIT_MS = 60_000
 const TELL_EVERY_MS = 5_000
 const LOOK_EVERY_MS = 250
 const REPLAY_KILLS = 5
+const RACE_LOST = 'another writer committed first'
 
 export interface SoakOptions {
   readonly minutes: number
@@ -61,6 +62,8 @@ export interface SoakReport {
   readonly catchUpMs: number
   /** Lanes and loops that gave up for good, and archivers that could not be ended gracefully. */
   readonly stuck: number
+  /** Commits for which another archiver was first. */
+  readonly racesLost: number
   /** Archivers that ended by themselves, and were started again. */
   readonly restarts: number
   /** What a replay into another cluster, killed so often, brought there. */
@@ -101,7 +104,13 @@ async function soak(options: SoakOptions, storePath: string | undefined): Promis
   opened.defer(() => keepLogs(options.logsPath, field, archivers))
   const ledger = createLedger(PARTITIONS)
   const startMs = Date.now()
-  const producers = startProducers({ brokers: [field.kafka.bootstrap], topic: 'soak', ledger, messagesPerSecond, startMs })
+  const producers = startProducers({
+    ways: [[field.kafka.bootstrap], [field.kafka.proxied()]],
+    topic: TOPIC,
+    ledger,
+    messagesPerSecond,
+    startMs,
+  })
   opened.defer(() => producers.stop())
 
   const recoveryMs = await measureRecovery(view, archivers[Math.floor(random() * ARCHIVERS)]!)
@@ -145,6 +154,7 @@ async function soak(options: SoakOptions, storePath: string | undefined): Promis
     recoveryMs,
     catchUpMs,
     stuck: stuck.length,
+    racesLost: archivers.reduce((sum, archiver) => sum + archiver.log().split(RACE_LOST).length - 1, 0),
     restarts: archivers.reduce((sum, archiver) => sum + archiver.ends(), 0),
     replay: { kills, archived: found, copied: copied.found, equal },
     problems: [...stuck, ...problems, ...archived.examples, ...copied.examples].slice(0, 40),
