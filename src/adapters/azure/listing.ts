@@ -4,7 +4,7 @@ import type { ListedObject } from '../../store/store.ts'
 import type { AzureClient } from './client.ts'
 
 /** The service gives no more on a page. */
-const PAGE_COUNT = 5000
+export const MAX_PAGE_COUNT = 5000
 /** What orders differently as UTF-8 and as UTF-16 is told by a half of a surrogate pair. */
 const SURROGATE = /[\ud800-\udfff]/
 const HIGH = /[\ud800-\uffff]/
@@ -13,6 +13,8 @@ const HIGH = /[\ud800-\uffff]/
 export interface ListedContainer extends AzureClient {
   /** Whether folders are objects of their own in it, as in accounts with a hierarchical namespace. */
   readonly hasFolders: (signal?: AbortSignal) => Promise<boolean>
+  /** Keys on a page, at the most. */
+  readonly pageCount: number
 }
 
 /** A page of a listing, and where the next one begins. */
@@ -59,7 +61,7 @@ export async function* listObjects(
   // In which of the two orders the service compares such keys is not said.
   const start = after.startsWith(prefix) && !HIGH.test(after) ? { startFrom: after } : {}
   const query = { prefix, includeMetadata: await listed.hasFolders(signal), ...(after === '' ? {} : start) }
-  let maxPageSize = Math.min(PAGE_COUNT, limit + 1)
+  let maxPageSize = Math.min(listed.pageCount, limit + 1)
   const ask = async ({ signal }: RequestAttempt, next: string | undefined): Promise<Page<ListedObject>> => {
     const pages = listed.container.listBlobsFlat({ ...query, abortSignal: signal })
     const page = await pages.byPage({ maxPageSize, ...(next === undefined ? {} : { continuationToken: next }) }).next()
@@ -77,7 +79,7 @@ export async function* listObjects(
   for await (const object of inByteOrder(paged(listed, prefix, ask, signal), ({ key }) => key)) {
     if (after !== '' && compareKeys(object.key, after) < 0) {
       // The service did not begin where it was told to: on to there with as few pages as it takes.
-      maxPageSize = PAGE_COUNT
+      maxPageSize = listed.pageCount
       continue
     }
     if (object.key === after) continue
@@ -90,7 +92,7 @@ export async function* listObjects(
 export async function* listFolders(listed: ListedContainer, prefix: string, signal?: AbortSignal): AsyncGenerator<string> {
   const ask = async ({ signal }: RequestAttempt, next: string | undefined): Promise<Page<string>> => {
     const pages = listed.container.listBlobsByHierarchy('/', { prefix, abortSignal: signal })
-    const settings = { maxPageSize: PAGE_COUNT, ...(next === undefined ? {} : { continuationToken: next }) }
+    const settings = { maxPageSize: listed.pageCount, ...(next === undefined ? {} : { continuationToken: next }) }
     const page = await pages.byPage(settings).next()
     if (page.done === true) return { items: [], next: undefined }
     const { segment, continuationToken } = page.value

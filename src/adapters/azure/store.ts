@@ -12,7 +12,7 @@ import type { RequestAttempt } from '../../store/requests.ts'
 import { openAzureClient } from './client.ts'
 import type { AzureClient } from './client.ts'
 import { refusalOf } from './errors.ts'
-import { listFolders, listObjects } from './listing.ts'
+import { listFolders, listObjects, MAX_PAGE_COUNT } from './listing.ts'
 import type { ListedContainer } from './listing.ts'
 import { deleteObject, putObject, readObject, sizeOfObject } from './objects.ts'
 import type { AzurePlace } from './objects.ts'
@@ -51,7 +51,7 @@ export async function openAzureStore(options: AzureStoreOptions): Promise<Store>
     throw new MillpondError('CONFIG_INVALID', `a key of the customer's own is sent by https alone, not to ${client.place}`)
   }
   const settings = { accessTier, encryptionScope, customerKey: customerKey && keyInfo(customerKey), metadata, tags }
-  const parts = { ...client, settings, hasFolders: createFolderCheck(client) }
+  const parts = { ...client, settings, hasFolders: createFolderCheck(client), pageCount: MAX_PAGE_COUNT }
   return withPrefix(createAzureStore(parts, { partBytes, maxPartsInFlight }), prefix)
 }
 

@@ -103,7 +103,7 @@ export async function openGcsClient(options: GcsStoreOptions): Promise<GcsClient
           act(async (exchange) => {
             const { method, body, accept = [] } = exchange
             const url = urlOf(exchange)
-            const headers = { ...(await authorize(url)), ...exchange.headers }
+            const headers = { ...(await orAborted(authorize(url), signal)), ...exchange.headers }
             const answer = await http.send({ method, url, headers, signal, alive, ...(body === undefined ? {} : { body }) })
             if (answer.status < 300 || accept.includes(answer.status)) return answer
             throw refusalError(answer, { kind, key }, bucket)
@@ -128,6 +128,18 @@ export async function openGcsClient(options: GcsStoreOptions): Promise<GcsClient
 }
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/u.test(host)
+
+/** What the promise gives, or the signal's reason where that aborts first: the auth library takes no signal. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([promise, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
 
 interface Identity {
   readonly endpoint: URL

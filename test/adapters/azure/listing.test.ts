@@ -2,7 +2,8 @@ import { BlobServiceClient } from '@azure/storage-blob'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openAzureClient } from '../../../src/adapters/azure/client.ts'
-import { inByteOrder, listObjects } from '../../../src/adapters/azure/listing.ts'
+import { inByteOrder, listFolders, type ListingQuery, listObjects } from '../../../src/adapters/azure/listing.ts'
+import { openAzureStore } from '../../../src/adapters/azure/store.ts'
 import { compareKeys, sortKeys } from '../../../src/store/key.ts'
 import { type Azurite, startAzurite } from '../../servers/azurite.ts'
 import { serverMissing } from '../../servers/missing.ts'
@@ -89,22 +90,35 @@ describe.skipIf(serverMissing('azurite') !== undefined)('listings of Azure Blob 
     await service.getBlockBlobClient('a').upload('', 0, { metadata: { hdi_isfolder: 'true' } })
     await service.getBlockBlobClient('a/b').upload('x', 1)
     const keys = async (hasFolders: boolean) =>
-      Array.fromAsync(listObjects({ ...client, hasFolders: async () => hasFolders }, { prefix: '' }), ({ key }) => key)
+      Array.fromAsync(
+        listObjects({ ...client, hasFolders: async () => hasFolders, pageCount: 100 }, { prefix: '' }),
+        ({ key }) => key,
+      )
     expect(await keys(true)).toEqual(['a/b'])
     expect(await keys(false)).toEqual(['a', 'a/b'])
   })
 
   it('of more than a page go on where the page before ended', async () => {
-    await using store = await openNewStore(server)
-    const keys = Array.from({ length: 5300 }, (_, at) => `${at % 4}/${String(at).padStart(5, '0')}/x`).toSorted(compareKeys)
+    const container = await newContainer(server)
+    await using store = await openAzureStore({ ...optionsOf(server), container })
+    const listed = {
+      ...(await openAzureClient({ ...optionsOf(server), container })),
+      hasFolders: async () => false,
+      pageCount: 100,
+    }
+    const keys = Array.from({ length: 730 }, (_, at) => `${at % 4}/${String(at).padStart(5, '0')}/x`).toSorted(compareKeys)
     let next = 0
     const work = async () => {
       for (let key = keys[next++]; key !== undefined; key = keys[next++]) await store.put(key, bytesOf('x'))
     }
-    await Promise.all(Array.from({ length: 32 }, work))
-    expect(await Array.fromAsync(store.list(''), ({ key }) => key)).toEqual(keys)
-    expect(await Array.fromAsync(store.list('', { after: keys[5100]! }), ({ key }) => key)).toEqual(keys.slice(5101))
-    expect(await Array.fromAsync(store.folders(''))).toEqual(['0', '1', '2', '3'])
-    expect(await Array.fromAsync(store.folders('1/'))).toHaveLength(1325)
+    await Promise.all(Array.from({ length: 16 }, work))
+    const keysOf = (query: ListingQuery) => Array.fromAsync(listObjects(listed, query), ({ key }) => key)
+    expect(await keysOf({ prefix: '' })).toEqual(keys)
+    expect(await keysOf({ prefix: '', after: keys[550]! })).toEqual(keys.slice(551))
+    expect(await keysOf({ prefix: '', after: keys[550]!, limit: 1 })).toEqual(keys.slice(551, 552))
+    expect(await keysOf({ prefix: '2/', limit: 150 })).toEqual(keys.filter((key) => key.startsWith('2/')).slice(0, 150))
+    expect(await Array.fromAsync(listFolders(listed, ''))).toEqual(['0', '1', '2', '3'])
+    const folders = keys.flatMap((key) => (key.startsWith('1/') ? [key.split('/')[1]!] : []))
+    expect(await Array.fromAsync(listFolders(listed, '1/'))).toEqual(folders)
   })
 })

@@ -244,6 +244,13 @@ describe.skipIf(serverMissing('fake-gcs') !== undefined)('a store in Google Clou
       expect(watching.requests()).toEqual([])
     })
 
+    it('nobody where the authority does not answer in time', async () => {
+      authority.removeAllListeners('request')
+      await using store = await open({ credentials: { kind: 'json', json: createSecret(settings) }, timeoutMs: 100 })
+      await expect(store.put('a', bytesOf('x'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      authority.closeAllConnections()
+    })
+
     it('nobody where there are no credentials', async () => {
       process.env['METADATA_SERVER_DETECTION'] = 'none'
       process.env['CLOUDSDK_CONFIG'] = folder
