@@ -1,7 +1,8 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { isMillpondError } from '../../errors.ts'
 import type { LaneId } from '../../source/lane.ts'
-import type { Cluster } from './cluster.ts'
-import { type OffsetKind, partitionName, partitionOffsets } from './offsets.ts'
+import { type Cluster, pauseAfter } from './cluster.ts'
+import { askPartitionOffsets, type OffsetKind, partitionName, type TopicPartition } from './offsets.ts'
 
 /** Offsets of lanes. What many ask at a time goes to the brokers in one request each. */
 export interface PartitionOffsets {
@@ -9,25 +10,45 @@ export interface PartitionOffsets {
   of(lane: LaneId, kind: OffsetKind): Promise<number | undefined>
 }
 
+const RETRY_TIMEOUT_MS = 30_000
+
 interface Question {
-  readonly lane: LaneId
+  readonly place: TopicPartition
   readonly answer: PromiseWithResolvers<number | undefined>
 }
 
 export function createPartitionOffsets(cluster: Cluster): PartitionOffsets {
-  const open = new Map<string, { readonly kind: OffsetKind; readonly questions: Question[] }>()
+  const open = new Map<string, Question[]>()
 
-  const ask = async ({ kind, questions }: { readonly kind: OffsetKind; readonly questions: readonly Question[] }) => {
-    const places = questions.map(({ lane }) => ({ topic: lane.topic, partition: Number(lane.lane) }))
-    try {
-      const found = await partitionOffsets(cluster, places, kind)
-      for (const [i, { answer }] of questions.entries()) answer.resolve(found.get(partitionName(places[i]!)))
-    } catch (error) {
-      if (questions.length > 1) {
-        // One that cannot be answered must not keep the others from it.
-        await Promise.all(questions.map((question) => ask({ kind, questions: [question] })))
-      } else if (isMillpondError(error, 'TOPIC_UNKNOWN')) questions[0]!.answer.resolve(undefined)
-      else questions[0]!.answer.reject(error)
+  const ask = async (kind: OffsetKind, questions: readonly Question[]) => {
+    const byName = new Map<string, Question[]>()
+    for (const question of questions) {
+      const name = partitionName(question.place)
+      const others = byName.get(name)
+      if (others === undefined) byName.set(name, [question])
+      else others.push(question)
+    }
+    const endMs = performance.now() + RETRY_TIMEOUT_MS
+    for (let failures = 1; byName.size > 0; failures++) {
+      const places = [...byName.values()].map(([question]) => question!.place)
+      const { found, failed } = await askPartitionOffsets(cluster, places, kind)
+      for (const [name, offset] of found) {
+        for (const { answer } of byName.get(name) ?? []) answer.resolve(offset)
+        byName.delete(name)
+      }
+      for (const { place, error } of failed) {
+        if (isMillpondError(error) && error.retryable && performance.now() < endMs) {
+          // The leader may have changed.
+          cluster.forget(place.topic)
+          continue
+        }
+        for (const { answer } of byName.get(partitionName(place)) ?? []) {
+          if (isMillpondError(error, 'TOPIC_UNKNOWN')) answer.resolve(undefined)
+          else answer.reject(error)
+        }
+        byName.delete(partitionName(place))
+      }
+      if (byName.size > 0) await wait(pauseAfter(failures))
     }
   }
   return {
@@ -38,16 +59,17 @@ export function createPartitionOffsets(cluster: Cluster): PartitionOffsets {
       })
       if (topic?.topicId !== lane.topicId || topic.partitions[Number(lane.lane)] === undefined) return undefined
       const name = JSON.stringify(kind)
+      const place = { topic: lane.topic, partition: Number(lane.lane) }
       const answer = Promise.withResolvers<number | undefined>()
       const asked = open.get(name)
       if (asked === undefined) {
-        const questions = [{ lane, answer }]
-        open.set(name, { kind, questions })
+        const questions = [{ place, answer }]
+        open.set(name, questions)
         setImmediate(() => {
           open.delete(name)
-          void ask({ kind, questions })
+          void ask(kind, questions)
         })
-      } else asked.questions.push({ lane, answer })
+      } else asked.push({ place, answer })
       return answer.promise
     },
   }

@@ -35,11 +35,14 @@ export interface Fetcher {
 const REQUESTS_A_BROKER = 3
 /** Where all was quiet the last time, the broker waits this long for a first message. */
 const QUIET_WAIT_MS = 500
-/** Where messages trickle in, what comes in this time is taken at once. */
-const TRICKLE_WAIT_MS = 100
+/** Where messages trickle in, what comes in this time is taken at once; longer where partitions are many, for each costs some work. */
+const MIN_TRICKLE_WAIT_MS = 100
+const MAX_TRICKLE_WAIT_MS = 500
+const TRICKLE_WAIT_MS_A_PARTITION = 0.5
 /** Where a partition waits for its reader, the next request is not to be long in coming. */
 const BUSY_WAIT_MS = 50
-const TRICKLE_BYTES = 128 * 1024
+const TRICKLE_BYTES_A_PARTITION = 64 * 1024
+const MAX_TRICKLE_BYTES = 4 * 1024 * 1024
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 const MAX_PARTITION_BYTES = 2 * 1024 * 1024
 const MIN_PARTITION_BYTES = 32 * 1024
@@ -204,14 +207,14 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       const isById = chosen.every(({ lane }) => isTopicId(lane.topicId))
       const isQuiet = chosen.every((stream) => stream.isQuiet)
       const isTrickle = !isQuiet && chosen.every((stream) => stream.isAtEnd)
-      const waitMs = isTrickle ? TRICKLE_WAIT_MS : QUIET_WAIT_MS
+      const waitMs = isTrickle ? trickleWaitMs(chosen.length) : QUIET_WAIT_MS
       return cluster.request(
         { node },
         isById ? versions.byId : versions.byName,
         [
           {
             maxWaitMs: isSomeLeftOut ? BUSY_WAIT_MS : waitMs,
-            minBytes: isTrickle ? TRICKLE_BYTES : 1,
+            minBytes: isTrickle ? Math.min(MAX_TRICKLE_BYTES, chosen.length * TRICKLE_BYTES_A_PARTITION) : 1,
             maxBytes: Math.min(MAX_ANSWER_BYTES, Math.max(Math.floor(options.bufferBytes / 4), share)),
             isolation: options.isolation,
             rack: options.rack,
@@ -385,6 +388,9 @@ interface BrokerFetching {
   /** Asks for what may be asked for now. */
   start(): void
 }
+
+const trickleWaitMs = (partitions: number): number =>
+  Math.min(MAX_TRICKLE_WAIT_MS, Math.max(MIN_TRICKLE_WAIT_MS, Math.round(partitions * TRICKLE_WAIT_MS_A_PARTITION)))
 
 const partitionKey = ({ byId }: FetchAnswer, { lane, partition }: Stream): string =>
   `${byId ? lane.topicId : lane.topic} ${partition}`

@@ -43,11 +43,8 @@ export async function partitionOffsets(
   const endMs = performance.now() + RETRY_TIMEOUT_MS
   let open = partitions
   for (let failures = 1; open.length > 0; failures++) {
-    const leaders = await Promise.all(
-      [...(await byLeader(cluster, open, signal))].map(([leader, led]) => askLeader(cluster, { leader, led, kind }, signal)),
-    )
-    const failed = leaders.flatMap((answer) => answer.failed)
-    for (const [name, offset] of leaders.flatMap((answer) => answer.found)) offsets.set(name, offset)
+    const { found, failed } = await askPartitionOffsets(cluster, open, kind, signal)
+    for (const [name, offset] of found) offsets.set(name, offset)
     open = failed.map(({ place }) => place)
     const lasting = failed.find(({ error }) => !isMillpondError(error) || !error.retryable || performance.now() > endMs)
     if (lasting !== undefined) throw lasting.error
@@ -58,32 +55,55 @@ export async function partitionOffsets(
   return offsets
 }
 
-async function byLeader(
+/** What leaders answered of some partitions. */
+export interface OffsetAnswers {
+  readonly found: readonly (readonly [name: string, offset: number])[]
+  readonly failed: readonly OffsetFailure[]
+}
+
+interface OffsetFailure {
+  readonly place: TopicPartition
+  readonly error: unknown
+}
+
+/** As `partitionOffsets`, but each leader is asked once, and what fails keeps nothing from what does not. */
+export async function askPartitionOffsets(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  kind: OffsetKind,
+  signal?: AbortSignal,
+): Promise<OffsetAnswers> {
+  const { byLeader, failed } = await findLeaders(cluster, partitions, signal)
+  const answers = await Promise.all([...byLeader].map(([leader, led]) => askLeader(cluster, { leader, led, kind }, signal)))
+  return { found: answers.flatMap(({ found }) => found), failed: [...failed, ...answers.flatMap((answer) => answer.failed)] }
+}
+
+async function findLeaders(
   cluster: Cluster,
   places: readonly TopicPartition[],
   signal: AbortSignal | undefined,
-): Promise<Map<number, TopicPartition[]>> {
-  const led = new Map<number, TopicPartition[]>()
+): Promise<{ readonly byLeader: ReadonlyMap<number, TopicPartition[]>; readonly failed: readonly OffsetFailure[] }> {
+  const byLeader = new Map<number, TopicPartition[]>()
+  const failed: OffsetFailure[] = []
   for (const place of places) {
-    const topic = await cluster.topic(place.topic, signal)
-    const leader = topic.partitions.find(({ partition }) => partition === place.partition)?.leader ?? -1
-    const others = led.get(leader)
-    if (others === undefined) led.set(leader, [place])
-    else others.push(place)
+    try {
+      const topic = await cluster.topic(place.topic, signal)
+      const leader = topic.partitions.find(({ partition }) => partition === place.partition)?.leader ?? -1
+      const others = byLeader.get(leader)
+      if (others === undefined) byLeader.set(leader, [place])
+      else others.push(place)
+    } catch (error) {
+      failed.push({ place, error })
+    }
   }
-  return led
-}
-
-interface LeaderAnswer {
-  readonly found: readonly (readonly [name: string, offset: number])[]
-  readonly failed: readonly { readonly place: TopicPartition; readonly error: unknown }[]
+  return { byLeader, failed }
 }
 
 async function askLeader(
   cluster: Cluster,
   { leader, led, kind }: { readonly leader: number; readonly led: readonly TopicPartition[]; readonly kind: OffsetKind },
   signal: AbortSignal | undefined,
-): Promise<LeaderAnswer> {
+): Promise<OffsetAnswers> {
   const byTopic = Map.groupBy(led, ({ topic }) => topic)
   const timestamp = timestampOf(kind)
   const topics = [...byTopic].map(([name, places]) => ({
