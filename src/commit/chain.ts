@@ -239,7 +239,8 @@ export async function* findChains(
 /** Folders that chains lie in, by name; nothing in them is read. With a topic those that a chain of it may lie in. */
 export async function* chainFolders(store: Store, topic?: string, signal?: AbortSignal): AsyncGenerator<string> {
   for await (const topicFolder of store.folders(CHAINS_PREFIX, signal)) {
-    if (topic !== undefined && !isTopicFolder(topicFolder, topic)) continue
+    // What begins so is no topic's, but what is known of a broker beside its messages.
+    if (topicFolder.startsWith('_') || (topic !== undefined && !isTopicFolder(topicFolder, topic))) continue
     for await (const lane of store.folders(`${CHAINS_PREFIX}${topicFolder}/`, signal)) yield `${topicFolder}/${lane}`
   }
 }
