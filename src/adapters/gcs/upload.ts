@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { MillpondError } from '../../errors.ts'
 import type { PartUpload, Pieces } from '../../store/part-writer.ts'
-import type { GcsExchange } from './client.ts'
+import type { GcsClient, GcsExchange } from './client.ts'
 import type { HttpResponse } from './http.ts'
-import { checksumText, crcOf, outcomeOf, uploadExchange, uploadMetadata } from './objects.ts'
+import { checksumText, crcOf, OCTETS, outcomeOf, uploadExchange, uploadMetadata } from './objects.ts'
 import type { GcsPlace, GcsWrite } from './objects.ts'
 
 /** Parts have to be a multiple of this, save the last one (cloud.google.com/storage/docs/resumable-uploads, read 2026-11). */
@@ -17,8 +17,23 @@ const GONE = [404, 410]
 
 type Send = (request: GcsExchange) => Promise<HttpResponse>
 
-/** How far an upload is: up to which byte the service has it, or that the object is there. */
+/** How far an upload is: up to which byte the service has it, or what became of it. */
 type Progress = { readonly state: 'open'; readonly bytes: number } | { readonly state: 'created' | 'exists' | 'gone' }
+
+/** An upload that the service has begun. */
+interface Session {
+  readonly key: string
+  readonly url: URL
+}
+
+/** Bytes of an object that are sent. */
+interface Stretch {
+  readonly bytes: Pieces
+  /** Where they lie in the object. */
+  readonly start: number
+  /** With the last of the object: how long that is, and the CRC-32C of all of it. */
+  readonly whole?: { readonly bytes: number; readonly crc: number }
+}
 
 /**
  * Begins a resumable upload that makes the object if its key is free at the end. One session takes one part after another; after a failure
@@ -31,61 +46,44 @@ export async function openUpload(place: GcsPlace, key: string, signal: AbortSign
     { kind: 'begin', key },
     {
       ...uploadExchange(place, write, 'resumable'),
-      headers: { 'content-type': 'application/json; charset=UTF-8', 'x-upload-content-type': 'application/octet-stream' },
+      headers: { 'content-type': 'application/json; charset=UTF-8', 'x-upload-content-type': OCTETS },
       body: [uploadMetadata(place, write)],
     },
     signal,
   )
   if (begun.status === EXISTS) return takenUpload
-  const session = { to: client.uploadUrl(String(begun.headers.location)), method: 'PUT' } as const
+  return createUpload(client, { key, url: client.uploadUrl(String(begun.headers.location)) }, { write, signal })
+}
+
+/** An upload to a key that was taken when it began: nothing has to be sent to know how it ends. */
+const takenUpload: PartUpload = {
+  send: async () => undefined,
+  finish: async () => 'exists',
+  abandon: async () => undefined,
+}
+
+function createUpload(
+  client: GcsClient,
+  session: Session,
+  { write, signal }: { write: GcsWrite; signal: AbortSignal },
+): PartUpload {
+  const { key, url } = session
   let sentBytes = 0
   let crc = 0
-
-  const progressOf = ({ status, headers }: HttpResponse): Progress => {
-    if (status === MORE) return { state: 'open', bytes: endOfRange(headers.range) }
-    if (status === EXISTS) return { state: 'exists' }
-    return { state: GONE.includes(status) ? 'gone' : 'created' }
-  }
-  const exchange = async (send: Send, range: string, body: readonly Uint8Array[], headers = {}): Promise<Progress> => {
-    const contentRange = { 'content-range': `bytes ${range}` }
-    const accept = [MORE, EXISTS, ...GONE]
-    return progressOf(await send({ ...session, headers: { ...contentRange, ...headers }, body, accept }))
-  }
-  /** Sends bytes, which begin at `start`, until the service has them all; `total` with the last of the object. */
-  const sendBytes = async (send: Send, part: Pieces, { start, from, total }: Stretch): Promise<Progress> => {
-    const end = start + part.bytes
-    const hash = total === undefined ? {} : { 'x-goog-hash': `crc32c=${checksumText(crc)}` }
-    for (let at = from; ;) {
-      if (at < start || at > end) throw lostError(key, at, start)
-      const range = at === end ? '*' : `${at}-${end - 1}`
-      const progress = await exchange(send, `${range}/${total ?? '*'}`, piecesFrom(part, at - start), hash)
-      if (progress.state !== 'open' || (progress.bytes === end && total === undefined)) return progress
-      if (progress.bytes <= at) throw new MillpondError('STORE_UNAVAILABLE', `the service took nothing of a part of "${key}"`)
-      at = progress.bytes
-    }
-  }
-  const sendFrom = async (send: Send, part: Pieces, attempt: number, total?: number): Promise<Progress> => {
-    const start = sentBytes
-    if (attempt === 1) return sendBytes(send, part, { start, from: start, total })
-    const found = await exchange(send, `*/${total ?? '*'}`, [])
-    if (found.state !== 'open' || (total === undefined && found.bytes === start + part.bytes)) return found
-    return sendBytes(send, part, { start, from: found.bytes, total })
-  }
-
   return {
     async send(part) {
       crc = crcOf(part, crc)
       const act = async (send: Send, attempt: number) => {
-        const progress = await sendFrom(send, part, attempt)
-        if (progress.state !== 'open') throw goneError(key)
+        const { state } = await sendMissing(session, send, { bytes: part, start: sentBytes }, attempt)
+        if (state !== 'open') throw goneError(key)
       }
       await client.run({ kind: 'part', key, sentBytes: part.bytes, act }, signal)
       sentBytes += part.bytes
     },
     async finish(last) {
-      crc = crcOf(last, crc)
+      const whole = { bytes: sentBytes + last.bytes, crc: crcOf(last, crc) }
       const act = async (send: Send, attempt: number) => {
-        const { state } = await sendFrom(send, last, attempt, sentBytes + last.bytes)
+        const { state } = await sendMissing(session, send, { bytes: last, start: sentBytes, whole }, attempt)
         return { state, attempt }
       }
       const { state, attempt } = await client.run({ kind: 'complete', key, sentBytes: last.bytes, act }, signal)
@@ -96,10 +94,48 @@ export async function openUpload(place: GcsPlace, key: string, signal: AbortSign
       throw goneError(key)
     },
     async abandon() {
-      const accept = [CANCELLED, ...GONE]
-      await client.ask({ kind: 'abort', key }, { ...session, method: 'DELETE', accept })
+      await client.ask({ kind: 'abort', key }, { method: 'DELETE', to: url, accept: [CANCELLED, ...GONE] })
     },
   }
+}
+
+/** Sends what the service does not have yet: all of it at first, later what it says. */
+async function sendMissing(session: Session, send: Send, stretch: Stretch, attempt: number): Promise<Progress> {
+  const { bytes, start, whole } = stretch
+  if (attempt === 1) return sendFrom(session, send, stretch, start)
+  const found = await exchange(session, send, { range: `*/${whole?.bytes ?? '*'}` })
+  const isComplete = found.state !== 'open' || (whole === undefined && found.bytes === start + bytes.bytes)
+  return isComplete ? found : sendFrom(session, send, stretch, found.bytes)
+}
+
+/** Sends the bytes from `from` on until the service has them all; it may take some of what it is sent. */
+async function sendFrom(session: Session, send: Send, { bytes, start, whole }: Stretch, from: number): Promise<Progress> {
+  const end = start + bytes.bytes
+  for (let at = from; ;) {
+    if (at < start || at > end) throw lostError(session.key, at, start)
+    const range = `${at === end ? '*' : `${at}-${end - 1}`}/${whole?.bytes ?? '*'}`
+    const progress = await exchange(session, send, { range, body: piecesFrom(bytes, at - start), crc: whole?.crc })
+    if (progress.state !== 'open' || (progress.bytes === end && whole === undefined)) return progress
+    if (progress.bytes <= at)
+      throw new MillpondError('STORE_UNAVAILABLE', `the service took nothing of a part of "${session.key}"`)
+    at = progress.bytes
+  }
+}
+
+interface Sent {
+  // As in the header; without bytes it asks how far the upload is.
+  readonly range: string
+  readonly body?: readonly Uint8Array[]
+  readonly crc?: number | undefined
+}
+
+async function exchange({ url }: Session, send: Send, { range, body = [], crc }: Sent): Promise<Progress> {
+  const hash: Record<string, string> = crc === undefined ? {} : { 'x-goog-hash': `crc32c=${checksumText(crc)}` }
+  const headers = { 'content-range': `bytes ${range}`, ...hash }
+  const answer = await send({ method: 'PUT', to: url, headers, body, accept: [MORE, EXISTS, ...GONE] })
+  if (answer.status === MORE) return { state: 'open', bytes: endOfRange(answer.headers.range) }
+  if (answer.status === EXISTS) return { state: 'exists' }
+  return { state: GONE.includes(answer.status) ? 'gone' : 'created' }
 }
 
 /** The pieces without the first `offset` bytes. */
@@ -110,20 +146,6 @@ function piecesFrom({ pieces }: Pieces, offset: number): Uint8Array[] {
     skipped += piece.length
     return start < piece.length ? [piece.subarray(start)] : []
   })
-}
-
-/** Where bytes lie in their object, and from where on they are sent. */
-interface Stretch {
-  readonly start: number
-  readonly from: number
-  readonly total: number | undefined
-}
-
-/** An upload to a key that was taken when it began: nothing has to be sent to know how it ends. */
-const takenUpload: PartUpload = {
-  send: async () => undefined,
-  finish: async () => 'exists',
-  abandon: async () => undefined,
 }
 
 /** The number of bytes that `bytes=0-41` stands for; without such a header there are none. */
