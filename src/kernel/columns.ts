@@ -44,7 +44,7 @@ export function readColumns(
 ): MessageBatch {
   const { count, headers } = filled
   // One buffer for all columns: a batch of few messages would else pay for a dozen small ones.
-  const buffer = new ArrayBuffer(columnsBytes(count, headers))
+  const { buffer } = Buffer.allocUnsafeSlow(columnsBytes(count, headers))
   const doubles = (column: number) => {
     const copy = new Float64Array(buffer, column * 8 * count, count)
     const start = place.start / 8 + column * place.count

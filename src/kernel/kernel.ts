@@ -80,6 +80,10 @@ export const SLACK_BYTES = 64
 /** Arena of the instance that serves usual inputs; only pages that are touched cost memory. */
 export const USUAL_ARENA_BYTES = 32 * 1024 * 1024
 
+/** A larger instance is kept up to this size, and for so many calls of the usual one. */
+const MAX_KEPT_ARENA_BYTES = 128 * 1024 * 1024
+const KEPT_CALLS = 4096
+
 const PAGE_BYTES = 65_536
 const MAX_PAGES = 65_536
 // Covers the constant tables below the arena and the slack behind it.
@@ -87,6 +91,9 @@ const RESERVED_BYTES = 4 * PAGE_BYTES
 
 let compiled: WebAssembly.Module | undefined
 let usual: Kernel | undefined
+/** An instance larger than usual, kept as long as it is wanted now and then: large messages seldom come alone. */
+let large: Kernel | undefined
+let callsWithoutLarge = 0
 let inUse = false
 
 function kernelModule(): WebAssembly.Module {
@@ -134,15 +141,32 @@ export function createKernel(arenaBytes: number): Kernel {
   }
 }
 
+function usualKernel(): Kernel {
+  callsWithoutLarge += 1
+  if (callsWithoutLarge > KEPT_CALLS) large = undefined
+  usual ??= createKernel(USUAL_ARENA_BYTES)
+  return usual
+}
+
+function largeKernel(neededBytes: number): Kernel {
+  callsWithoutLarge = 0
+  if (large !== undefined && large.arenaEnd - large.arenaStart >= neededBytes) return large
+  // What is too small goes before the next one is made.
+  large = undefined
+  const kernel = createKernel(neededBytes)
+  if (neededBytes <= MAX_KEPT_ARENA_BYTES) large = kernel
+  return kernel
+}
+
 /**
- * Calls `use` with a kernel whose arena has at least `neededBytes`: the one of this thread where that suffices, otherwise one of
- * its own, dropped afterwards. Everything is synchronous; the arena's content is lost when `use` returns, so copy results out.
+ * Calls `use` with a kernel whose arena has at least `neededBytes`: the one of this thread where that suffices, otherwise a larger
+ * one, which is kept for a while if it is not huge. Everything is synchronous; the arena's content is lost when `use` returns, so copy
+ * results out.
  * @throws MillpondError `MESSAGE_TOO_LARGE` past 4 GiB; `INTERNAL` where the kernel traps or calls are nested.
  */
 export function withKernel<T>(neededBytes: number, use: (kernel: Kernel) => T): T {
   if (inUse) throw new MillpondError('INTERNAL', 'calls of the kernel must not be nested')
-  const fits = neededBytes <= USUAL_ARENA_BYTES
-  const kernel = fits ? (usual ??= createKernel(USUAL_ARENA_BYTES)) : createKernel(neededBytes)
+  const kernel = neededBytes <= USUAL_ARENA_BYTES ? usualKernel() : largeKernel(neededBytes)
   inUse = true
   try {
     return use(kernel)
@@ -150,6 +174,7 @@ export function withKernel<T>(neededBytes: number, use: (kernel: Kernel) => T): 
     if (!(error instanceof WebAssembly.RuntimeError)) throw error
     // What it wrote before it trapped is unknown: its tables are not trusted again.
     usual = undefined
+    large = undefined
     throw new MillpondError('INTERNAL', `the kernel trapped: ${error.message}`, { cause: error })
   } finally {
     inUse = false

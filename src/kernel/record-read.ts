@@ -76,7 +76,7 @@ export function readRecordParts(
   const copyOut: RowsUse<MessageBatch> = {
     scratchBytes: () => 0,
     use: ({ kernel, columns, count, headers, bytesAt, bytes }) =>
-      readColumns(kernel, columns, { count, headers }, shared ?? kernel.bytes.slice(bytesAt, bytesAt + bytes)),
+      readColumns(kernel, columns, { count, headers }, shared ?? copyOf(kernel.bytes.subarray(bytesAt, bytesAt + bytes))),
   }
   for (let part = 0; part < parts.length;) {
     const { value, nextPart } = readSome(parts, part, { fromOffset, usedBytes, shared, maxBytes }, copyOut)
@@ -85,6 +85,14 @@ export function readRecordParts(
     usedBytes += value.bytes.byteLength
   }
   return read.length === 1 ? read[0]! : joinBatches(read, shared)
+}
+
+/** A copy in memory that is not cleared before: all of it is written. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(bytes.byteLength)
+  const copy = new Uint8Array(buffer, byteOffset, bytes.byteLength)
+  copy.set(bytes)
+  return copy
 }
 
 /** What is shown the rows that were read. */

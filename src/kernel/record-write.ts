@@ -41,11 +41,12 @@ export function encodeRecords(batch: MessageBatch, writing: RecordWriting): Uint
   let out = new Uint8Array(0)
   let used = writing.headBytes + head.byteLength
   let rawBytes = 0
-  const push = (piece: Uint8Array, isRest: number) => {
+  const push = (piece: Uint8Array, growth: number) => {
     const needed = used + piece.byteLength + end.byteLength
     if (needed > out.byteLength) {
-      // Messages of a batch are alike: what the first ones took tells what all of them will take.
-      const grown = new Uint8Array(Math.max(needed, Math.ceil(needed * isRest)))
+      // Messages of a batch are alike: what the first ones took tells what all of them will take. It is not cleared before.
+      const { buffer } = Buffer.allocUnsafeSlow(Math.max(needed, Math.ceil(needed * growth)))
+      const grown = new Uint8Array(buffer)
       grown.set(out.subarray(0, used))
       out = grown
     }

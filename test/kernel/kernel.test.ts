@@ -12,6 +12,16 @@ describe('withKernel', () => {
     expect(large.arenaEnd - large.arenaStart).toBeGreaterThanOrEqual(needed)
     expect(large.bytes.byteLength).toBeGreaterThanOrEqual(large.arenaEnd + SLACK_BYTES)
   })
+  it('keeps a larger instance while it is wanted now and then, but no huge one', () => {
+    const take = (arenaBytes: number) => withKernel(arenaBytes, (kernel) => kernel)
+    const large = take(3 * USUAL_ARENA_BYTES)
+    for (let call = 0; call < 4000; call++) take(1)
+    expect(take(2 * USUAL_ARENA_BYTES) === large).toBe(true)
+    for (let call = 0; call < 5000; call++) take(1)
+    expect(take(2 * USUAL_ARENA_BYTES) === large).toBe(false)
+    const huge = take(5 * USUAL_ARENA_BYTES)
+    expect(take(5 * USUAL_ARENA_BYTES) === huge).toBe(false)
+  })
   it('refuses what passes 4 GiB', () => {
     expect(() => withKernel(2 ** 32, () => 0)).toThrow(expect.objectContaining({ code: 'MESSAGE_TOO_LARGE' }))
   })
