@@ -18,6 +18,9 @@ const WRITE_ID = 'millpond-write'
 /** Parts of one upload at the most ("Amazon S3 multipart upload limits", 2026-11). */
 const MAX_PARTS = 10_000
 
+/** Nobody should wait longer to hear why a write failed. */
+const ABANDON_LIMIT_MS = 5000
+
 /** What uploads need of their store. */
 export interface UploadParts {
   readonly s3: S3Client
@@ -252,7 +255,10 @@ function checksumOfParts({ checksum }: DigestRules, stored: readonly StoredPart[
   return { ChecksumCRC32C: encodeCrc32c(crc), ChecksumType: 'FULL_OBJECT' } as const
 }
 
-/** Takes back what was sent; an upload that is over is no error. */
+/**
+ * Takes back what was sent; an upload that is over is no error. What is left where the store is away costs room until a rule of the bucket
+ * removes it (AbortIncompleteMultipartUpload).
+ */
 async function abandon({ parts: { s3, requests, settings }, key, id }: Upload): Promise<void> {
   const act = async ({ signal }: RequestAttempt): Promise<void> => {
     try {
@@ -262,5 +268,5 @@ async function abandon({ parts: { s3, requests, settings }, key, id }: Upload): 
       if (!isUploadGone(error) && !isMissing(error)) throw error
     }
   }
-  await requests.send({ kind: 'abort', key, act })
+  await requests.send({ kind: 'abort', key, act }, AbortSignal.timeout(ABANDON_LIMIT_MS))
 }
