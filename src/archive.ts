@@ -36,6 +36,8 @@ export type ArchiveEvent =
   | { readonly kind: 'lane-opened'; readonly lane: LaneId; readonly position: number }
   | { readonly kind: 'lane-closed'; readonly lane: LaneId; readonly position: number }
   | { readonly kind: 'lane-retrying'; readonly lane: LaneId; readonly error: MillpondError; readonly waitMs: number }
+  /** Taken away before its last messages could be committed; whoever has it now archives them. */
+  | { readonly kind: 'lane-given-up'; readonly lane: LaneId; readonly error: MillpondError }
   | { readonly kind: 'lane-stopped'; readonly lane: LaneId; readonly error: unknown }
   | { readonly kind: 'committed'; readonly lane: LaneId; readonly commit: StoredCommit; readonly cause: RotationCause }
   | { readonly kind: 'race-lost'; readonly lane: LaneId; readonly position: number }
@@ -136,7 +138,12 @@ async function keepArchiving(run: LaneRun, signal: AbortSignal, failures: unknow
       await archiveLane({ ...run, writer: attempt === 0 ? run.writer : `${run.writer}-${attempt}` }, stop)
       return
     } catch (error) {
-      if (stop.aborted || !isMillpondError(error) || !error.retryable) {
+      const passes = isMillpondError(error) && error.retryable
+      if (passes && lane.revoked.aborted) {
+        parts.onEvent?.({ kind: 'lane-given-up', lane, error })
+        return
+      }
+      if (stop.aborted || !passes) {
         failures.push(error)
         parts.onEvent?.({ kind: 'lane-stopped', lane, error })
         return

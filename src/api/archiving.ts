@@ -34,6 +34,12 @@ export function observeArchive({ logger, metrics, readiness, onCommit }: Archive
       case 'lane-closed':
         readiness.settle(PART, lane)
         return logger.debug({ lane, position: event.position }, 'lane closed')
+      case 'lane-given-up':
+        readiness.settle(PART, lane)
+        return logger.warn(
+          { lane, code: event.error.code },
+          `lane was taken away before its last messages were committed; they are left to who has it now: ${event.error.message}`,
+        )
       case 'lane-retrying':
         metrics.retries.inc({ topic, code: event.error.code })
         readiness.tell(PART, { state: 'amber', why: `${lane} tries again: ${reasonOf(event.error)}` }, lane)

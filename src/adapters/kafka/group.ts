@@ -58,7 +58,8 @@ export function partitionsBy(
 export async function waitForAny(milliseconds: number, signal: AbortSignal, others: readonly Promise<void>[]): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const done = () => resolve()
-  const timer = setTimeout(done, milliseconds)
+  // A process that was stopped for a while comes late.
+  const timer = setTimeout(done, Math.max(0, milliseconds))
   signal.addEventListener('abort', done, { once: true })
   if (signal.aborted) done()
   await Promise.race([promise, ...others])
