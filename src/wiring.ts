@@ -45,7 +45,7 @@ async function openStoreOf(config: Config, use: 'read' | 'write', observe?: Obse
   }
   if (store.type === 'gcs') {
     const { openGcsStore } = await import('./adapters/gcs/store.ts')
-    return openGcsStore({ ...given(gcs), ...seen })
+    return openGcsStore({ ...given(gcs), ...(await authorityOf(gcs)), ...seen })
   }
   if (store.type === 'azure') {
     const { openAzureStore } = await import('./adapters/azure/store.ts')

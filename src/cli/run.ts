@@ -1,3 +1,4 @@
+import { parentPort } from 'node:worker_threads'
 import { type Command, CommanderError } from 'commander'
 import { isMillpondError, MillpondError } from '../errors.ts'
 import type { Cli } from './command.ts'
@@ -43,6 +44,9 @@ function stopOnSignals(host: NodeJS.Process): AbortController {
   }
   host.on('SIGINT', stop)
   host.on('SIGTERM', stop)
+  // Threads get no signals: the one that started this one says it.
+  parentPort?.once('message', stop)
+  parentPort?.unref()
   return stopping
 }
 

@@ -43,12 +43,14 @@ export function resolveS3(s3: FileConfig['s3'], folder: string): S3Config {
 }
 
 export function resolveGcs(gcs: FileConfig['gcs'], folder: string): GcsConfig {
-  const { bucket = '', endpoint, userProject, storageClass, kmsKeyName, metadata } = gcs
+  const { bucket = '', endpoint, ca, userProject, storageClass, kmsKeyName, metadata } = gcs
+  const caFile = ca === undefined ? undefined : resolve(folder, ca)
   return {
     ...shared(gcs),
     bucket,
     credentials: gcsCredentials(gcs, folder),
     endpoint,
+    caFile,
     userProject,
     storageClass,
     kmsKeyName,

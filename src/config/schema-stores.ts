@@ -75,6 +75,7 @@ export const gcsSection = section(
     anonymous: truth(false, 'Asks as nobody: public buckets, emulators.'),
     endpoint: optionalText("The URL of the service, where it is not Google's."),
     proxy,
+    ca: optionalPath("File of the authority that signed the endpoint's certificate, PEM."),
     userProject: optionalText('The project that pays for requests, where the bucket makes the requester pay.'),
     storageClass: optionalText('The storage class of new objects.'),
     kmsKeyName: optionalText('The Cloud KMS key of new objects.'),

@@ -38,6 +38,7 @@ export interface GcsConfig extends CloudConfig {
     | { readonly kind: 'json'; readonly json: Secret }
     | { readonly kind: 'anonymous' }
   readonly endpoint: string | undefined
+  readonly caFile: string | undefined
   readonly userProject: string | undefined
   readonly storageClass: string | undefined
   readonly kmsKeyName: string | undefined

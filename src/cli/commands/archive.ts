@@ -5,6 +5,7 @@ import type { StoredCommit } from '../../commit/commit.ts'
 import type { Config } from '../../config/config.ts'
 import type { ObserveRequest, RequestKind } from '../../store/requests.ts'
 import { type Cli, defineCommand } from '../command.ts'
+import { wholeNumber } from '../parse.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
 import { archiveOptions, createDeadLetters, openBroker, openIndex, openStore } from '../../wiring.ts'
 
@@ -17,12 +18,19 @@ archived. Any number may run at once, beside \`millpond serve\` too: they share 
     examples: [
       { run: 'millpond archive --once', does: 'everything that is there, then ends' },
       { run: 'millpond archive', does: 'from now on' },
+      { run: 'millpond archive --threads 2', does: 'two archivers in one process, each with lanes of its own' },
     ],
   })
     .addOption(new Option('--once', 'end when everything that was there is archived'))
-    .action(async ({ once }: { readonly once?: true }) => {
+    .addOption(
+      new Option('--threads <count>', 'so many archivers in threads, each a member of the group')
+        .argParser(wholeNumber('--threads', 1, 64))
+        .default(1),
+    )
+    .action(async ({ once = false, threads }: { readonly once?: boolean; readonly threads: number }) => {
       suitHeapToStream()
       const config = await cli.loadConfig()
+      if (threads > 1) return archiveInThreads(cli, config, { threads, once })
       await (once ? archiveOnce(cli, config) : archiveOn(cli, config))
     })
 }
@@ -75,10 +83,20 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   await followChains(store, index)
   const milliseconds = Math.round(performance.now() - startedMs)
   const left = (await createLagWatch(broker, index).measure()).reduce((sum, { archive }) => sum + archive, 0)
-  if (cli.json) {
-    const asked = Object.keys(requests).length === 0 ? {} : { requests }
-    return cli.printJson({ ...tally, left, milliseconds, ...asked })
-  }
+  await tell(cli, config, { ...tally, left, milliseconds, ...(Object.keys(requests).length === 0 ? {} : { requests }) })
+}
+
+/** What `archive --once` prints as JSON. */
+interface Told extends Tally {
+  readonly left: number
+  readonly milliseconds: number
+  /** Requests to a store behind a network, by kind. */
+  readonly requests?: Partial<Record<RequestKind, number>>
+}
+
+async function tell(cli: Cli, config: Config, told: Told): Promise<void> {
+  if (cli.json) return cli.printJson(told)
+  const { left, milliseconds, ...tally } = told
   const what = `${formatMessages(tally.messages)} in ${formatCount(tally.segments)} segments (${formatBytes(tally.bytes)})`
   await cli.print(`archived ${what} in ${formatDuration(milliseconds)}`)
   if (tally.deadLetters > 0) await cli.print(`${formatMessages(tally.deadLetters)} went to ${config.deadLetters.path}`)
@@ -86,6 +104,33 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
     await cli.print(
       `${formatMessages(left)} are not archived: they came since, are of topics not in source.topics, or in the hands of another archiver`,
     )
+}
+
+/** The sums of what the threads did; each has kept the index for itself. */
+async function archiveInThreads(
+  cli: Cli,
+  config: Config,
+  { threads, once }: { readonly threads: number; readonly once: boolean },
+): Promise<void> {
+  const { runArchiveThreads } = await import('../archive-threads.ts')
+  const startedMs = performance.now()
+  const outputs = await runArchiveThreads(config, { threads, once }, cli.signal)
+  if (!once) return
+  const all = outputs.map((output) => JSON.parse(output) as Told)
+  const sum = (of: (told: Told) => number): number => all.reduce((total, told) => total + of(told), 0)
+  const kinds = new Set(all.flatMap(({ requests = {} }) => Object.keys(requests) as RequestKind[]))
+  const requests = Object.fromEntries([...kinds].map((kind) => [kind, sum((told) => told.requests?.[kind] ?? 0)]))
+  await tell(cli, config, {
+    commits: sum(({ commits }) => commits),
+    segments: sum(({ segments }) => segments),
+    messages: sum(({ messages }) => messages),
+    bytes: sum(({ bytes }) => bytes),
+    deadLetters: sum(({ deadLetters }) => deadLetters),
+    // Who ended last knows best what is left.
+    left: Math.min(...all.map(({ left }) => left)),
+    milliseconds: Math.round(performance.now() - startedMs),
+    ...(kinds.size === 0 ? {} : { requests }),
+  })
 }
 
 async function archiveOn(cli: Cli, config: Config): Promise<void> {
