@@ -8,6 +8,7 @@ import type { Clock, DeliveryRetry } from './deliver.ts'
 import { deliver, deliverRecordSet, standardDeliveryRetry } from './deliver.ts'
 import type { PlannedReplay, ReplayCounts, ReplayJob } from './job.ts'
 import { NO_COUNTS, targetTopic } from './job.ts'
+import { joined } from './joined.ts'
 import type { JobStore } from './jobs.ts'
 import { markReplay } from './marks.ts'
 import type { Pace } from './pace.ts'
@@ -87,7 +88,9 @@ export async function runLane(run: Run, at: number, readAhead: ReadAhead): Promi
     return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition: Math.min(nextPosition, toPosition) }
   }
   const read = takesRecordSets(run) ? readLaneStored : readLane
-  for await (const item of ahead(read(parts.archive, lane, query, { readAhead, stats: run.stats, signal }), prepare)) {
+  const selected = read(parts.archive, lane, query, { readAhead, stats: run.stats, signal })
+  const { writeBytes } = parts.sink
+  for await (const item of ahead(writeBytes === undefined ? selected : joined(selected, writeBytes), prepare)) {
     if ('set' in item) await deliverRecordSet(delivery, item)
     else await deliver(delivery, item.batch, item.nextPosition)
   }

@@ -26,6 +26,8 @@ export interface SinkTarget {
 export interface Sink extends AsyncDisposable {
   /** Text for people, without secrets: `local topic orders-replayed`. */
   readonly name: string
+  /** Bytes that one write should bring, about, where each costs the target much: smaller batches are joined before. */
+  readonly writeBytes?: number
   /**
    * Writes the batch and resolves when it is durable at the target. Positions of the batch are those of the origin.
    * @throws MillpondError `DELIVERY_FAILED` where nothing more can be delivered now (the target is away).

@@ -55,6 +55,8 @@ const BATCH_BYTES = 1_000_000
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 /** What a batch has beside its records. */
 const BATCH_HEADER_BYTES = 61
+/** A transaction costs the brokers a millisecond or two for each of its partitions, as much as thousands of messages. */
+const WRITE_BYTES = 4 * 1024 * 1024
 const DELIVERY_TIMEOUT_MS = 45_000
 const TRANSACTION_TIMEOUT_MS = 120_000
 
@@ -168,7 +170,7 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
       }
       return send(target, consign(target, topic, [{ partition, parcels }], [first.baseOffset, last.lastOffset + 1]), signal)
     },
-    ...(exactlyOnce ? { resumePosition } : {}),
+    ...(exactlyOnce ? { resumePosition, writeBytes: WRITE_BYTES } : {}),
     async [Symbol.asyncDispose]() {
       shared.close()
       jobs.clear()

@@ -1,0 +1,40 @@
+import { joinBatches } from '../batch/join.ts'
+import type { SelectedBatch, SelectedRecordSet } from '../search/read.ts'
+
+type Selected = SelectedBatch | SelectedRecordSet
+
+const bytesOf = (item: Selected): number => ('set' in item ? item.set.byteLength : item.batch.bytes.byteLength)
+
+/** The same messages of one lane in fewer items: of about `bytes` each, where those that come are smaller. */
+export async function* joined(items: AsyncIterable<Selected>, bytes: number): AsyncGenerator<Selected> {
+  let held: Selected[] = []
+  let heldBytes = 0
+  const take = (): Selected => {
+    const item = joinAll(held)
+    held = []
+    heldBytes = 0
+    return item
+  }
+  for await (const item of items) {
+    const [first] = held
+    const isOther = first !== undefined && 'set' in first !== 'set' in item
+    if (first !== undefined && (isOther || heldBytes + bytesOf(item) > bytes)) yield take()
+    held.push(item)
+    heldBytes += bytesOf(item)
+  }
+  if (held.length > 0) yield take()
+}
+
+/** Items of one kind, one at the least, as one. */
+function joinAll(items: readonly Selected[]): Selected {
+  const last = items.at(-1)!
+  if (items.length === 1) return last
+  const sets = items.filter((item) => 'set' in item)
+  if (sets.length > 0) {
+    const { lane, nextPosition } = last
+    const count = sets.reduce((sum, item) => sum + item.count, 0)
+    return { lane, set: Buffer.concat(sets.map(({ set }) => set)), count, nextPosition }
+  }
+  const batches = items.filter((item) => 'batch' in item)
+  return { ...batches.at(-1)!, batch: joinBatches(batches.map(({ batch }) => batch)) }
+}
