@@ -5,7 +5,7 @@ import { GET_LIMIT_MS } from '../../servers/cache.ts'
 import type { S3Server } from '../../servers/s3.ts'
 import { implementations, openNewStore } from './servers.ts'
 
-for (const { name, start } of implementations) {
+for (const { name, start, limits } of implementations) {
   describe.skipIf(serverMissing(name) !== undefined)(`S3 of ${name}`, { timeout: 60_000 }, () => {
     let server: S3Server
     beforeAll(async () => {
@@ -13,6 +13,6 @@ for (const { name, start } of implementations) {
     }, GET_LIMIT_MS)
     afterAll(() => server?.stop())
 
-    storeContract(name, () => openNewStore(server))
+    storeContract(name, () => openNewStore(server), limits)
   })
 }
