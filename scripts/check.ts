@@ -12,7 +12,7 @@ interface Ended {
 /** These only read, so they run side by side. */
 const readers = ['format:check', 'lint', 'types', 'dead-code']
 /** These take all of the machine and write, so they run one after the other. */
-const writers = ['build', 'test']
+const writers = ['build', 'servers', 'test']
 
 function run(name: string, stdio: 'inherit' | 'pipe'): Promise<Ended> {
   const start = performance.now()

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { ObserveRequest } from '../store/requests.ts'
 
 /** What is counted while the program runs, for Prometheus. */
 export interface Metrics {
@@ -14,6 +15,10 @@ export interface Metrics {
   readonly retries: Counter<'topic' | 'code'>
   readonly deadLetters: Counter<'topic'>
   readonly messagesExpired: Counter<'topic'>
+  readonly storeRequests: Counter<'kind' | 'outcome'>
+  readonly storeBytes: Counter<'direction'>
+  readonly storeSeconds: Histogram<'kind'>
+  readonly storeCost: Counter
   readonly archiveLag: Gauge<'topic'>
   readonly indexLag: Gauge<'topic'>
   readonly replayRead: Gauge<'job'>
@@ -50,6 +55,21 @@ export function createMetrics(): Metrics {
     messagesExpired: counter('messages_expired_total', 'Positions that the source no longer had when they were to be archived.', [
       'topic',
     ]),
+    storeRequests: counter('store_requests_total', 'Requests to a store behind a network, repetitions counted.', [
+      'kind',
+      'outcome',
+    ]),
+    storeBytes: counter('store_bytes_total', 'Bytes of objects sent to and received from a store behind a network.', [
+      'direction',
+    ]),
+    storeSeconds: new Histogram({
+      name: 'millpond_store_request_seconds',
+      help: 'Time of a request to a store behind a network.',
+      labelNames: ['kind'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15],
+      registers,
+    }),
+    storeCost: counter('store_cost_dollars_total', 'What the requests cost by list prices, an estimate.', []),
     archiveLag: gauge('archive_lag_messages', 'Messages of the source that are not in the archive yet.', ['topic']),
     indexLag: gauge('index_lag_messages', 'Messages of the archive that are not in the index yet.', ['topic']),
     replayRead: gauge('replay_messages_done', 'Messages that a running replay has dealt with.', ['job']),
@@ -57,3 +77,14 @@ export function createMetrics(): Metrics {
     replaysRunning: gauge('replays_running', 'Replays that run, in whatever process.', []),
   }
 }
+
+/** Counts the requests to a store behind a network. */
+export const countRequests =
+  ({ storeRequests, storeBytes, storeSeconds, storeCost }: Metrics): ObserveRequest =>
+  ({ kind, outcome, milliseconds, sentBytes, receivedBytes, costUsd }) => {
+    storeRequests.inc({ kind, outcome })
+    storeSeconds.observe({ kind }, milliseconds / 1000)
+    if (sentBytes > 0) storeBytes.inc({ direction: 'sent' }, sentBytes)
+    if (receivedBytes > 0) storeBytes.inc({ direction: 'received' }, receivedBytes)
+    if (costUsd > 0) storeCost.inc(costUsd)
+  }

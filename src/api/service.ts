@@ -21,7 +21,7 @@ import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
+import { countRequests, createMetrics, type Metrics } from './metrics.ts'
 import { startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
 import { keepSettings } from './settings.ts'
@@ -44,14 +44,14 @@ const CLOSE_WITHIN_MS = 15_000
 export async function runService(config: Config, { logger, onListening }: ServiceOptions, signal: AbortSignal): Promise<void> {
   await using opened = new AsyncDisposableStack()
   const inlet = opened.use(await openWayIn(config))
-  const store = opened.use(await openStore(config, 'write'))
+  const metrics = createMetrics()
+  const store = opened.use(await openStore(config, 'write', countRequests(metrics)))
   const index = opened.use(await openIndex(config))
   const jobs = opened.use(await openJobs(config))
   const deadLetters = opened.use(createDeadLetters(config))
   const { broker } = inlet
   const source = opened.use(await broker.openSource())
   suitHeapToStream()
-  const metrics = createMetrics()
   const readiness = createReadiness()
   const lag = createLagWatch(broker, index)
   const observeLag = createLagObserver(lag, metrics)

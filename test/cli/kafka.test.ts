@@ -172,6 +172,9 @@ describe.skipIf(missing !== undefined)('Kafka into S3, by commands', { timeout: 
         'both to be archived',
         60_000,
       )
+      const metrics = await (await fetch(`${served.url}/metrics`)).text()
+      expect(metrics).toMatch(/^millpond_store_requests_total\{kind="put",outcome="ok"\} [1-9]/mu)
+      expect(metrics).toMatch(/^millpond_store_bytes_total\{direction="sent"\} [1-9]/mu)
     } finally {
       expect((await served.stop()).exitCode).toBe(0)
     }

@@ -15,10 +15,10 @@ const servers = {
   toxiproxy: { files: toxiproxyFiles, tools: [] },
 } satisfies Record<string, { readonly files: Cached; readonly tools: readonly string[] }>
 
-/** The servers that have to be got before they can be started. */
-export const GOT_SERVERS = Object.entries(servers).map(([name, { files }]) => ({ name, files }))
-
 export type ServerName = keyof typeof servers | 'azurite'
+
+/** The servers that have to be got before they can be started. */
+export const GOT_SERVERS = Object.entries(servers).map(([name, { files }]) => ({ name: name as ServerName, files }))
 
 const told = new Set<ServerName>()
 
