@@ -1,5 +1,6 @@
 import { addHeader } from './batch/add-header.ts'
 import { createHeldShares, type HeldShare, type HeldShares } from './batch/held-shares.ts'
+import { closeLargest } from './batch/close-largest.ts'
 import { createMemoryBudget, type MemoryBudget } from './batch/memory-budget.ts'
 import { openAccount, type PositionAccount } from './commit/account.ts'
 import { type Chain, openChain } from './commit/chain.ts'
@@ -8,6 +9,7 @@ import type { SegmentEntry } from './encode/segment.ts'
 import type { EncodeOptions } from './encode/avro-block.ts'
 import type { EncodedBlock, Format } from './encode/block.ts'
 import { type RotationCause, type RotationRules, rotationByContent, rotationByTime } from './encode/rotation.ts'
+import { type BufferPool, createBufferPool } from './encode/block-encoder.ts'
 import { segmentFormat } from './encode/segment-format.ts'
 import { createSegmentBuilder, type SegmentBuilder } from './encode/segment-builder.ts'
 import { isMillpondError, MillpondError } from './errors.ts'
@@ -64,6 +66,8 @@ const FIRST_RETRY_MS = 200
 const LONGEST_RETRY_MS = 15_000
 /** A lane that ran this long has left its last trouble behind. */
 const CALM_MS = 60_000
+/** Buffers for blocks that are kept for the next ones, of all lanes. */
+const MAX_SPARE_BUFFERS = 16
 const NO_BYTES = new Uint8Array(0)
 
 /**
@@ -72,7 +76,9 @@ const NO_BYTES = new Uint8Array(0)
  * and thrown when the others have ended.
  */
 export async function runArchive(parts: ArchiveParts, options: ArchiveOptions, signal: AbortSignal): Promise<void> {
-  const budget = createMemoryBudget(options.memoryBytes)
+  const openLanes = new Set<OpenLane>()
+  const budget = createMemoryBudget(options.memoryBytes, () => reclaim(openLanes, options.memoryBytes))
+  const pool = createBufferPool(options.blockBytes, MAX_SPARE_BUFFERS)
   const shares = createHeldShares(budget)
   const ending = new AbortController()
   const assigning = AbortSignal.any([signal, ending.signal])
@@ -99,7 +105,8 @@ export async function runArchive(parts: ArchiveParts, options: ArchiveOptions, s
       const before = running.get(name)
       runs += 1
       open += 1
-      const run: LaneRun = { parts, options, budget, shares, lane, writer: `${options.writer}-${runs.toString(36)}` }
+      const writer = `${options.writer}-${runs.toString(36)}`
+      const run: LaneRun = { parts, options, budget, pool, openLanes, shares, lane, writer }
       const archiving = async () => {
         // A lane that comes back is taken up when its last run has ended.
         await before
@@ -116,11 +123,44 @@ export async function runArchive(parts: ArchiveParts, options: ArchiveOptions, s
   if (failures.length > 0) throw failures[0]
 }
 
+/** Shares of the budget that blocks which fill, and segments, may have before the largest of them close early; then so much is let go of. */
+const PENDING_SHARE = 1 / 4
+const SEGMENTS_SHARE = 1 / 2
+const RECLAIMED_SHARE = 1 / 8
+
+/** Makes room in the budget: with many slow lanes all of it could wait for blocks or segments to be full, and no lane would be read any more. */
+function reclaim(lanes: ReadonlySet<OpenLane>, limitBytes: number): void {
+  const reclaimBytes = limitBytes * RECLAIMED_SHARE
+  closeLargest(lanes, {
+    isWorthFrom: limitBytes * PENDING_SHARE,
+    reclaimBytes,
+    bytesOf: ({ feed }) => feed.pendingHeldBytes,
+    close: ({ feed }) => feed.flush(),
+  })
+  closeLargest(lanes, {
+    isWorthFrom: limitBytes * SEGMENTS_SHARE,
+    reclaimBytes,
+    bytesOf: ({ filling }) => (filling.isToClose ? 0 : filling.share.heldBytes),
+    close({ feed, filling }) {
+      filling.isToClose = true
+      feed.wake()
+    },
+  })
+}
+
+/** A lane that is read. */
+interface OpenLane {
+  readonly feed: BlockFeed
+  readonly filling: Filling
+}
+
 /** One lane in the hands of this process. */
 interface LaneRun {
   readonly parts: ArchiveParts
   readonly options: ArchiveOptions
   readonly budget: MemoryBudget
+  readonly pool: BufferPool
+  readonly openLanes: Set<OpenLane>
   readonly shares: HeldShares
   readonly lane: Lane
   /** Unique to this run of this lane, so that no two data objects can meet under one key. */
@@ -169,7 +209,7 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
   while (!stop.aborted && chain.nextPosition < endPosition) {
     const reading = new AbortController()
     const signal = AbortSignal.any([stop, reading.signal])
-    const feedOptions = { ...options, budget: run.budget, nowMs: parts.monotonicMs }
+    const feedOptions = { ...options, budget: run.budget, pool: run.pool, nowMs: parts.monotonicMs }
     const feed = openBlockFeed(source, lane, chain.nextPosition, feedOptions, signal)
     const filling: Filling = {
       chain,
@@ -178,7 +218,10 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
       firstReadMs: 0,
       filterBytes: 0,
       share: run.shares.open(),
+      isToClose: false,
     }
+    const openLane = { feed, filling }
+    run.openLanes.add(openLane)
     try {
       await fill(run, feed, filling, () => {
         if (feed.readPosition >= endPosition) reading.abort()
@@ -189,6 +232,7 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
       // What another writer committed is left out: reading starts again behind it.
       parts.onEvent?.({ kind: 'race-lost', lane, position: chain.nextPosition })
     } finally {
+      run.openLanes.delete(openLane)
       filling.share.hold(0)
       await feed.close()
     }
@@ -219,6 +263,8 @@ interface Filling {
   filterBytes: number
   /** What is held until the segment closes: its filters, and what its store takes only with more to it. */
   readonly share: HeldShare
+  /** The segment is to close early, for what it holds is wanted. */
+  isToClose: boolean
 }
 
 /** Takes blocks into segments and commits them until the feed ends; what was taken last is committed too. */
@@ -227,6 +273,7 @@ async function fill(run: LaneRun, feed: BlockFeed, filling: Filling, onRead: () 
   const { account } = filling
   for (;;) {
     onRead()
+    if (filling.isToClose && filling.segment) await commit(run, filling, 'memory')
     const firstReadMs = account.isOpen ? filling.firstReadMs : feed.pendingSinceMs
     const due = firstReadMs === undefined ? undefined : rotationByTime(firstReadMs, feed.lastReadMs, options.rotate)
     const isDue = due !== undefined && due.deadlineMs <= parts.monotonicMs()
@@ -342,6 +389,7 @@ async function commit(run: LaneRun, filling: Filling, cause: RotationCause): Pro
   }
   await appendToChain(run, chain, { nextPosition, segments, ...account.close(nextPosition), lookupBytes }, cause)
   filling.segment = undefined
+  filling.isToClose = false
   filling.firstReadMs = run.parts.monotonicMs()
   filling.filterBytes = 0
   filling.share.hold(0)

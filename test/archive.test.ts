@@ -462,6 +462,27 @@ describe('the archive loop', () => {
     expect(await archived(run.store)).toHaveLength(500)
   })
 
+  it.each(['avro', 'kafka'] as const)(
+    'reads every lane in %s though what waits for full blocks would fill its memory',
+    async (format) => {
+      const run = prepare()
+      const lanes = Array.from({ length: 40 }, (_, lane) => String(lane))
+      const recordCodecs = format === 'kafka' ? (['none'] as const) : []
+      const source = createMemorySource('orders', 'topic-1', recordCodecs)
+      const some = messages(0, 20, 2000).map(({ id: _id, ...message }) => message)
+      for (const lane of lanes) for (let at = 0; at < 20; at += 5) source.produce(lane, some.slice(at, at + 5))
+      const stop = new AbortController()
+      const changes = { format, untilCaughtUp: false, blockBytes: 1 << 20, memoryBytes: 400_000 }
+      const running = run.start(changes, stop.signal, undefined, source)
+      await until(() => lanes.every((lane) => source.given(lane) === 20), 'every lane to be read')
+      // Nothing is due: neither age nor idleness closed a block.
+      expect(causes(run.events).filter((cause) => cause !== 'memory')).toEqual([])
+      stop.abort()
+      await running
+      expect(await archived(run.store)).toHaveLength(40 * 20)
+    },
+  )
+
   it('tries again after what passes, and writes nothing twice', async () => {
     const run = prepare()
     run.source.produce('0', messages(0, 200))

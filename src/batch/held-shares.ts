@@ -2,6 +2,7 @@ import type { MemoryBudget } from './memory-budget.ts'
 
 /** What one of many holders keeps of a budget until it is done, such as an open segment until its commit. */
 export interface HeldShare {
+  readonly heldBytes: number
   /** Says what it holds from now on; the budget counts it. */
   hold(bytes: number): void
   /** Whether all holders together have more than half of the budget, and this one no less than the average: it should be done early. */
@@ -20,6 +21,9 @@ export function createHeldShares(budget: MemoryBudget): HeldShares {
     open() {
       let ownBytes = 0
       return {
+        get heldBytes() {
+          return ownBytes
+        },
         hold(bytes) {
           holders += Number(bytes > 0) - Number(ownBytes > 0)
           totalBytes += bytes - ownBytes

@@ -18,8 +18,11 @@ interface Waiter {
   readonly admit: () => void
 }
 
-/** A budget of `limitBytes`. */
-export function createMemoryBudget(limitBytes: number): MemoryBudget {
+/**
+ * A budget of `limitBytes`. `reclaim` is called when something has to wait, and when something was given back and that did not suffice: it
+ * may see to it that others give back.
+ */
+export function createMemoryBudget(limitBytes: number, reclaim: () => void = () => undefined): MemoryBudget {
   let heldBytes = 0
   const waiters: Waiter[] = []
   const fits = (bytes: number) => heldBytes === 0 || heldBytes + bytes <= limitBytes
@@ -52,6 +55,7 @@ export function createMemoryBudget(limitBytes: number): MemoryBudget {
       }
       signal.addEventListener('abort', leave, { once: true })
       waiters.push(waiter)
+      if (waiters.length === 1) reclaim()
       try {
         await promise
       } finally {
@@ -64,6 +68,7 @@ export function createMemoryBudget(limitBytes: number): MemoryBudget {
     release(bytes) {
       heldBytes = Math.max(0, heldBytes - bytes)
       admitWaiters()
+      if (waiters.length > 0) reclaim()
     },
   }
 }

@@ -4,7 +4,7 @@ import { crc32c } from '../kernel/checksum.ts'
 import { type EncodeOptions, decodeBlock, findUnencodable, type UnencodableMessage } from './avro-block.ts'
 import { avroFileHeader, blockFrame, isCodec, parseAvroFileHeader, parseStoredBlock } from './avro-file.ts'
 import type { EncodedBlock, Format, StoredCodec } from './block.ts'
-import { type BlockEncoder, createBlockEncoder } from './block-encoder.ts'
+import { type BlockEncoder, type BufferPool, createBlockEncoder } from './block-encoder.ts'
 import { findNotRecords, readRecordBlock } from './record-block.ts'
 import { createRecordBlockEncoder } from './record-block-encoder.ts'
 import type { BlockEntry } from './segment.ts'
@@ -33,7 +33,7 @@ export interface SegmentFormat {
   readonly extension: string
   /** Whether the blocks of one segment may have different codecs. */
   readonly mixesCodecs: boolean
-  createEncoder(options: EncodeOptions & { readonly blockBytes: number }): BlockEncoder
+  createEncoder(options: EncodeOptions & { readonly blockBytes: number; readonly pool?: BufferPool }): BlockEncoder
   /** Messages that no block of the format can hold: one entry a message, rising by row. */
   findUnencodable(batch: MessageBatch): UnencodableMessage[]
   /** How a new segment of blocks in `codec` is framed; `sync` is 16 random bytes. */

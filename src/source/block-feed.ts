@@ -2,6 +2,7 @@ import { type MessageBatch, heldBytes, selectRows } from '../batch/batch.ts'
 import type { MemoryBudget } from '../batch/memory-budget.ts'
 import type { EncodeOptions } from '../encode/avro-block.ts'
 import type { EncodedBlock, Format } from '../encode/block.ts'
+import type { BufferPool } from '../encode/block-encoder.ts'
 import { createRecordSetGatherer } from '../encode/record-block-encoder.ts'
 import { segmentFormat } from '../encode/segment-format.ts'
 import type { Lane } from './lane.ts'
@@ -30,6 +31,8 @@ export interface BlockFeed {
   readonly readPosition: number
   /** When the oldest message that no block holds yet was read, ms; undefined where there is none. */
   readonly pendingSinceMs: number | undefined
+  /** What is held of the memory budget until a block is full; `flush` lets go of it. */
+  readonly pendingHeldBytes: number
   /** When the source last gave something, ms. */
   readonly lastReadMs: number
   /** True where nothing is queued or waits for its block to fill. */
@@ -41,6 +44,8 @@ export interface BlockFeed {
   next(deadlineMs: number): Promise<Fed>
   /** Closes the block that is filling, so that `next` gives it. */
   flush(): void
+  /** Lets `next` return, with `waiting` if with nothing else. */
+  wake(): void
   /** Stops reading and gives back the memory of all that was not taken. */
   close(): Promise<void>
 }
@@ -49,6 +54,8 @@ export interface FeedOptions extends EncodeOptions {
   readonly format: Format
   readonly blockBytes: number
   readonly budget: MemoryBudget
+  /** Where blocks are made; shared by all lanes, so that one that waits costs little. */
+  readonly pool?: BufferPool
   readonly nowMs: () => number
 }
 
@@ -238,6 +245,9 @@ export function openBlockFeed(
     get pendingSinceMs() {
       return pendingSinceMs
     },
+    get pendingHeldBytes() {
+      return pendingCount() > 0 ? pendingHeldBytes : 0
+    },
     get lastReadMs() {
       return lastReadMs
     },
@@ -266,6 +276,7 @@ export function openBlockFeed(
       return { kind: 'block', block: await item.block, heldBytes: item.heldBytes }
     },
     flush,
+    wake: notify,
     async close() {
       stop.abort()
       await producing

@@ -62,4 +62,26 @@ describe('a memory budget', () => {
     expect(budget.heldBytes).toBe(100)
     await expect(budget.acquire(1, stop.signal)).rejects.toThrow('stopped')
   })
+
+  it('asks for room when something has to wait, and again while what is given back does not suffice', async () => {
+    let asked = 0
+    const budget = createMemoryBudget(100, () => asked++)
+    await budget.acquire(90, never)
+    expect(asked).toBe(0)
+    const first = budget.acquire(50, never)
+    const second = budget.acquire(50, never)
+    expect(asked).toBe(1)
+    budget.release(10)
+    expect(asked).toBe(2)
+    budget.release(80)
+    await Promise.all([first, second])
+    expect(asked).toBe(2)
+  })
+
+  it('lets holders give back while they are asked', async () => {
+    const budget = createMemoryBudget(100, () => budget.release(60))
+    await budget.acquire(60, never)
+    await budget.acquire(60, never)
+    expect(budget.heldBytes).toBe(60)
+  })
 })
