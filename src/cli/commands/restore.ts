@@ -123,7 +123,9 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
     if (snapshotKey === undefined)
       await cli.print('the archive has no snapshot of this topic: settings and groups are not restored')
     if (offsets.length > 0)
-      await cli.print(`${formatCount(offsets.length)} offsets of ${new Set(offsets.map((one) => one.group)).size} groups`)
+      await cli.print(
+        `${formatCount(offsets.length)} offsets of consumer groups: ${[...new Set(offsets.map((one) => one.group))].join(', ')}`,
+      )
     for (const { what, reason } of refused) await cli.print(`not restored: ${what}: ${reason}`)
   }
   if (job.state !== 'done') {
