@@ -174,8 +174,9 @@ export function createClassicMember(options: MemberOptions): GroupMember {
           heed(error)
           failures += 1
           // A group that is between two generations is joined at once.
-          const isSoon = reasonOf(error) === 'REBALANCE_IN_PROGRESS' && failures === 1
-          if (!isSoon) await waitForAny(pauseAfter(failures), signal, [])
+          const isRebalance = reasonOf(error) === 'REBALANCE_IN_PROGRESS'
+          if (!isRebalance && isMillpondError(error)) options.onRetry(error)
+          if (!isRebalance || failures > 1) await waitForAny(pauseAfter(failures), signal, [])
         }
       }
     },

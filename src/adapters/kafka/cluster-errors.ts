@@ -26,7 +26,13 @@ const STALE_METADATA = new Set([
 const STALE_COORDINATOR = new Set(['NOT_COORDINATOR', 'COORDINATOR_NOT_AVAILABLE'])
 
 /** Errors that pass, beside those that Kafka's own list marks so. */
-const PASSING = new Set(['BROKER_NOT_AVAILABLE', 'THROTTLING_QUOTA_EXCEEDED', 'KAFKA_STORAGE_ERROR', 'CONCURRENT_TRANSACTIONS'])
+const PASSING = new Set([
+  'UNKNOWN_SERVER_ERROR',
+  'BROKER_NOT_AVAILABLE',
+  'THROTTLING_QUOTA_EXCEEDED',
+  'KAFKA_STORAGE_ERROR',
+  'CONCURRENT_TRANSACTIONS',
+])
 
 const remedies: Readonly<Record<string, string>> = {
   SASL_AUTHENTICATION_FAILED: 'check the user name and password or token',

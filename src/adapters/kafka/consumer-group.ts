@@ -23,7 +23,7 @@ type Assignment = readonly { readonly topicId: string; readonly partitions: read
  * to move is revoked, finished here, and given up by the next heartbeat; what is new comes when others have given it up.
  */
 export function createConsumerMember(options: MemberOptions): GroupMember {
-  const { cluster, group, holdings, watch, instanceId = null, sessionTimeoutMs, rebalanceTimeoutMs, rack } = options
+  const { cluster, group, holdings, watch, instanceId = null, sessionTimeoutMs, rebalanceTimeoutMs } = options
   const { protocol } = cluster
   const target = { coordinator: 'group', key: group } as const
   const purpose = { name: 'group', requestTimeoutMs: 10_000 }
@@ -72,7 +72,7 @@ export function createConsumerMember(options: MemberOptions): GroupMember {
         memberId,
         epoch,
         isJoining ? instanceId : null,
-        isJoining && rack !== '' ? rack : null,
+        null,
         isJoining ? rebalanceTimeoutMs : UNCHANGED_TIMEOUT,
         isTopicsNew ? names : null,
         null,
@@ -137,6 +137,7 @@ export function createConsumerMember(options: MemberOptions): GroupMember {
         } catch (error) {
           if (signal.aborted) return
           heed(error)
+          if (isMillpondError(error)) options.onRetry(error)
           failures = heardMs === before ? failures + 1 : 1
           await waitForAny(pauseAfter(failures), signal, [])
         }

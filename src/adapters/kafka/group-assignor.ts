@@ -33,13 +33,15 @@ export function assignCooperatively(
   return assignment
 }
 
-const slotName = (topic: string, partition: number): string => `${String(partition).padStart(10, '0')} ${topic}`
+const slotName = (topic: string, partition: number): string => `${topic} ${String(partition).padStart(10, '0')}`
+
+const topicOf = (slot: string): string => slot.slice(0, -11)
 
 function grouped(slots: readonly string[]): TopicPartitions[] {
-  const byTopic = Map.groupBy(slots, (slot) => slot.slice(11))
+  const byTopic = Map.groupBy(slots, (slot) => topicOf(slot))
   return [...byTopic].map(([topic, ofTopic]) => ({
     topic,
-    partitions: ofTopic.map((slot) => Number(slot.slice(0, 10))).sort((a, b) => a - b),
+    partitions: ofTopic.map((slot) => Number(slot.slice(-10))).sort((a, b) => a - b),
   }))
 }
 
@@ -75,7 +77,7 @@ function balance(
   const loads: Load[] = members.map(({ memberId, topics }) => ({ memberId, topics: new Set(topics), slots: new Set() }))
   const byId = new Map(loads.map((load) => [load.memberId, load]))
   for (const [slot, memberId] of owners) byId.get(memberId)?.slots.add(slot)
-  // Partition 0 of all topics comes first, then 1: the partitions of one topic are spread over the members.
+  // In the order of topics and partitions: those of one topic are spread over the members.
   const slots = [...counts].flatMap(([topic, count]) =>
     Array.from({ length: count }, (_, partition) => slotName(topic, partition)),
   )
@@ -98,7 +100,7 @@ function balance(
 }
 
 function leastLoaded(loads: readonly Load[], slot: string): Load | undefined {
-  const topic = slot.slice(11)
+  const topic = topicOf(slot)
   let least: Load | undefined
   for (const load of loads) {
     if (load.topics.has(topic) && (least === undefined || load.slots.size < least.slots.size)) least = load

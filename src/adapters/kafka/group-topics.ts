@@ -36,6 +36,7 @@ export async function watchTopics(cluster: Cluster, patterns: readonly string[],
   const names = patterns.some((pattern) => isPattern(pattern)) ? undefined : patterns
   const stop = new AbortController()
   let topics: ReadonlyMap<string, KafkaTopic> = new Map()
+  let missed: ReadonlySet<string> = new Set()
   let version = 0
   let print = ''
   let changed = Promise.withResolvers<void>()
@@ -43,7 +44,11 @@ export async function watchTopics(cluster: Cluster, patterns: readonly string[],
 
   const look = async () => {
     const metadata = await cluster.metadata(names, stop.signal)
-    const found = [...metadata.topics.values()].filter(({ name }) => matches(name)).sort((a, b) => (a.name < b.name ? -1 : 1))
+    const seen = new Map([...metadata.topics].filter(([name]) => matches(name)))
+    // A broker that has just started may not know all topics yet: one is gone when it is missed twice.
+    const kept = [...topics.values()].filter(({ name }) => !seen.has(name) && !missed.has(name))
+    missed = new Set(kept.map(({ name }) => name))
+    const found = [...seen.values(), ...kept].sort((a, b) => (a.name < b.name ? -1 : 1))
     topics = new Map(found.map((topic) => [topic.name, topic]))
     const now = JSON.stringify(found.map(({ name, topicId, partitions }) => [name, topicId, partitions.length]))
     if (now === print) return

@@ -1,3 +1,4 @@
+import type { MillpondError } from '../../errors.ts'
 import type { LaneId } from '../../source/lane.ts'
 import type { Cluster } from './cluster.ts'
 import type { GroupIdentity } from './group-commits.ts'
@@ -26,7 +27,8 @@ export interface MemberOptions {
   readonly heartbeatMs: number
   /** How long others wait for this member to join with them. */
   readonly rebalanceTimeoutMs: number
-  readonly rack: string
+  /** Told of errors after which it is tried again. */
+  readonly onRetry: (error: MillpondError) => void
 }
 
 /** Lanes of these partitions, under the ids that their topics have now; those that are not there are left out. */

@@ -1,6 +1,6 @@
 import type { MessageBatch } from '../../batch/batch.ts'
 import type { RecordSet } from '../../encode/block.ts'
-import { isMillpondError } from '../../errors.ts'
+import { isMillpondError, type MillpondError } from '../../errors.ts'
 import type { Lane } from '../../source/lane.ts'
 import { isPassed, type Passed, positionBehind, type Source } from '../../source/source.ts'
 import { createClassicMember } from './classic-group.ts'
@@ -40,8 +40,8 @@ export interface KafkaSourceOptions extends KafkaOptions {
   readonly topicsRefreshMs?: number
   /** Fetched bytes that wait for their readers, of all lanes together. */
   readonly bufferBytes?: number
-  /** Where this process is, as the brokers' `broker.rack` says it. */
-  readonly rack?: string
+  /** Told of what goes wrong in the group and is tried again. */
+  readonly onRetry?: (error: MillpondError) => void
 }
 
 const SESSION_TIMEOUT_MS = 45_000
@@ -49,7 +49,7 @@ const REBALANCE_TIMEOUT_MS = 60_000
 const RELEASE_TIMEOUT_MS = 30_000
 const MAX_HEARTBEAT_MS = 3000
 const TOPICS_REFRESH_MS = 3000
-const BUFFER_BYTES = 32 * 1024 * 1024
+const BUFFER_BYTES = 16 * 1024 * 1024
 
 /** A subscription of a Kafka cluster as a member of a consumer group; it joins when its lanes are first asked for. */
 export async function openKafkaSource(options: KafkaSourceOptions): Promise<Source> {
@@ -63,13 +63,13 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
 }
 
 async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<Source> {
-  const { group, topics, first = 'earliest', isolation = 'committed', rack = '', bufferBytes = BUFFER_BYTES } = options
+  const { group, topics, first = 'earliest', isolation = 'committed', bufferBytes = BUFFER_BYTES } = options
   const { sessionTimeoutMs = SESSION_TIMEOUT_MS, releaseTimeoutMs = RELEASE_TIMEOUT_MS } = options
   const { rebalanceTimeoutMs = REBALANCE_TIMEOUT_MS, topicsRefreshMs = TOPICS_REFRESH_MS } = options
   const { heartbeatMs = Math.min(MAX_HEARTBEAT_MS, sessionTimeoutMs / 3), groupInstanceId, groupProtocol = 'classic' } = options
   const watch = await watchTopics(cluster, topics, topicsRefreshMs)
   const offsets = createPartitionOffsets(cluster)
-  const fetcher = createFetcher(cluster, offsets, { isolation, bufferBytes, rack })
+  const fetcher = createFetcher(cluster, offsets, { isolation, bufferBytes })
   const stop = new AbortController()
   let running: Promise<void> | undefined
 
@@ -90,7 +90,7 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
     sessionTimeoutMs,
     heartbeatMs,
     rebalanceTimeoutMs,
-    rack,
+    onRetry: options.onRetry ?? (() => undefined),
   })
   const run = async () => {
     try {

@@ -12,6 +12,6 @@ describe.skipIf(serverMissing('kafka') !== undefined)('the Kafka source', () => 
   }, GET_LIMIT_MS)
   afterAll(() => kafka.stop())
 
-  sourceContract('Kafka, classic group', () => openKafkaFixture(kafka.bootstrap, { groupProtocol: 'classic' }))
-  sourceContract('Kafka, consumer group', () => openKafkaFixture(kafka.bootstrap, { groupProtocol: 'consumer' }))
+  sourceContract('Kafka, classic group', () => openKafkaFixture(kafka, { groupProtocol: 'classic' }))
+  sourceContract('Kafka, consumer group', () => openKafkaFixture(kafka, { groupProtocol: 'consumer' }))
 })

@@ -5,6 +5,7 @@ import { type KafkaSourceOptions, openKafkaSource } from '../../../src/adapters/
 import { batchOf } from '../../../src/batch/builder.ts'
 import type { Source } from '../../../src/source/source.ts'
 import type { NewMessage, SourceFixture } from '../../contract/source.ts'
+import type { Kafka } from '../../servers/kafka.ts'
 import { until } from '../../live/until.ts'
 
 /** An independent client of the brokers. */
@@ -57,10 +58,10 @@ export function sourceOf(opening: Promise<Source>): Source {
 }
 
 /** Topics and groups of the contract on a cluster that all its tests share; they are removed when a test ends. */
-export async function openKafkaFixture(bootstrap: string, options: Partial<KafkaSourceOptions>): Promise<SourceFixture> {
-  const client = kafkaJs(bootstrap)
+export async function openKafkaFixture(kafka: Kafka, options: Partial<KafkaSourceOptions>): Promise<SourceFixture> {
+  const client = kafkaJs(kafka.bootstrap)
   const admin = client.admin()
-  const brokers = bootstrap.split(',')
+  const brokers = kafka.bootstrap.split(',')
   const sink = await openKafkaSink({ brokers, partition: 'key', createTopics: false })
   await admin.connect()
   const topics: string[] = []
@@ -69,11 +70,7 @@ export async function openKafkaFixture(bootstrap: string, options: Partial<Kafka
     async createTopic(topic, lanes) {
       topics.push(topic)
       // The contract's messages are older than what brokers keep.
-      const configEntries = [{ name: 'retention.ms', value: '-1' }]
-      await admin.createTopics({
-        topics: [{ topic, numPartitions: lanes, replicationFactor: 1, configEntries }],
-        waitForLeaders: true,
-      })
+      await kafka.createTopic(topic, { partitions: lanes, config: { 'retention.ms': '-1' } })
     },
     async produce(topic, messages) {
       const batch = batchOf(messages.map((message, position) => ({ ...message, position })))

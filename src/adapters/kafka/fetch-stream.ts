@@ -1,0 +1,58 @@
+import type { LaneId } from '../../source/lane.ts'
+import type { FetchedSet } from './fetch-kept.ts'
+
+/** One partition that is fetched for one reader. */
+export interface Stream {
+  readonly lane: LaneId
+  readonly partition: number
+  /** What the next request asks for. */
+  offset: number
+  readonly waiting: FetchedSet[]
+  waitingBytes: number
+  /** What ends the stream, given after what waits. */
+  failure: unknown
+  isClosed: boolean
+  isInFlight: boolean
+  /** Nothing came the last time. */
+  isQuiet: boolean
+  /** The last time brought all that there was. */
+  isAtEnd: boolean
+  /** Orders requests: who was served longest ago comes first, so that a batch larger than its share has its turn. */
+  served: number
+  leaderEpoch: number
+  /** Asked for at the least, where one batch is so large. */
+  neededBytes: number
+  /** In a row. */
+  failures: number
+  failingSinceMs: number
+  corruptSets: number
+  beyondEnd: number
+  changed: PromiseWithResolvers<void>
+}
+
+export const createStream = (lane: LaneId, offset: number): Stream => ({
+  lane,
+  partition: Number(lane.lane),
+  offset,
+  waiting: [],
+  waitingBytes: 0,
+  failure: undefined,
+  isClosed: false,
+  isInFlight: false,
+  isQuiet: false,
+  isAtEnd: false,
+  served: 0,
+  leaderEpoch: -1,
+  neededBytes: 0,
+  failures: 0,
+  failingSinceMs: 0,
+  corruptSets: 0,
+  beyondEnd: 0,
+  changed: Promise.withResolvers<void>(),
+})
+
+/** Lets the stream's reader look again. */
+export function wake(stream: Stream): void {
+  stream.changed.resolve()
+  stream.changed = Promise.withResolvers<void>()
+}
