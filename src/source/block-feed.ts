@@ -3,7 +3,7 @@ import type { MemoryBudget } from '../batch/memory-budget.ts'
 import type { EncodeOptions } from '../encode/avro-block.ts'
 import type { EncodedBlock, Format } from '../encode/block.ts'
 import type { BufferPool } from '../encode/block-encoder.ts'
-import { createRecordSetGatherer } from '../encode/record-block-encoder.ts'
+import { createRecordSetGatherer, type RecordSetGatherer } from '../encode/record-block-encoder.ts'
 import { segmentFormat } from '../encode/segment-format.ts'
 import type { Lane } from './lane.ts'
 import { type BlockRequest, isPassed, positionBehind, type Source } from './source.ts'
@@ -82,7 +82,8 @@ export function openBlockFeed(
   const stop = new AbortController()
   const reading = AbortSignal.any([signal, stop.signal])
   const encoder = segmentFormat(format).createEncoder(options)
-  const gatherer = createRecordSetGatherer(options, position)
+  // There may be thousands of lanes, and most sources have no record batches.
+  const gatherer = source.readRecordSets && format === 'kafka' ? createRecordSetGatherer(options, position) : undefined
   const queue: Queued[] = []
   let readPosition = position
   let pendingSinceMs: number | undefined
@@ -94,7 +95,7 @@ export function openBlockFeed(
   let finished = false
   let failure: unknown
 
-  const pendingCount = () => encoder.pendingCount + gatherer.pendingCount
+  const pendingCount = () => encoder.pendingCount + (gatherer?.pendingCount ?? 0)
   const notify = () => wake.resolve()
   const push = (item: Queued) => {
     queue.push(item)
@@ -132,7 +133,7 @@ export function openBlockFeed(
   const flush = () => {
     const encoded = encoder.flush()
     if (encoded) pushBlocks([encoded])
-    const gathered = gatherer.flush()
+    const gathered = gatherer?.flush()
     if (gathered) pushGathered(gathered)
   }
 
@@ -198,7 +199,7 @@ export function openBlockFeed(
       await room()
     }
   }
-  const readRecordSets = async () => {
+  const readRecordSets = async (gatherer: RecordSetGatherer) => {
     for await (const set of source.readRecordSets!(lane, position, reading)) {
       if (isPassed(set)) {
         pass(set.passedTo)
@@ -226,7 +227,7 @@ export function openBlockFeed(
     try {
       const { codec, lookups } = options
       if (source.readBlocks && format === 'avro') await readBlocks({ codec, lookups })
-      else if (source.readRecordSets && format === 'kafka') await readRecordSets()
+      else if (gatherer) await readRecordSets(gatherer)
       else await readBatches()
     } catch (error) {
       if (!reading.aborted) failure = error
