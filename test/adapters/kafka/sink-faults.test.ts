@@ -57,11 +57,13 @@ describe.skipIf(missing !== undefined)('kafka sink under fire', () => {
   })
 
   /** An archive of three lanes with a job that replays them into a new topic. */
-  async function prepare(messages: number, rateMessagesPerSecond: number) {
+  async function prepare(messages: number, rateMessagesPerSecond: number, on = cluster) {
     const folder = await mkdtemp(join(tmpdir(), 'millpond-kafka-sink-'))
     folders.push(folder)
     const topic = newTopic()
-    await createTopic(cluster, { name: topic, partitions: LANES.length, settings: { 'retention.ms': '-1' } })
+    const { brokers } = await on.metadata([])
+    const settings = { 'retention.ms': '-1' }
+    await createTopic(on, { name: topic, partitions: LANES.length, replicationFactor: brokers.size, settings })
     const at = places(folder)
     await using store = await openFileStore({ path: at.store, create: true })
     await using index = await openSqliteIndex({ path: at.index })
@@ -167,6 +169,40 @@ describe.skipIf(missing !== undefined)('kafka sink under fire', () => {
       expect((await readTopic(cluster, topic)).map(valuesOf)).toEqual(expected)
     },
     TIME_LIMIT_MS,
+  )
+
+  it(
+    'follows the leaders of partitions and coordinators from broker to broker',
+    async () => {
+      const properties = { 'broker.session.timeout.ms': '3000', 'broker.heartbeat.interval.ms': '500' }
+      await using three = await startKafka({ nodeCount: 3, properties })
+      await using client = await openCluster({ brokers: three.bootstrap.split(',') })
+      const { folder, topic, expected } = await prepare(6000, 2000, client)
+      const at = places(folder)
+      await using store = await openFileStore({ path: at.store })
+      await using index = await openSqliteIndex({ path: at.index })
+      await using jobs = await openSqliteJobs({ path: at.jobs })
+      await using sink = await openKafkaSink({ brokers: three.bootstrap.split(','), batchBytes: 3000, createTopics: false })
+      let read = 0
+      const onProgress = ({ counts }: { readonly counts: { readonly read: number } }) => (read = counts.read)
+      const replaying = runReplay('job-1', { archive: { store, index }, sink, jobs, nowMs: Date.now, onProgress }, running())
+      replaying.catch(() => undefined)
+      for (const [i, node] of three.nodes.entries()) {
+        await until(() => read > 1000 + i * 4000, 'the replay to get on', 60_000)
+        await node.kill()
+        const before = read
+        await until(() => read > before, 'the replay to get on without one of three', 60_000)
+        await node.start()
+        // Whoever is killed next must not be the last that has everything.
+        const inSync = async () =>
+          (await client.metadata([topic])).topics.get(topic)!.partitions.every((each) => each.inSync.length === 3)
+        await until(inSync, 'the replicas to catch up', 60_000)
+      }
+      const { job } = await replaying
+      expect(job).toMatchObject({ state: 'done', counts: { read: 18_000, delivered: 18_000, failed: 0 } })
+      expect((await readTopic(client, topic)).map(valuesOf)).toEqual(expected)
+    },
+    2 * TIME_LIMIT_MS,
   )
 
   it(
