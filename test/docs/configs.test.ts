@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { checkConfig } from '../../src/config/load.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`)].filter((page) => page.endsWith('.md'))
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`)].filter((page) =>
+  page.endsWith('.md'),
+)
 const configs = pages.flatMap((page) =>
   [...readFileSync(join(root, page), 'utf8').matchAll(/^```yaml\n(.*?)^```$/gmsu)].map(([, text]) => ({ page, text: text! })),
 )
