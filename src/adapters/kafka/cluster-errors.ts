@@ -23,7 +23,7 @@ const STALE_METADATA = new Set([
   'INCONSISTENT_TOPIC_ID',
   'NOT_CONTROLLER',
 ])
-const STALE_COORDINATOR = new Set(['NOT_COORDINATOR', 'COORDINATOR_NOT_AVAILABLE'])
+const STALE_COORDINATOR = new Set(['NOT_COORDINATOR', 'COORDINATOR_NOT_AVAILABLE', 'BROKER_NOT_AVAILABLE'])
 
 /** Errors that pass, beside those that Kafka's own list marks so. */
 const PASSING = new Set([
