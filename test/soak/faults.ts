@@ -80,7 +80,7 @@ export function createFaults({ field, archivers, random, storePath }: FaultParts
       happen: () =>
         withArchiver(async (archiver) => {
           archiver.pause()
-          await lasting(SESSION_TIMEOUT_MS + 2_000, SESSION_TIMEOUT_MS + 5_000)
+          await after(between(SESSION_TIMEOUT_MS + 2_000, SESSION_TIMEOUT_MS + 5_000))
           archiver.resume()
         }),
     },
@@ -127,7 +127,7 @@ export function createFaults({ field, archivers, random, storePath }: FaultParts
 /** Closes every connection and opens none; or lets nothing through, or no answer, and nobody is told. */
 const CUTS = ['told', 'silent', 'answers'] as const
 
-async function cut(network: Proxy, how: (typeof CUTS)[number], lasts: () => Promise<void>): Promise<void> {
+export async function cut(network: Proxy, how: (typeof CUTS)[number], lasts: () => Promise<void>): Promise<void> {
   if (how === 'told') {
     await network.disable()
     await lasts()
@@ -141,13 +141,13 @@ async function cut(network: Proxy, how: (typeof CUTS)[number], lasts: () => Prom
 }
 
 /** Late, narrow, and now and then a connection ends. */
-async function slow(network: Proxy, lasts: () => Promise<void>): Promise<void> {
+export async function slow(network: Proxy, lasts: () => Promise<void>): Promise<void> {
   const away = [
-    // The first of them: toxiproxy waits for ever for what lies before it, when it is taken away.
     await network.add('reset_peer', { timeout: 1_000 }, { toxicity: 0.2 }),
     await network.add('latency', { latency: 200, jitter: 150 }),
     await network.add('bandwidth', { rate: 200 }),
   ]
   await lasts()
-  for (const remove of away) await remove()
+  // The last first: a toxic is gone when all that it holds has gone through those behind it.
+  for (const remove of away.toReversed()) await remove()
 }

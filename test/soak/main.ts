@@ -2,7 +2,8 @@
 // standard output is what came of it. Exit code 1 where a message was lost or doubled, or anything else is wrong.
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { isFlawless, runSoak } from './soak.ts'
+import { isFlawless } from './report.ts'
+import { runSoak } from './soak.ts'
 
 const { values } = parseArgs({
   options: {

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
 import { openCluster } from '../../src/adapters/kafka/cluster.ts'
 import { partitionName, partitionOffsets } from '../../src/adapters/kafka/offsets.ts'
 import { readPartitionBatches } from '../../src/adapters/kafka/partition-reader.ts'
@@ -8,60 +9,76 @@ import { jsonLines, runProgram } from '../live/program.ts'
 import { until } from '../live/until.ts'
 import { startKafka } from '../servers/kafka.ts'
 import type { Checker } from './check.ts'
+import { cut, slow } from './faults.ts'
 import { type Field, TOPIC } from './field.ts'
 
 const COPY = 'copy'
 /** A rate is given so that it takes about so long, and can be killed on its way. */
 const REPLAY_SECONDS = 15
-const MAX_ATTEMPTS = 40
+const MAX_ATTEMPTS = 60
 
 export interface ReplayUnderFire {
   readonly kills: number
-  /** Of the run that ended the job. */
-  readonly delivered: number
+  /** How often it gave up by itself, because the cluster was away, and was told to go on. */
+  readonly failures: number
+}
+
+export interface ReplayUnderFireOptions {
+  readonly killCount: number
+  /** In the archive. */
+  readonly messages: number
+  readonly random: () => number
+  readonly checker: Checker
 }
 
 interface JobLine {
   readonly id: string
   readonly state: string
-  readonly counts: { readonly delivered: number }
 }
 
 /**
- * Replays the archive into a topic of another cluster by a process that is killed (kill -9) over and over and goes on, then hands what
- * readers of committed messages see there to the checker.
+ * Replays the archive into a topic of another cluster by a process that is killed (kill -9) over and over and goes on, while the cluster
+ * and the network to it fail; then hands what readers of committed messages see there to the checker.
  */
 export async function replayUnderFire(
   field: Field,
-  {
-    killCount,
-    messages,
-    random,
-    checker,
-  }: { readonly killCount: number; readonly messages: number; readonly random: () => number; readonly checker: Checker },
+  { killCount, messages, random, checker }: ReplayUnderFireOptions,
 ): Promise<ReplayUnderFire> {
-  await using kafka = await startKafka()
+  await using kafka = await startKafka({ through: field.toxiproxy })
   const dir = join(field.folder, 'replay')
   await mkdir(dir)
-  const config = { ...field.config('straight'), source: { type: 'local' }, kafka: { brokers: [kafka.bootstrap] } }
+  const straight = field.config('straight')
+  const config = { ...straight, source: { type: 'local' }, kafka: { brokers: [kafka.proxied()], requestTimeout: '5s' } }
   await writeFile(join(dir, 'millpond.yaml'), JSON.stringify(config))
 
+  const lasting = () => after(1_000 + random() * 3_000)
+  const [node] = kafka.nodes
+  const troubles = [
+    () => cut(node!.proxy!, 'answers', lasting),
+    () => kafka.restart(),
+    () => cut(node!.proxy!, 'told', lasting),
+    async () => {
+      await kafka.kill()
+      await kafka.start()
+    },
+    () => slow(node!.proxy!, lasting),
+  ]
   const rate = String(Math.ceil(messages / REPLAY_SECONDS))
   let words = ['replay', '--topic', TOPIC, '--to', `kafka:${COPY}`, '--no-marks', '--rate', rate]
-  let kills = 0
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+  const counts = { kills: 0, failures: 0 }
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const kill = new AbortController()
-    const timer = kills < killCount ? setTimeout(() => kill.abort(), 1_500 + random() * 4_000) : undefined
-    const { exitCode, stderr } = await runProgram([...words, '--dir', dir], { kill: kill.signal }).finally(() =>
-      clearTimeout(timer),
-    )
+    const timer = counts.kills < killCount ? setTimeout(() => kill.abort(), 2_000 + random() * 4_000) : undefined
+    const ended = runProgram([...words, '--dir', dir], { kill: kill.signal }).finally(() => clearTimeout(timer))
+    await after(1_000 + random() * 1_500)
+    const [{ exitCode }] = await Promise.all([ended, troubles[attempt]?.()])
     const job = await jobOf(dir)
     if (job?.state === 'done') {
       await readTopicInto(kafka.bootstrap, checker)
-      return { kills, delivered: job.counts.delivered }
+      return counts
     }
-    if (exitCode === null) kills++
-    else throw new Error(`the replay ended with ${exitCode}: ${stderr}`)
+    if (exitCode === null) counts.kills++
+    else counts.failures++
     if (job !== undefined) words = ['replay', '--resume', job.id]
   }
   throw new Error(`the replay is not done after ${MAX_ATTEMPTS} attempts`)
