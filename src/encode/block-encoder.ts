@@ -23,6 +23,9 @@ export interface BlockEncoder<Block extends EncodedBlock = EncodedBlock> {
   flush(): Promise<Block> | undefined
 }
 
+/** Room for the first block of a lane, of which nobody knows how large it will be. */
+const FIRST_BYTES = 16 * 1024
+
 /** Buffers kept for the next blocks; more are in use only while compression is behind. */
 const MAX_SPARE_BUFFERS = 4
 
@@ -54,13 +57,17 @@ export function createBlockEncoder(
   let filling: { readonly builder: RawBlockBuilder; readonly buffer: Uint8Array } | undefined
   let lastPosition = -Infinity
   let lastRatio: number | undefined
+  let lastBytes = 0
 
   const open = () => {
-    const buffer = pool.take()
+    // Thousands of slow lanes must not have a whole buffer each: what is small at first grows where it is not.
+    const isLarge = lastBytes >= blockBytes / 2
+    const buffer = isLarge ? pool.take() : new Uint8Array(Math.min(blockBytes, Math.max(FIRST_BYTES, lastBytes)))
     return { builder: new RawBlockBuilder(lookups, { blockBytes, buffer, after: lastPosition }), buffer }
   }
   const close = async ({ builder, buffer }: NonNullable<typeof filling>): Promise<AvroBlock> => {
     const raw = builder.seal()
+    lastBytes = raw.bytes.byteLength
     try {
       // Under `null` the records themselves are the block, and the buffer is wanted back.
       const own = options.codec === 'null' ? { ...raw, bytes: Uint8Array.from(raw.bytes) } : raw
@@ -68,7 +75,7 @@ export function createBlockEncoder(
       lastRatio = block.bytes.byteLength / block.rawBytes
       return block
     } finally {
-      pool.giveBack(buffer)
+      if (buffer.byteLength === blockBytes) pool.giveBack(buffer)
     }
   }
   const flush = () => {

@@ -49,14 +49,32 @@ export async function compress(codec: Codec, raw: Uint8Array, options: CompressO
   if (codec === 'null') return raw
   if (codec === 'snappy') return withCrc(snappyCompress(raw), raw)
   const chunkSize = outputChunkBytes(raw, expectedRatio)
-  if (codec === 'deflate') return compact(await deflateRaw(raw, { level, chunkSize }))
+  if (codec === 'deflate') return compact(await inTurn(() => deflateRaw(raw, { level, chunkSize })))
   const hasSmallWindow = level <= 3 && raw.byteLength <= 4 * 1024 * KiB
   const params = {
     [constants.ZSTD_c_compressionLevel]: level,
     [constants.ZSTD_c_checksumFlag]: 1,
     ...(hasSmallWindow && { [constants.ZSTD_c_windowLog]: WINDOW_LOG }),
   }
-  return compact(await zstdCompress(raw, { chunkSize, pledgedSrcSize: raw.byteLength, params }))
+  return compact(await inTurn(() => zstdCompress(raw, { chunkSize, pledgedSrcSize: raw.byteLength, params })))
+}
+
+/** More than libuv has threads, so that each finds its next one; each holds about a megabyte from when it is asked for. */
+const MAX_COMPRESSING = 8
+const waiting: (() => void)[] = []
+let compressing = 0
+
+/** Lets few compress at once: hundreds of lanes may close a block in one moment. */
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (compressing === MAX_COMPRESSING) await new Promise<void>((resolve) => waiting.push(resolve))
+  else compressing++
+  try {
+    return await work()
+  } finally {
+    const next = waiting.shift()
+    if (next === undefined) compressing--
+    else next()
+  }
 }
 
 /**

@@ -84,3 +84,16 @@ describe('codecs', () => {
     }
   })
 })
+
+describe('compressing much at once', () => {
+  it.each(['zstandard', 'deflate'] as const)('gives each its own, and goes on behind one that fails (%s)', async (codec) => {
+    const raws = Array.from({ length: 60 }, (_, i) => new TextEncoder().encode(`block ${i} `.repeat(1000 + i)))
+    const failing = raws.map((raw, i) => compress(codec, raw, i % 7 === 3 ? { level: 1000 } : {}))
+    const settled = await Promise.allSettled(failing)
+    for (const [i, outcome] of settled.entries()) {
+      const packed = outcome.status === 'fulfilled' ? outcome.value : await compress(codec, raws[i]!)
+      expect(Buffer.from(await decompress(codec, packed)).equals(raws[i]!)).toBe(true)
+    }
+    expect(settled.filter(({ status }) => status === 'rejected').length).toBe(codec === 'deflate' ? 9 : 0)
+  })
+})
