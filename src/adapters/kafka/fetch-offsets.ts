@@ -51,13 +51,23 @@ export function createPartitionOffsets(cluster: Cluster): PartitionOffsets {
       if (byName.size > 0) await wait(pauseAfter(failures))
     }
   }
+  const knows = async (lane: LaneId): Promise<boolean> => {
+    for (const isLast of [false, true]) {
+      try {
+        const topic = await cluster.topic(lane.topic)
+        if (topic.topicId === lane.topicId && topic.partitions[Number(lane.lane)] !== undefined) return true
+      } catch (error) {
+        if (!isMillpondError(error, 'TOPIC_UNKNOWN')) throw error
+      }
+      // What is known may be older than the lane.
+      if (!isLast) cluster.forget(lane.topic)
+    }
+    return false
+  }
   return {
     async of(lane, kind) {
-      const topic = await cluster.topic(lane.topic).catch((error: unknown) => {
-        if (isMillpondError(error, 'TOPIC_UNKNOWN')) return undefined
-        throw error
-      })
-      if (topic?.topicId !== lane.topicId || topic.partitions[Number(lane.lane)] === undefined) return undefined
+      const isThere = await knows(lane)
+      if (!isThere) return undefined
       const name = JSON.stringify(kind)
       const place = { topic: lane.topic, partition: Number(lane.lane) }
       const answer = Promise.withResolvers<number | undefined>()

@@ -104,20 +104,30 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
     for (let failures = 1; !signal.aborted; failures++) {
       try {
         const position = await startPosition(holding.id)
-        if (position === undefined || signal.aborted) {
-          holding.isGone = true
-          return notify()
+        if (signal.aborted) return
+        if (position !== undefined) {
+          give(holding, position)
+          return
         }
-        const lane: Lane = { ...holding.id, startPosition: position, revoked: signal }
-        byLane.set(lane, reading(holding))
-        holding.lane = lane
+        // So it seems; nobody waits for it until it shows.
+        holding.isGone = true
         notify()
-        return
       } catch (error) {
-        if (!isMillpondError(error) || !error.retryable) return fail(error)
-        await wait(pauseAfter(failures), undefined, { signal }).catch(() => undefined)
+        if (!isMillpondError(error) || !error.retryable) {
+          fail(error)
+          return
+        }
       }
+      // A topic that is gone is revoked soon; one that this broker does not know yet is there soon.
+      await wait(pauseAfter(failures), undefined, { signal }).catch(() => undefined)
     }
+  }
+  const give = (holding: Holding, startPosition: number) => {
+    const lane: Lane = { ...holding.id, startPosition, revoked: holding.revocation.signal }
+    byLane.set(lane, reading(holding))
+    holding.lane = lane
+    holding.isGone = false
+    notify()
   }
   const reading = (holding: Holding): HeldLane => ({
     beginRead() {
