@@ -3,6 +3,7 @@ import { suitHeapToStream } from '../../api/heap.ts'
 import type { ArchiveEvent } from '../../archive.ts'
 import type { StoredCommit } from '../../commit/commit.ts'
 import type { Config } from '../../config/config.ts'
+import { MillpondError } from '../../errors.ts'
 import type { ObserveRequest, RequestKind } from '../../store/requests.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { wholeNumber } from '../parse.ts'
@@ -30,6 +31,8 @@ archived. Any number may run at once, beside \`millpond serve\` too: they share 
     .action(async ({ once = false, threads }: { readonly once?: boolean; readonly threads: number }) => {
       suitHeapToStream()
       const config = await cli.loadConfig()
+      if (threads > 1 && config.kafka.groupInstanceId !== undefined)
+        throw new MillpondError('USAGE', 'kafka.groupInstanceId names one member; threads are several: leave out one of the two')
       if (threads > 1) return archiveInThreads(cli, config, { threads, once })
       await (once ? archiveOnce(cli, config) : archiveOn(cli, config))
     })
