@@ -18,6 +18,7 @@ const FAULT_KINDS = [
   'store-503',
   'store-late',
   'store-reset',
+  'store-kill',
   'store-full',
 ] as const
 
@@ -45,7 +46,7 @@ export interface FaultParts {
 
 /** All that can go wrong here. */
 export function createFaults({ field, archivers, random, storePath }: FaultParts): Fault[] {
-  const { kafka, kafkaNetwork, storeNetwork, storeAnswers } = field
+  const { kafka, kafkaNetwork, store, storeNetwork, storeAnswers } = field
   const between = (least: number, most: number) => least + Math.floor(random() * (most - least))
   // Now and then longer than what is tried again right away.
   const lasting = (least: number, most: number) => after(between(least, most) * (random() < LONG_SHARE ? LONG_FACTOR : 1))
@@ -110,6 +111,16 @@ export function createFaults({ field, archivers, random, storePath }: FaultParts
     { kind: 'store-503', needs: 'store-answers', happen: badAnswers(['status-503'], 0.9) },
     { kind: 'store-late', needs: 'store-answers', happen: badAnswers(['slow', 'slow', 'slow', 'hang'], 0.7) },
     { kind: 'store-reset', needs: 'store-answers', happen: badAnswers(['reset', 'lost-answer', 'cut-answer'], 0.6) },
+    {
+      kind: 'store-kill',
+      // It does not start where its disk is full.
+      needs: 'store-disk',
+      async happen() {
+        await store.kill()
+        await lasting(0, 2_000)
+        await store.start()
+      },
+    },
   ]
   if (storePath === undefined) return faults
   const full: Fault = {

@@ -39,7 +39,7 @@ describe.skipIf(isMissing)('exactly once under fire', () => {
       expect(report.archived).toBeGreaterThanOrEqual(report.acknowledged)
       expect(report.replay.kills).toBeGreaterThan(0)
       const happened = Object.entries(report.faults).filter(([, times]) => times > 0)
-      expect(happened).toHaveLength(tmpfsMissing === undefined ? 13 : 12)
+      expect(happened).toHaveLength(tmpfsMissing === undefined ? 14 : 13)
     },
     GET_LIMIT_MS + LIMIT_MS,
   )
