@@ -12,9 +12,9 @@ import type { Checker } from './check.ts'
 import { cut, slow } from './faults.ts'
 import { type Field, TOPIC } from './field.ts'
 
-const COPY = 'copy'
-/** A rate is given so that it takes about so long, and can be killed on its way. */
-const REPLAY_SECONDS = 15
+/** It is held back so that it takes about so long, and can be killed on its way. */
+const LEAST_SECONDS = 15
+const MESSAGE_KB = 0.2
 const MAX_ATTEMPTS = 60
 
 export interface ReplayUnderFire {
@@ -24,6 +24,7 @@ export interface ReplayUnderFire {
 }
 
 export interface ReplayUnderFireOptions {
+  readonly way: 'replay' | 'restore'
   readonly killCount: number
   /** In the archive. */
   readonly messages: number
@@ -37,15 +38,15 @@ interface JobLine {
 }
 
 /**
- * Replays the archive into a topic of another cluster by a process that is killed (kill -9) over and over and goes on, while the cluster
+ * Brings the archive into a topic of another cluster, by `millpond replay` or `millpond restore`, by a process that is killed (kill -9) over and over and goes on, while the cluster
  * and the network to it fail; then hands what readers of committed messages see there to the checker.
  */
 export async function replayUnderFire(
   field: Field,
-  { killCount, messages, random, checker }: ReplayUnderFireOptions,
+  { way, killCount, messages, random, checker }: ReplayUnderFireOptions,
 ): Promise<ReplayUnderFire> {
   await using kafka = await startKafka({ through: field.toxiproxy })
-  const dir = join(field.folder, 'replay')
+  const dir = join(field.folder, way)
   await mkdir(dir)
   const straight = field.config('straight')
   const config = { ...straight, source: { type: 'local' }, kafka: { brokers: [kafka.proxied()], requestTimeout: '5s' } }
@@ -63,8 +64,15 @@ export async function replayUnderFire(
     },
     () => slow(node!.proxy!, lasting),
   ]
-  const rate = String(Math.ceil(messages / REPLAY_SECONDS))
-  let words = ['replay', '--topic', TOPIC, '--to', `kafka:${COPY}`, '--no-marks', '--rate', rate]
+  const begin =
+    way === 'replay'
+      ? ['replay', '--topic', TOPIC, '--to', `kafka:${way}`, '--no-marks', '--rate', String(Math.ceil(messages / LEAST_SECONDS))]
+      : ['restore', '--topic', TOPIC, '--as', way]
+  const goOn = (id: string) => (way === 'replay' ? ['replay', '--resume', id] : [...begin, '--resume', id])
+  // A restore takes no rate; the network does.
+  if (way === 'restore')
+    await node!.proxy!.add('bandwidth', { rate: Math.ceil((messages * MESSAGE_KB) / LEAST_SECONDS) }, { stream: 'upstream' })
+  let words = begin
   const counts = { kills: 0, failures: 0 }
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const kill = new AbortController()
@@ -74,12 +82,12 @@ export async function replayUnderFire(
     const [{ exitCode }] = await Promise.all([ended, troubles[attempt]?.()])
     const job = await jobOf(dir)
     if (job?.state === 'done') {
-      await readTopicInto(kafka.bootstrap, checker)
+      await readTopicInto(kafka.bootstrap, way, checker)
       return counts
     }
     if (exitCode === null) counts.kills++
     else counts.failures++
-    if (job !== undefined) words = ['replay', '--resume', job.id]
+    if (job !== undefined) words = goOn(job.id)
   }
   throw new Error(`the replay is not done after ${MAX_ATTEMPTS} attempts`)
 }
@@ -90,10 +98,10 @@ async function jobOf(dir: string): Promise<JobLine | undefined> {
 }
 
 /** Reads the copy without what was aborted. */
-async function readTopicInto(bootstrap: string, checker: Checker): Promise<void> {
+async function readTopicInto(bootstrap: string, topic: string, checker: Checker): Promise<void> {
   await using cluster = await openCluster({ brokers: [bootstrap] })
-  const { partitions } = (await cluster.metadata([COPY])).topics.get(COPY)!
-  const places = partitions.map(({ partition }) => ({ topic: COPY, partition }))
+  const { partitions } = (await cluster.metadata([topic])).topics.get(topic)!
+  const places = partitions.map(({ partition }) => ({ topic, partition }))
   let ends = new Map<string, number>()
   // A transaction that was left open ends when its time is over, or when its producer is opened anew.
   const areSettled = async () => {

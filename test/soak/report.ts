@@ -1,5 +1,16 @@
 import type { GroupProtocol } from './field.ts'
 
+/** What a process that was killed so often, and resumed, brought into another cluster. */
+export interface CopyReport {
+  readonly kills: number
+  /** How often it gave up by itself, because the cluster was away. */
+  readonly failures: number
+  readonly archived: number
+  readonly copied: number
+  /** Message by message, in order, partition by partition. */
+  readonly equal: boolean
+}
+
 /** What came of it. */
 export interface SoakReport {
   readonly seed: number
@@ -26,19 +37,23 @@ export interface SoakReport {
   readonly racesLost: number
   /** Archivers that ended by themselves, and were started again. */
   readonly restarts: number
-  /** What a replay into another cluster, killed so often and resumed, brought there. */
-  readonly replay: {
-    readonly kills: number
-    readonly failures: number
-    readonly archived: number
-    readonly copied: number
-    readonly equal: boolean
-  }
+  readonly replay: CopyReport
+  readonly restore: CopyReport
   /** The first things that are wrong. */
   readonly problems: readonly string[]
 }
 
 /** Whether it is as promised. */
-export function isFlawless({ lost, doubled, changed, misplaced, foreign, verified, stuck, replay }: SoakReport): boolean {
-  return lost + doubled + changed + misplaced + foreign + stuck === 0 && verified && replay.equal
+export function isFlawless({
+  lost,
+  doubled,
+  changed,
+  misplaced,
+  foreign,
+  verified,
+  stuck,
+  replay,
+  restore,
+}: SoakReport): boolean {
+  return lost + doubled + changed + misplaced + foreign + stuck === 0 && verified && replay.equal && restore.equal
 }

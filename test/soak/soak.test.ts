@@ -34,10 +34,12 @@ describe.skipIf(isMissing)('exactly once under fire', () => {
         verified: true,
         stuck: 0,
         replay: { equal: true, archived: report.archived, copied: report.archived },
+        restore: { equal: true, archived: report.archived, copied: report.archived },
       })
       expect(report.acknowledged).toBeGreaterThan(10_000)
       expect(report.archived).toBeGreaterThanOrEqual(report.acknowledged)
       expect(report.replay.kills).toBeGreaterThan(0)
+      expect(report.restore.kills).toBeGreaterThan(0)
       const happened = Object.entries(report.faults).filter(([, times]) => times > 0)
       expect(happened).toHaveLength(tmpfsMissing === undefined ? 14 : 13)
     },

@@ -107,13 +107,16 @@ async function prove({ field, view, ledger, startMs, random, tell }: Proving) {
   tell(`archived ${archived.found} of ${ledger.acknowledged} acknowledged and ${ledger.unacknowledged} others`)
   const faults = await view.problems()
   tell(faults.length === 0 ? 'verified' : `not verified: ${faults.slice(0, 3).join('; ')}`)
-  const checker = createChecker(ledger, { startMs, atOffsets: false })
-  const replayed = await replayUnderFire(field, { killCount: REPLAY_KILLS, messages: archived.found, random, checker })
-  const copied = checker.report()
-  const equal = isSame(copied, archived)
-  const { kills, failures } = replayed
-  const what = `replayed ${copied.found} into another cluster, killed ${kills} and failed ${failures} times`
-  tell(`${what}: ${equal ? 'equal' : 'not equal'}`)
+  const copies = []
+  for (const way of ['replay', 'restore'] as const) {
+    const checker = createChecker(ledger, { startMs, atOffsets: false })
+    const counts = await replayUnderFire(field, { way, killCount: REPLAY_KILLS, messages: archived.found, random, checker })
+    const copied = checker.report()
+    const copy = { ...counts, archived: archived.found, copied: copied.found, equal: isSame(copied, archived) }
+    const what = `${way}: ${copy.copied} into another cluster, killed ${copy.kills} and failed ${copy.failures} times`
+    tell(`${what}: ${copy.equal ? 'equal' : 'not equal'}`)
+    copies.push({ copy, examples: copied.examples })
+  }
   const { found, lost, doubled, changed, misplaced, foreign } = archived
   return {
     archived: found,
@@ -123,8 +126,9 @@ async function prove({ field, view, ledger, startMs, random, tell }: Proving) {
     misplaced,
     foreign,
     verified: faults.length === 0,
-    replay: { kills, failures, archived: found, copied: copied.found, equal },
-    problems: [...archived.examples, ...faults, ...copied.examples],
+    replay: copies[0]!.copy,
+    restore: copies[1]!.copy,
+    problems: [...archived.examples, ...faults, ...copies.flatMap(({ examples }) => examples)],
   }
 }
 
