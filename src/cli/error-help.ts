@@ -44,15 +44,18 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   KEY_INVALID: { means: 'A name cannot be a key of the store.' },
   OBJECT_TOO_LARGE: { means: 'The store takes no object of this size.', next: 'lower archive.rotate.maxBytes' },
   STORE_UNAVAILABLE: {
-    means: 'The store does not answer or refuses access.',
-    next: 'check store.path and its rights; the same command may succeed later',
+    means: 'The store does not answer, or its folder cannot be used.',
+    next: 'check the address or folder of the store and the rights there; the same command may succeed later',
   },
   STORE_REFUSED: {
     means:
       'The store answers and will not do what was asked: credentials, rights, no such bucket or container, or the wrong region.',
     next: 'the message says what was refused; check credentials, access rights and the store section of the configuration',
   },
-  STORE_FULL: { means: 'There is no room left where the archive lies.', next: 'free some room; archiving goes on by itself' },
+  STORE_FULL: {
+    means: 'There is no room left where the archive lies.',
+    next: 'free some room, then run it again; a service that runs goes on by itself',
+  },
   STORE_READ_ONLY: { means: 'The folder of the archive cannot be written to.', next: 'check the rights of store.path' },
   STORE_UNSAFE: {
     means: 'The store cannot put an object only if it is absent, and so cannot keep messages exactly once.',
