@@ -52,7 +52,8 @@ describe('the package, installed in an empty folder', { timeout: 180_000 }, () =
   it('leaves out what only its development needs', async () => {
     const names = await readdir(join(folder, 'node_modules'))
     expect(names).toContain('fastify')
-    for (const name of ['@aws-sdk', 'assemblyscript', 'azurite', 'kafkajs', 'typescript', 'vega-datasets', 'vitest']) expect(names).not.toContain(name)
+    for (const name of ['@aws-sdk', 'assemblyscript', 'azurite', 'kafkajs', 'typescript', 'vega-datasets', 'vitest'])
+      expect(names).not.toContain(name)
   })
 
   it('gives every entry of its exports, as modules and as types', async () => {
