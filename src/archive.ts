@@ -62,6 +62,8 @@ export interface ArchiveParts {
 
 /** A source that says nothing for this long has given all lanes that it had; only asked where the run ends by itself. */
 const SETTLE_MS = 500
+/** The same where the source itself says that it has given its lanes. */
+const JOINED_SETTLE_MS = 20
 const FIRST_RETRY_MS = 200
 const LONGEST_RETRY_MS = 15_000
 /** A lane that ran this long has left its last trouble behind. */
@@ -86,11 +88,12 @@ export async function runArchive(parts: ArchiveParts, options: ArchiveOptions, s
   const failures: unknown[] = []
   let open = 0
   let runs = 0
+  const settleMs = parts.source.joined === undefined ? SETTLE_MS : JOINED_SETTLE_MS
   let hasJoined = false
   let settled: NodeJS.Timeout | undefined
   const settle = () => {
     clearTimeout(settled)
-    if (options.untilCaughtUp && hasJoined && open === 0) settled = setTimeout(() => ending.abort(), SETTLE_MS)
+    if (options.untilCaughtUp && hasJoined && open === 0) settled = setTimeout(() => ending.abort(), settleMs)
   }
   const join = async () => {
     await parts.source.joined?.(assigning)
