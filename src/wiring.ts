@@ -193,7 +193,7 @@ export async function openKafkaInlet(config: Config): Promise<Inlet> {
   }
 }
 
-/** Opens the Kafka cluster for what is done with all of it: lag, verification, snapshots, restoring. */
+/** Opens the Kafka cluster for what is done with all of it: lag, verification, restoring. */
 export async function openKafkaCluster(config: Config): Promise<KafkaOperations> {
   const { openKafkaOperations } = await import('./adapters/kafka/operations.ts')
   return openKafkaOperations({ ...(await kafkaOptions(config)), codec: config.kafka.compression })

@@ -1,21 +1,16 @@
 import type { Store } from '../../store/store.ts'
 import { openCluster } from './cluster.ts'
-import { archiveLag, groupLag, type ArchivedLane, type PartitionLag } from './lag.ts'
+import { groupLag, type PartitionLag } from './lag.ts'
 import { type RestoreOrder, type RestoreParts, type RestoreReport, restoreTopic } from './restore.ts'
 import type { KafkaSinkOptions } from './sink.ts'
-import { snapshotKafka } from './snapshot.ts'
 import { type KafkaVerifyOptions, type KafkaVerifyReport, verifyAgainstKafka } from './verify.ts'
 
 /** What is done with a whole cluster, beside reading and writing messages. */
 export interface KafkaOperations extends AsyncDisposable {
-  /** How far the archive is behind each partition of these topics. */
-  archiveLag(topics: readonly string[], lanes: readonly ArchivedLane[], signal: AbortSignal): Promise<PartitionLag[]>
   /** How far a consumer group is behind each partition that it has committed an offset for. */
   groupLag(group: string, signal: AbortSignal): Promise<PartitionLag[]>
   /** Accounts for every offset of the archived topics. */
   verify(store: Store, options: KafkaVerifyOptions, signal: AbortSignal): Promise<KafkaVerifyReport>
-  /** Keeps settings of topics and offsets of groups beside the archive's chains; says whether they had changed. */
-  snapshot(store: Store, topics: readonly string[], nowMs: number, signal?: AbortSignal): Promise<'created' | 'unchanged'>
   /** Restores a topic of the archive in this cluster. */
   restore(parts: Omit<RestoreParts, 'cluster' | 'sink'>, order: RestoreOrder, signal: AbortSignal): Promise<RestoreReport>
 }
@@ -24,12 +19,8 @@ export interface KafkaOperations extends AsyncDisposable {
 export async function openKafkaOperations(options: KafkaSinkOptions): Promise<KafkaOperations> {
   const cluster = await openCluster(options)
   return {
-    archiveLag: (topics, lanes, signal) => archiveLag(cluster, topics, lanes, signal),
     groupLag: (group, signal) => groupLag(cluster, group, signal),
     verify: (store, verifyOptions, signal) => verifyAgainstKafka(cluster, store, verifyOptions, signal),
-    async snapshot(store, topics, nowMs, signal) {
-      return (await snapshotKafka(cluster, store, { topics, nowMs }, signal)).outcome
-    },
     restore: (parts, order, signal) => restoreTopic({ ...parts, cluster, sink: options }, order, signal),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   }
