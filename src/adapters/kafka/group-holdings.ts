@@ -1,15 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { isMillpondError } from '../../errors.ts'
+import type { HeldLane } from '../../source/held-lane.ts'
 import type { Lane, LaneId } from '../../source/lane.ts'
 import { pauseAfter } from './cluster.ts'
-
-/** A lane in the hands of this member, as its reader sees it. */
-export interface HeldLane {
-  /** Says that reading began; the returned function says that it ended. */
-  beginRead(): () => void
-  handedOut(nextPosition: number): void
-  acknowledged(nextPosition: number): void
-}
 
 /** The lanes of this member: those it has, and those that it is giving up. */
 export interface Holdings {

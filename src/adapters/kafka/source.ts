@@ -1,6 +1,6 @@
-import type { MessageBatch } from '../../batch/batch.ts'
 import type { RecordSet } from '../../encode/block.ts'
 import { isMillpondError, type MillpondError } from '../../errors.ts'
+import { watched } from '../../source/held-lane.ts'
 import type { Lane } from '../../source/lane.ts'
 import { isPassed, type Passed, positionBehind, type Source } from '../../source/source.ts'
 import { createClassicMember } from './classic-group.ts'
@@ -10,7 +10,7 @@ import { createConsumerMember } from './consumer-group.ts'
 import { createFetcher } from './fetch.ts'
 import { createPartitionOffsets } from './fetch-offsets.ts'
 import { createGroupCommits } from './group-commits.ts'
-import { createHoldings, type HeldLane } from './group-holdings.ts'
+import { createHoldings } from './group-holdings.ts'
 import { createStartPositions, type FirstPosition } from './group-starts.ts'
 import { watchTopics } from './group-topics.ts'
 import type { GroupMember } from './group.ts'
@@ -146,23 +146,6 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
 /** A group that cannot be told notices by itself. */
 function ignoreBroker(error: unknown): void {
   if (!isMillpondError(error)) throw error
-}
-
-/** Tells the holding of the lane what is read, so that it is not given up before its reader is done. */
-async function* watched<T extends RecordSet | MessageBatch | Passed>(
-  items: AsyncIterable<T>,
-  held: HeldLane | undefined,
-  nextPosition: (item: T) => number,
-): AsyncGenerator<T> {
-  const end = held?.beginRead()
-  try {
-    for await (const item of items) {
-      held?.handedOut(nextPosition(item))
-      yield item
-    }
-  } finally {
-    end?.()
-  }
 }
 
 const positionBehindSet = (item: RecordSet | Passed): number =>

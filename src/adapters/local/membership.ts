@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { isMillpondError, MillpondError } from '../../errors.ts'
+import type { HeldLane } from '../../source/held-lane.ts'
 import type { Lane } from '../../source/lane.ts'
 import type { LocalLog } from './log.ts'
 import type { HeartbeatAnswer, OwnedLane } from './operations.ts'
@@ -17,20 +18,16 @@ export interface MembershipOptions {
 }
 
 /** A lane in the hands of this member, until it is given up. */
-export interface HeldLane {
+export interface HeldPartition extends HeldLane {
   readonly partitionKey: number
   readonly lane: Lane
-  /** Says that reading began; the returned function says that it ended, whatever was handed out before. */
-  beginRead(): () => void
-  handedOut(nextPosition: number): void
-  acknowledged(nextPosition: number): void
 }
 
 /** Membership in a group: which lanes this member has, kept by heartbeats. */
 export interface Membership extends AsyncDisposable {
   /** The lanes as they come, those it has already first; each until its `revoked` aborts. */
   lanes(signal: AbortSignal): AsyncGenerator<Lane>
-  held(lane: Lane): HeldLane | undefined
+  held(lane: Lane): HeldPartition | undefined
 }
 
 /** The machine's monotonic clock, ms: the same in all of its processes, and no one sets it back. */
@@ -39,7 +36,7 @@ const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n)
 /** A heartbeat that follows a change goes through all lanes. It is put off by their number, so that many new topics cost few of them. */
 const LANES_A_MS = 40
 
-interface Holding extends HeldLane {
+interface Holding extends HeldPartition {
   readonly revocation: AbortController
 }
 
@@ -51,7 +48,7 @@ export function createMembership(log: LocalLog, options: MembershipOptions): Mem
   const { pid } = process
   const scope = processScope()
   const holdings = new Map<number, Holding>()
-  const byLane = new WeakMap<Lane, HeldLane>()
+  const byLane = new WeakMap<Lane, HeldPartition>()
   const stop = new AbortController()
   let released: number[] = []
   let generation = -1

@@ -1,7 +1,8 @@
+import { watched } from '../../source/held-lane.ts'
 import type { LaneId } from '../../source/lane.ts'
 import type { Source } from '../../source/source.ts'
 import { type LocalLog, partitionKeyOf } from './log.ts'
-import { createMembership, type HeldLane } from './membership.ts'
+import { createMembership } from './membership.ts'
 import { tailBatches, tailBlocks } from './tail.ts'
 
 export interface LocalSourceOptions {
@@ -70,22 +71,5 @@ export function openLocalSource(log: LocalLog, options: LocalSourceOptions): Sou
       membership.held(lane)?.acknowledged(nextPosition)
     },
     [Symbol.asyncDispose]: () => membership[Symbol.asyncDispose](),
-  }
-}
-
-/** Tells the holding of the lane what is read, so that it is not given up before its reader is done. */
-async function* watched<T>(
-  items: AsyncIterable<T>,
-  held: HeldLane | undefined,
-  nextPosition: (item: T) => number,
-): AsyncGenerator<T> {
-  const end = held?.beginRead()
-  try {
-    for await (const item of items) {
-      held?.handedOut(nextPosition(item))
-      yield item
-    }
-  } finally {
-    end?.()
   }
 }
