@@ -1,15 +1,8 @@
 import { isMillpondError, MillpondError, wrapError } from '../../errors.ts'
-import type { ErrorCode } from '../../errors.ts'
+import { busy, damaged, type Meaning, transportMeaning, wrong } from '../../store/meanings.ts'
 import { requestWords } from '../../store/requests.ts'
 import type { RequestTerms } from '../../store/requests.ts'
 
-interface Meaning {
-  readonly code: ErrorCode
-  readonly remedy: string
-}
-
-const busy: Meaning = { code: 'STORE_UNAVAILABLE', remedy: 'the service is busy or has a fault of its own; try again later' }
-const damaged: Meaning = { code: 'STORE_UNAVAILABLE', remedy: 'the bytes were damaged on their way; try again' }
 const credentials: Meaning = {
   code: 'STORE_REFUSED',
   remedy: 'check the credentials: they are wrong or have expired, or the clock of this machine is',
@@ -22,17 +15,6 @@ const noContainer: Meaning = { code: 'STORE_REFUSED', remedy: 'check the name of
 const protectedObject: Meaning = { code: 'STORE_READ_ONLY', remedy: 'a policy, a lease or a hold protects the object' }
 const archived: Meaning = { code: 'STORE_REFUSED', remedy: 'the object is in the archive tier: rehydrate it before it is read' }
 const tooLarge: Meaning = { code: 'OBJECT_TOO_LARGE', remedy: 'send larger parts (partBytes): an object has 50,000 at the most' }
-const unreachable: Meaning = {
-  code: 'STORE_UNAVAILABLE',
-  remedy: 'check the network and the endpoint; the same may succeed later',
-}
-/** The codes of certificates that are not taken, by the names of OpenSSL and Node. */
-const UNTRUSTED = /CERT|TLS|SSL|LEAF_SIGNATURE|HOSTNAME_MISMATCH/u
-const untrusted: Meaning = {
-  code: 'STORE_REFUSED',
-  remedy: 'its certificate is not trusted: name who signed it as the authority (ca), or check the address',
-}
-const wrong: Meaning = { code: 'STORE_REFUSED', remedy: 'check the settings of the store' }
 
 /** What the service's own codes mean that say more than the status. */
 const meanings: Readonly<Record<string, Meaning>> = {
@@ -102,7 +84,7 @@ export function azureStoreError(error: unknown, { kind, key }: RequestTerms, pla
   if (/Credential|Authentication/.test(name)) return identityError(error, place)
   const systemCode = systemCodeOf(error)
   if (systemCode === undefined) return error
-  const { code, remedy } = UNTRUSTED.test(systemCode) ? untrusted : unreachable
+  const { code, remedy } = transportMeaning(systemCode)
   const message = `cannot ${requestWords[kind]} "${key}" in ${place} (${systemCode}): ${remedy}`
   return new MillpondError(code, message, { cause: withoutRequest(error), details: { kind, key, place, systemCode } })
 }

@@ -1,5 +1,5 @@
 import { isMillpondError, MillpondError } from '../../errors.ts'
-import type { ErrorCode } from '../../errors.ts'
+import { busy, damaged, type Meaning, transportMeaning, wrong } from '../../store/meanings.ts'
 import { requestWords } from '../../store/requests.ts'
 import type { RequestTerms } from '../../store/requests.ts'
 
@@ -9,12 +9,6 @@ export interface Refusal {
   readonly body: Uint8Array
 }
 
-interface Meaning {
-  readonly code: ErrorCode
-  readonly remedy: string
-}
-
-const busy: Meaning = { code: 'STORE_UNAVAILABLE', remedy: 'the service is busy or has a fault of its own; try again later' }
 const credentials: Meaning = { code: 'STORE_REFUSED', remedy: 'check the credentials: they are missing, wrong or have expired' }
 const rights: Meaning = {
   code: 'STORE_REFUSED',
@@ -25,20 +19,8 @@ const noPayer: Meaning = {
   code: 'STORE_REFUSED',
   remedy: 'the bucket makes the requester pay: name the project that does (userProject)',
 }
-const damaged: Meaning = { code: 'STORE_UNAVAILABLE', remedy: 'the bytes were damaged on their way; try again' }
 const protectedObject: Meaning = { code: 'STORE_READ_ONLY', remedy: 'a retention policy or a hold protects the object' }
 const tooLarge: Meaning = { code: 'OBJECT_TOO_LARGE', remedy: 'objects of Google Cloud Storage have 5 TiB at the most' }
-const unreachable: Meaning = {
-  code: 'STORE_UNAVAILABLE',
-  remedy: 'check the network and the endpoint; the same may succeed later',
-}
-/** The codes of certificates that are not taken, by the names of OpenSSL and Node. */
-const UNTRUSTED = /CERT|TLS|SSL|LEAF_SIGNATURE|HOSTNAME_MISMATCH/u
-const untrusted: Meaning = {
-  code: 'STORE_REFUSED',
-  remedy: 'its certificate is not trusted: name who signed it as the authority (ca), or check the address',
-}
-const wrong: Meaning = { code: 'STORE_REFUSED', remedy: 'check the settings of the store' }
 
 /** Reasons in the body that say more than the status. */
 const PASSING = new Set(['rateLimitExceeded', 'userRateLimitExceeded', 'backendError', 'internalError'])
@@ -89,7 +71,7 @@ const systemCodeOf = (error: unknown): string | undefined =>
 export function transportError(error: unknown, { kind, key }: RequestTerms, bucket: string): unknown {
   const systemCode = systemCodeOf(error)
   if (isMillpondError(error) || systemCode === undefined) return error
-  const { code, remedy } = UNTRUSTED.test(systemCode) ? untrusted : unreachable
+  const { code, remedy } = transportMeaning(systemCode)
   const message = `cannot ${requestWords[kind]} "${key}" in gs://${bucket} (${systemCode}): ${remedy}`
   return new MillpondError(code, message, { cause: error, details: { kind, key, bucket, systemCode } })
 }

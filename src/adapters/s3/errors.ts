@@ -1,5 +1,5 @@
 import { isMillpondError, MillpondError } from '../../errors.ts'
-import type { ErrorCode } from '../../errors.ts'
+import { type Meaning, untrusted } from '../../store/meanings.ts'
 import { requestWords } from '../../store/requests.ts'
 import type { RequestKind, RequestTerms } from '../../store/requests.ts'
 
@@ -47,12 +47,6 @@ export const isUploadGone = (error: unknown): boolean => failureOf(error)?.name 
 /** Whether a range begins behind the object. */
 export const isOutOfRange = (error: unknown): boolean => failureOf(error)?.status === 416
 
-interface Meaning {
-  readonly code: ErrorCode
-  /** What to do about it. */
-  readonly remedy: string
-}
-
 /** Where a store lies, for messages. */
 export interface Place {
   readonly bucket: string
@@ -86,7 +80,6 @@ const wrongRegion = ({ bucketRegion }: Failure, { region }: Place): Meaning =>
 const wrongProxy = refused('the proxy does not let it through: check its address, user and password')
 /** Node's name of it. */
 const PROXY_REFUSED = 'ERR_PROXY_TUNNEL'
-const wrongCertificate = refused('its certificate is not trusted: name who signed it as the authority (ca), or check the address')
 
 /** By the names that S3, what speaks it, and the system give. */
 const NAMES: Readonly<Record<string, Meaning>> = {
@@ -125,12 +118,12 @@ const NAMES: Readonly<Record<string, Meaning>> = {
   },
   CredentialsProviderError: { code: 'STORE_UNAVAILABLE', remedy: 'credentials could not be renewed; the same may succeed later' },
   TokenProviderError: { code: 'STORE_UNAVAILABLE', remedy: 'credentials could not be renewed; the same may succeed later' },
-  CERT_HAS_EXPIRED: wrongCertificate,
-  DEPTH_ZERO_SELF_SIGNED_CERT: wrongCertificate,
-  SELF_SIGNED_CERT_IN_CHAIN: wrongCertificate,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: wrongCertificate,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: wrongCertificate,
-  ERR_TLS_CERT_ALTNAME_INVALID: wrongCertificate,
+  CERT_HAS_EXPIRED: untrusted,
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
+  ERR_TLS_CERT_ALTNAME_INVALID: untrusted,
 }
 
 function meaningOf(failure: Failure, { kind }: RequestTerms, place: Place): Meaning {
