@@ -4,7 +4,7 @@ import type { ArchiveEvent } from '../../archive.ts'
 import type { StoredCommit } from '../../commit/commit.ts'
 import type { Config } from '../../config/config.ts'
 import { MillpondError } from '../../errors.ts'
-import type { ObserveRequest, RequestKind } from '../../store/requests.ts'
+import { createRequestTotals, type RequestKind } from '../../store/requests.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { wholeNumber } from '../parse.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
@@ -65,9 +65,8 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   const { createLagWatch } = await import('../../api/lag.ts')
   await using opened = new AsyncDisposableStack()
   const broker = opened.use(await openBroker(config))
-  const requests: Partial<Record<RequestKind, number>> = {}
-  const countRequest: ObserveRequest = ({ kind }) => (requests[kind] = (requests[kind] ?? 0) + 1)
-  const store = opened.use(await openStore(config, 'write', countRequest))
+  const { observe, totals } = createRequestTotals()
+  const store = opened.use(await openStore(config, 'write', observe))
   const deadLetters = opened.use(createDeadLetters(config))
   const source = opened.use(await broker.openSource())
   const index = opened.use(await openIndex(config))
@@ -86,7 +85,9 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   await followChains(store, index)
   const milliseconds = Math.round(performance.now() - startedMs)
   const left = (await createLagWatch(broker, index).measure()).reduce((sum, { archive }) => sum + archive, 0)
-  await tell(cli, config, { ...tally, left, milliseconds, ...(Object.keys(requests).length === 0 ? {} : { requests }) })
+  const asked = Object.entries(totals().byKind).filter(([, count]) => count > 0)
+  const requests = asked.length === 0 ? {} : { requests: Object.fromEntries(asked) }
+  await tell(cli, config, { ...tally, left, milliseconds, ...requests })
 }
 
 /** What `archive --once` prints as JSON. */
