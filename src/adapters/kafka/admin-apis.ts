@@ -1,8 +1,5 @@
 import type * as Kafka from '@platformatic/kafka'
-import { type Versions, versionsOf } from './cluster-apis.ts'
-
-/** Arguments of a request that the library builds. */
-type Args<Create extends (...args: never[]) => unknown> = Parameters<Create>
+import { type Args, type Versions, versionsOf } from './cluster-apis.ts'
 
 export const listOffsetsVersions = (p: typeof Kafka) =>
   versionsOf<Args<typeof Kafka.listOffsetsV7.createRequest>, Kafka.listOffsetsV7.ListOffsetsResponse>(

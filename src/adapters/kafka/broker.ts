@@ -2,7 +2,7 @@ import type { Broker } from '../../source/broker.ts'
 import { openCluster } from './cluster.ts'
 import { topicMatcher } from './group-topics.ts'
 import { partitionName, partitionOffsets } from './offsets.ts'
-import { readSnapshots, snapshotKafka } from './snapshot.ts'
+import { snapshotKafka } from './snapshot.ts'
 import { type KafkaSourceOptions, openKafkaSource } from './source.ts'
 
 /**
@@ -32,13 +32,9 @@ export async function openKafkaBroker(options: KafkaSourceOptions): Promise<Brok
       }))
     },
     async keepSettings(store, { nowMs, everyMs }, signal) {
-      for await (const { snapshot } of readSnapshots(store, signal)) {
-        if (snapshot.timeMs > nowMs - everyMs) return
-        break
-      }
       const { topics } = await cluster.metadata(undefined, signal)
       const taken = [...topics.keys()].filter((name) => matches(name))
-      if (taken.length > 0) await snapshotKafka(cluster, store, { topics: taken, nowMs }, signal)
+      if (taken.length > 0) await snapshotKafka(cluster, store, { topics: taken, nowMs, everyMs }, signal)
     },
     openSource: () => openKafkaSource(options),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),

@@ -21,6 +21,9 @@ export function versionsOf<Args extends readonly unknown[], Answer>(
   return [newest, ...(older as Versions<Args, Answer>)]
 }
 
+/** Arguments of a request that the library builds. */
+export type Args<Create extends (...args: never[]) => unknown> = Parameters<Create>
+
 export const metadataVersions = (p: typeof Kafka) =>
   versionsOf<[string[] | null, boolean, boolean], Kafka.metadataV12.MetadataResponse>(
     p.metadataV12.api,

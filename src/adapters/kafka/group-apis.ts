@@ -1,7 +1,5 @@
 import type * as Kafka from '@platformatic/kafka'
-import { versionsOf } from './cluster-apis.ts'
-
-type Args<Create extends (...args: never[]) => unknown> = Parameters<Create>
+import { type Args, versionsOf } from './cluster-apis.ts'
 
 export const joinGroupVersions = (p: typeof Kafka) =>
   versionsOf<Args<typeof Kafka.joinGroupV9.createRequest>, Kafka.joinGroupV9.JoinGroupResponse>(

@@ -54,6 +54,8 @@ export interface SnapshotOptions {
   /** All topics but Kafka's own where none are named. */
   readonly topics?: readonly string[]
   readonly nowMs: number
+  /** A snapshot that is younger is enough, whatever has changed since; none is unless given. */
+  readonly everyMs?: number
 }
 
 /**
@@ -64,14 +66,15 @@ export interface SnapshotOptions {
 export async function snapshotKafka(
   cluster: Cluster,
   store: Store,
-  { topics: names, nowMs }: SnapshotOptions,
+  { topics: names, nowMs, everyMs }: SnapshotOptions,
   signal?: AbortSignal,
 ): Promise<StoredSnapshot & { readonly outcome: 'created' | 'unchanged' }> {
-  const snapshot = await takeSnapshot(cluster, names, nowMs, signal)
-  for await (const newest of readSnapshots(store, signal)) {
-    if (JSON.stringify({ ...newest.snapshot, timeMs: 0 }) !== JSON.stringify({ ...snapshot, timeMs: 0 })) break
+  const newest = await newestSnapshot(store, signal)
+  if (everyMs !== undefined && newest !== undefined && newest.snapshot.timeMs > nowMs - everyMs)
     return { ...newest, outcome: 'unchanged' }
-  }
+  const snapshot = await takeSnapshot(cluster, names, nowMs, signal)
+  const content = (of: KafkaSnapshot): string => JSON.stringify({ ...of, timeMs: 0 })
+  if (newest !== undefined && content(newest.snapshot) === content(snapshot)) return { ...newest, outcome: 'unchanged' }
   const bytes = Buffer.from(`${JSON.stringify(snapshot, null, 1)}\n`)
   const key = snapshotKey(nowMs, bytes)
   // Where it is there already, it is the same: its name holds its hash.
@@ -138,6 +141,11 @@ export async function* readSnapshots(store: Store, signal?: AbortSignal): AsyncG
     }
     yield { key, snapshot }
   }
+}
+
+async function newestSnapshot(store: Store, signal: AbortSignal | undefined): Promise<StoredSnapshot | undefined> {
+  for await (const newest of readSnapshots(store, signal)) return newest
+  return undefined
 }
 
 /** The newest snapshot that knows the topic, of this id where one is given; undefined where there is none. */
