@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { setTimeout as after } from 'node:timers/promises'
 
 const PROBE_EVERY_MS = 50
 const TERM_LIMIT_MS = 30_000
+const STOP_LIMIT_MS = 10_000
 const OUTPUT_LIMIT_MS = 120_000
 const TAIL_LINES = 40
 
@@ -23,6 +24,8 @@ export interface Child {
   readonly isRunning: () => boolean
   /** Sends a signal; one that has ended takes none. */
   readonly signal: (name: NodeJS.Signals) => void
+  /** Stops all its threads until it gets SIGCONT; they stand still when this returns. */
+  readonly pause: () => void
   /** Ends it, by SIGTERM, and where `limitMs` pass by SIGKILL (at once with a limit of 0). */
   readonly end: (limitMs?: number) => Promise<Exit>
 }
@@ -96,6 +99,10 @@ export async function startChild({ command, words, env, cwd, logPath }: ChildSpe
     exited,
     isRunning,
     signal,
+    pause() {
+      signal('SIGSTOP')
+      waitUntilStopped(pid)
+    },
     async end(limitMs = TERM_LIMIT_MS) {
       if (limitMs > 0) {
         signal('SIGTERM')
@@ -107,6 +114,28 @@ export async function startChild({ command, words, env, cwd, logPath }: ChildSpe
       signal('SIGKILL')
       return exited
     },
+  }
+}
+
+/** A thread takes the signal when it next has a core, and only then stops the others: on a busy machine one may answer meanwhile. */
+function waitUntilStopped(pid: number): void {
+  const deadline = performance.now() + STOP_LIMIT_MS
+  const clock = new Int32Array(new SharedArrayBuffer(4))
+  while (!isStopped(pid)) {
+    if (performance.now() > deadline) throw new Error(`process ${pid} does not stop`)
+    Atomics.wait(clock, 0, 0, 1)
+  }
+}
+
+/** Whether no thread of the process runs: all are stopped, or it has ended. */
+function isStopped(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')
+      return 'TtZX'.includes(stat.charAt(stat.lastIndexOf(')') + 2))
+    })
+  } catch {
+    return !isRunning(pid)
   }
 }
 

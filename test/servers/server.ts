@@ -116,7 +116,7 @@ export async function startServer({ name, portCount, prepare, probe }: ServerSpe
       await child.end()
       await start()
     },
-    pause: () => child.signal('SIGSTOP'),
+    pause: () => child.pause(),
     resume: () => child.signal('SIGCONT'),
     [Symbol.asyncDispose]: stop,
   }

@@ -88,7 +88,7 @@ describe.skipIf(serverMissing('versitygw') !== undefined)('a server that is paus
     server.pause()
     let answered = false
     const answer = statusOf(`${server.endpoint}/health`).finally(() => (answered = true))
-    await until(async () => (await stateOf(server.pid)) === 'T', 'the process to be stopped')
+    expect(await stateOf(server.pid)).toBe('T')
     expect(answered).toBe(false)
     server.resume()
     expect(await answer).toBe(200)

@@ -56,7 +56,7 @@ export async function startArchiver(name: string, folder: string, config: object
       isWanted = true
       await launch()
     },
-    pause: () => child.signal('SIGSTOP'),
+    pause: () => child.pause(),
     resume: () => child.signal('SIGCONT'),
     async stop() {
       isWanted = false
