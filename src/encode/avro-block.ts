@@ -5,6 +5,7 @@ import { MillpondError } from '../errors.ts'
 import { columnsBytes, readColumns } from '../kernel/columns.ts'
 import { checkResult, HEADERS_FULL } from '../kernel/fault.ts'
 import { SLACK_BYTES, withKernel } from '../kernel/kernel.ts'
+import type { RecordRows } from '../kernel/record-read.ts'
 import { withRows } from '../kernel/rows.ts'
 import type { AvroBlock, Codec, LookupField } from './block.ts'
 import { compress, type CompressOptions, decompress, MAX_RAW_BYTES } from './codec.ts'
@@ -127,6 +128,16 @@ export function findUnencodable(batch: MessageBatch): UnencodableMessage[] {
   return found
 }
 
+/** Larger records are looked at one by one: a message may be too large. */
+const MAX_RECORDS_BYTES = 64 * MiB
+
+/** Whether a block can hold every one of the messages, as they lie in the kernel; 4 bytes a row behind them are written to. */
+export function areEncodable({ kernel, columns, count, bytesAt, bytes, free }: RecordRows): boolean {
+  if (bytes > MAX_RECORDS_BYTES) return false
+  if (isAscii(kernel.bytes.subarray(bytesAt, bytesAt + bytes))) return true
+  return kernel.exports.findNotUtf8(columns.start, columns.count, columns.headers, count, bytesAt, free) === 0
+}
+
 /** Looks at some rows from `from` on; gives the first that it did not look at. */
 function findUnencodableFrom(batch: MessageBatch, from: number, found: UnencodableMessage[]): number {
   return withRows(
@@ -138,7 +149,7 @@ function findUnencodableFrom(batch: MessageBatch, from: number, found: Unencodab
         found.push({ row: from, reason: `more than ${MAX_MESSAGE_BYTES} bytes` })
         return nextRow
       }
-      const faults = kernel.exports.findNotUtf8(columns.start, columns.count, columns.headers, bytesAt, free)
+      const faults = kernel.exports.findNotUtf8(columns.start, columns.count, columns.headers, columns.count, bytesAt, free)
       for (let i = 0; i < faults; i++) {
         const fault = kernel.i32[free / 4 + i]!
         const reasons = [fault & 1 ? 'the id is not UTF-8' : '', fault & 2 ? 'a header name is not UTF-8' : '']

@@ -1,5 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
-import { compressBlock, type EncodeOptions } from './avro-block.ts'
+import type { RecordRows, RecordVisitor } from '../kernel/record-read.ts'
+import { areEncodable, compressBlock, type EncodeOptions } from './avro-block.ts'
 import type { AvroBlock, EncodedBlock } from './block.ts'
 import { RawBlockBuilder } from './raw-block.ts'
 
@@ -19,8 +20,26 @@ export interface BlockEncoder<Block extends EncodedBlock = EncodedBlock> {
    * that one may have been taken, and blocks of them be lost: an encoder that threw must not be used again.
    */
   add(batch: MessageBatch): Promise<Block>[]
+  /**
+   * The same for messages that `visit` shows where they were unpacked, without columns of them being made; only formats that write messages
+   * anew have it.
+   */
+  readonly addRecords?: (visit: (visitor: RecordVisitor) => void) => AddedRecords<Block>
   /** Closes the block that is filling, if any. */
   flush(): Promise<Block> | undefined
+}
+
+/** What became of records. */
+export interface AddedRecords<Block extends EncodedBlock> {
+  readonly blocks: Promise<Block>[]
+  /** False where a message among them may be none that a block can hold: then what lies behind `lastPosition` was not taken. */
+  readonly isWhole: boolean
+  /** What ended the visit early, be it in itself or here (`POSITION_INVALID`); what lies behind `lastPosition` was not taken. */
+  readonly failure: { readonly error: unknown } | undefined
+  /** The position of the last message that was ever taken; -Infinity for none. */
+  readonly lastPosition: number
+  /** Length of what was shown, as records of Kafka. */
+  readonly rawBytes: number
 }
 
 /** Room for the first block of a lane, of which nobody knows how large it will be. */
@@ -46,6 +65,12 @@ export function createBufferPool(bytes: number, maxSpare: number): BufferPool {
   }
 }
 
+/** A block that is being filled, and where. */
+interface Filling {
+  readonly builder: RawBlockBuilder
+  readonly buffer: Uint8Array
+}
+
 /**
  * An encoder of Avro blocks of about `blockBytes` before compression. What it took is copied: the batch may change or go at once. Encoders
  * that live for a moment share one `pool`.
@@ -54,20 +79,25 @@ export function createBlockEncoder(
   options: EncodeOptions & { readonly blockBytes?: number; readonly pool?: BufferPool },
 ): BlockEncoder<AvroBlock> {
   const { lookups, blockBytes = DEFAULT_BLOCK_BYTES, pool = createBufferPool(blockBytes, MAX_SPARE_BUFFERS) } = options
-  let filling: { readonly builder: RawBlockBuilder; readonly buffer: Uint8Array } | undefined
+  let filling: Filling | undefined
   let lastPosition = -Infinity
   let lastRatio: number | undefined
   let lastBytes = 0
+  let lastCount = 0
 
-  const open = () => {
+  const open = (): Filling => {
     // Thousands of slow lanes must not have a whole buffer each: what is small at first grows where it is not.
     const isLarge = lastBytes >= blockBytes / 2
     const buffer = isLarge ? pool.take() : new Uint8Array(Math.min(blockBytes, Math.max(FIRST_BYTES, lastBytes)))
-    return { builder: new RawBlockBuilder(lookups, { blockBytes, buffer, after: lastPosition }), buffer }
+    return {
+      builder: new RawBlockBuilder(lookups, { blockBytes, buffer, after: lastPosition, expectedCount: lastCount }),
+      buffer,
+    }
   }
-  const close = async ({ builder, buffer }: NonNullable<typeof filling>): Promise<AvroBlock> => {
+  const close = async ({ builder, buffer }: Filling): Promise<AvroBlock> => {
     const raw = builder.seal()
     lastBytes = raw.bytes.byteLength
+    lastCount = raw.count
     try {
       // Under `null` the records themselves are the block, and the buffer is wanted back.
       const own = options.codec === 'null' ? { ...raw, bytes: Uint8Array.from(raw.bytes) } : raw
@@ -101,6 +131,31 @@ export function createBlockEncoder(
         if (row < batch.count || filling.builder.bytes >= blockBytes) blocks.push(flush()!)
       }
       return blocks
+    },
+    addRecords(visit) {
+      // A block is closed by the kernel too, which is not to be had before the visit has ended.
+      const full: Filling[] = []
+      let isWhole = true
+      let rawBytes = 0
+      const use = (rows: RecordRows) => {
+        rawBytes += rows.bytes
+        isWhole &&= areEncodable(rows)
+        for (let row = 0; isWhole && row < rows.count;) {
+          filling ??= open()
+          row = filling.builder.appendRecords(rows, row)
+          lastPosition = filling.builder.lastPosition
+          if (row === rows.count && filling.builder.bytes < blockBytes) break
+          full.push(filling)
+          filling = undefined
+        }
+      }
+      let failure: AddedRecords<AvroBlock>['failure']
+      try {
+        visit({ scratchBytes: (rows) => (filling ??= open()).builder.scratchBytes(rows), use })
+      } catch (error) {
+        failure = { error }
+      }
+      return { blocks: full.map((each) => close(each)), isWhole, failure, lastPosition, rawBytes }
     },
     flush,
   }

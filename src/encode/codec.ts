@@ -1,10 +1,11 @@
+import type { Transform } from 'node:stream'
 import { promisify } from 'node:util'
 import {
   constants,
   crc32,
-  deflateRaw as deflateRawCallback,
+  createDeflateRaw,
+  createZstdCompress,
   inflateRaw as inflateRawCallback,
-  zstdCompress as zstdCompressCallback,
   zstdDecompress as zstdDecompressCallback,
 } from 'node:zlib'
 import { MillpondError, wrapError } from '../errors.ts'
@@ -18,9 +19,7 @@ interface Decompressed {
 }
 type Decompress = (bytes: Uint8Array, options: object, callback: (error: Error | null, result: Decompressed) => void) => void
 
-const deflateRaw = promisify<Uint8Array, object, Buffer>(deflateRawCallback)
 const inflateRaw = promisify<Uint8Array, object, Decompressed>(inflateRawCallback as unknown as Decompress)
-const zstdCompress = promisify<Uint8Array, object, Buffer>(zstdCompressCallback)
 const zstdDecompress = promisify<Uint8Array, object, Decompressed>(zstdDecompressCallback as unknown as Decompress)
 
 /** Bytes of a block before compression that reading accepts unless told otherwise: the largest message and its frame. */
@@ -49,14 +48,36 @@ export async function compress(codec: Codec, raw: Uint8Array, options: CompressO
   if (codec === 'null') return raw
   if (codec === 'snappy') return withCrc(snappyCompress(raw), raw)
   const chunkSize = outputChunkBytes(raw, expectedRatio)
-  if (codec === 'deflate') return compact(await inTurn(() => deflateRaw(raw, { level, chunkSize })))
+  if (codec === 'deflate') return compact(await inTurn(() => outputOf(createDeflateRaw({ level, chunkSize }), raw)))
   const hasSmallWindow = level <= 3 && raw.byteLength <= 4 * 1024 * KiB
   const params = {
     [constants.ZSTD_c_compressionLevel]: level,
     [constants.ZSTD_c_checksumFlag]: 1,
     ...(hasSmallWindow && { [constants.ZSTD_c_windowLog]: WINDOW_LOG }),
   }
-  return compact(await inTurn(() => zstdCompress(raw, { chunkSize, pledgedSrcSize: raw.byteLength, params })))
+  const zstd = { chunkSize, pledgedSrcSize: raw.byteLength, params }
+  return compact(await inTurn(() => outputOf(createZstdCompress(zstd), raw)))
+}
+
+/** What comes out of the stream for `input`. Node gives the end of a frame apart though it lies behind the rest: that needs no copy. */
+async function outputOf(stream: Transform, input: Uint8Array): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  const ended = Promise.withResolvers<void>()
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  stream.once('end', ended.resolve)
+  stream.once('error', ended.reject)
+  stream.end(input)
+  await ended.promise
+  const [first] = chunks
+  if (first === undefined) return Buffer.alloc(0)
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  let end = first.byteOffset
+  const isOnePiece = chunks.every(({ buffer, byteOffset, byteLength }) => {
+    const follows = buffer === first.buffer && byteOffset === end
+    end += byteLength
+    return follows
+  })
+  return isOnePiece ? Buffer.from(first.buffer, first.byteOffset, bytes) : Buffer.concat(chunks, bytes)
 }
 
 /** More than libuv has threads, so that each finds its next one; each holds about a megabyte from when it is asked for. */

@@ -26,11 +26,12 @@ export class LookupHashes {
   readonly #fields: readonly FieldHashes[]
   readonly #nameBytes: number
 
-  constructor(lookups: readonly LookupField[]) {
+  /** Room for `expectedCount` values a field is taken at once; it grows where they are more. */
+  constructor(lookups: readonly LookupField[], expectedCount = 0) {
     this.#fields = lookups.map((field) => ({
       field,
       headerName: field.startsWith('header:') ? encoder.encode(field.slice('header:'.length)) : undefined,
-      hashes: new Growing(NO_BYTES),
+      hashes: new Growing(expectedCount === 0 ? NO_BYTES : new Uint8Array(8 * expectedCount)),
     }))
     this.#nameBytes = Math.max(0, ...this.#fields.map(({ headerName }) => headerName?.byteLength ?? 0))
   }
@@ -40,9 +41,9 @@ export class LookupHashes {
     return 8 * (count + headers + 1) + this.#nameBytes
   }
 
-  /** Takes the first `count` of the rows. */
-  collect(rows: HashedRows, count: number): void {
-    for (const field of this.#fields) collectField(rows, field, count)
+  /** Takes the rows from `from` to before `to`. */
+  collect(rows: HashedRows, from: number, to: number): void {
+    for (const field of this.#fields) collectField(rows, field, from, to)
   }
 
   /** One filter for each field, over all that was taken since the last ones. */
@@ -58,17 +59,18 @@ export class LookupHashes {
 function collectField(
   { kernel, columns, bytesAt, free }: HashedRows,
   { field, headerName, hashes }: FieldHashes,
-  taken: number,
+  from: number,
+  to: number,
 ): void {
   const { start, count, headers } = columns
   let found: number
   if (headerName === undefined) {
-    found = kernel.exports.hashSpans(start, count, 0, taken, field === 'key' ? 0 : 4, bytesAt, free)
+    found = kernel.exports.hashSpans(start, count, from, to, field === 'key' ? 0 : 4, bytesAt, free)
   } else {
     // The name lies behind what the hashes can take.
     const name = free + 8 * (headers + 1)
     kernel.bytes.set(headerName, name)
-    found = kernel.exports.hashHeaders(start, count, headers, 0, taken, name, headerName.byteLength, presenceBits, bytesAt, free)
+    found = kernel.exports.hashHeaders(start, count, headers, from, to, name, headerName.byteLength, presenceBits, bytesAt, free)
   }
   if (found > 0) hashes.push(kernel.bytes.subarray(free, free + 8 * found))
 }

@@ -1,10 +1,11 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import { checkResult } from '../kernel/fault.ts'
+import type { RecordRows } from '../kernel/record-read.ts'
 import { type LoadedRows, withRows } from '../kernel/rows.ts'
 import type { BlockFilter, LookupField } from './block.ts'
 import { Growing } from './growing.ts'
-import { LookupHashes } from './lookup-hashes.ts'
+import { type HashedRows, LookupHashes } from './lookup-hashes.ts'
 
 /** The records of one block before compression, with what is known about them. */
 export interface RawBlock {
@@ -23,6 +24,20 @@ export const MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
 
 const NO_BYTES = new Uint8Array(0)
 
+/** What a record of Kafka's grows by at the most: position and timestamp of ten bytes each, three unions, and the headers' count and end. */
+const RECORD_GROWTH_BYTES = 10 + 10 + 3 + 6
+
+/** Upper bound of the Avro encoding of records that were read: lengths take the same bytes in both, each header's value one more. */
+export const encodedRecordBytes = ({ bytes, count, headers }: Pick<RecordRows, 'bytes' | 'count' | 'headers'>): number =>
+  bytes + count * RECORD_GROWTH_BYTES + headers
+
+export interface RawBlockOptions {
+  readonly blockBytes: number
+  readonly buffer?: Uint8Array
+  readonly after?: number
+  readonly expectedCount?: number
+}
+
 /** Writes messages as the records of one block. A class: it is the hot path of every archive, and its state changes with each call. */
 export class RawBlockBuilder {
   readonly #blockBytes: number
@@ -34,15 +49,16 @@ export class RawBlockBuilder {
   #minTimestamp = Infinity
   #maxTimestamp = -Infinity
 
-  /** A block of at most `blockBytes`, or of one message, written into `buffer` where it fits; positions are above `after`. */
-  constructor(
-    lookups: readonly LookupField[],
-    { blockBytes, buffer = NO_BYTES, after = -Infinity }: { blockBytes: number; buffer?: Uint8Array; after?: number },
-  ) {
+  /**
+   * A block of at most `blockBytes`, or of one message, written into `buffer` where it fits; positions are above `after`. About
+   * `expectedCount` messages will come.
+   */
+  constructor(lookups: readonly LookupField[], options: RawBlockOptions) {
+    const { blockBytes, buffer = NO_BYTES, after = -Infinity, expectedCount } = options
     this.#blockBytes = Math.min(blockBytes, 0x7fff_ffff)
     this.#records = new Growing(buffer)
     this.#lastPosition = after
-    this.#hashes = new LookupHashes(lookups)
+    this.#hashes = new LookupHashes(lookups, expectedCount)
   }
 
   get count(): number {
@@ -51,6 +67,11 @@ export class RawBlockBuilder {
 
   get bytes(): number {
     return this.#records.used
+  }
+
+  /** The position of the last message, or what the block began behind. */
+  get lastPosition(): number {
+    return this.#lastPosition
   }
 
   /**
@@ -69,7 +90,8 @@ export class RawBlockBuilder {
         row,
         (rows) => this.#scratchBytes(rows),
         (rows) => {
-          row = loadedFrom + this.#write(rows)
+          checkSize(rows)
+          row = loadedFrom + this.#write(rows, 0, rows.columns.count)
           return rows.nextRow
         },
       )
@@ -81,6 +103,32 @@ export class RawBlockBuilder {
       if (row < loaded) break
     }
     return row
+  }
+
+  /**
+   * Takes messages that lie in the kernel, from row `from` on; as `append` otherwise. Behind `rows.free` there is what `scratchBytes` asks for.
+   * @throws MillpondError `POSITION_INVALID`.
+   */
+  appendRecords(rows: RecordRows, from: number): number {
+    const { kernel, columns, count } = rows
+    const positions = kernel.f64.subarray(columns.start / 8, columns.start / 8 + count)
+    for (let row = from, last = this.#lastPosition; row < count; row++) {
+      const position = positions[row]!
+      if (position <= last) throw new MillpondError('POSITION_INVALID', `position ${position} does not follow ${last}`)
+      last = position
+    }
+    const taken = this.#write(rows, from, count)
+    if (taken > 0) {
+      if (this.#count === 0) this.#firstPosition = positions[from]!
+      this.#lastPosition = positions[from + taken - 1]!
+      this.#count += taken
+    }
+    return from + taken
+  }
+
+  /** Room behind rows of records that `appendRecords` needs. */
+  scratchBytes(rows: RecordRows): number {
+    return Math.max(encodedRecordBytes(rows), this.#hashes.scratchBytes(rows.columns))
   }
 
   /** The block of all that was appended; the builder must not be used afterwards. */
@@ -101,19 +149,15 @@ export class RawBlockBuilder {
     return Math.max(rows.encodedBytes, this.#hashes.scratchBytes(rows.columns))
   }
 
-  #write(rows: LoadedRows): number {
+  #write(rows: HashedRows, from: number, to: number): number {
     const { kernel, columns, bytesAt, free } = rows
-    if (rows.encodedBytes > MAX_MESSAGE_BYTES && columns.count === 1) {
-      throw new MillpondError('MESSAGE_TOO_LARGE', `a message of ${rows.encodedBytes} bytes is larger than a block can hold`, {
-        details: { bytes: rows.encodedBytes, maxBytes: MAX_MESSAGE_BYTES },
-      })
-    }
     const result = kernel.arenaStart
     const taken = kernel.exports.writeRows(
       columns.start,
       columns.count,
       columns.headers,
-      0,
+      from,
+      to,
       bytesAt,
       free,
       this.#records.used,
@@ -125,7 +169,14 @@ export class RawBlockBuilder {
     this.#records.push(kernel.bytes.subarray(free, free + length))
     this.#minTimestamp = Math.min(this.#minTimestamp, kernel.f64[result / 8 + 1]!)
     this.#maxTimestamp = Math.max(this.#maxTimestamp, kernel.f64[result / 8 + 2]!)
-    this.#hashes.collect(rows, taken)
+    this.#hashes.collect(rows, from, from + taken)
     return taken
   }
+}
+
+function checkSize({ columns, encodedBytes }: LoadedRows): void {
+  if (encodedBytes <= MAX_MESSAGE_BYTES || columns.count > 1) return
+  throw new MillpondError('MESSAGE_TOO_LARGE', `a message of ${encodedBytes} bytes is larger than a block can hold`, {
+    details: { bytes: encodedBytes, maxBytes: MAX_MESSAGE_BYTES },
+  })
 }

@@ -121,7 +121,7 @@ export function createRecordSetGatherer(
     isBroken = false
   }
   const take = async (set: Uint8Array, batches: readonly RecordBatchInfo[]) => {
-    const visit = await unpackRecordBatches(set, batches)
+    const visit = await unpackRecordBatches(set, batches, 0)
     const before = account.rawBytes
     accountFor(() => visit(account.visitor), spansOf(set, batches), batches)
     const compressed = batches.filter((info) => info.codec !== 'none')

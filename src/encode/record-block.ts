@@ -41,7 +41,7 @@ export class BlockAccount {
     this.#hashes = new LookupHashes(lookups)
     this.#lastPosition = after
     this.visitor = {
-      scratchBytes: (columns) => this.#hashes.scratchBytes(columns),
+      scratchBytes: ({ columns }) => this.#hashes.scratchBytes(columns),
       use: (rows) => this.#addRows(rows),
     }
   }
@@ -71,7 +71,7 @@ export class BlockAccount {
         row,
         ({ columns }) => this.#hashes.scratchBytes(columns),
         (rows) => {
-          this.#hashes.collect(rows, rows.columns.count)
+          this.#hashes.collect(rows, 0, rows.columns.count)
           return rows.nextRow
         },
       )
@@ -105,7 +105,7 @@ export class BlockAccount {
     const positions = kernel.f64.subarray(start, start + count)
     this.#addColumns(positions, kernel.f64.subarray(start + columns.count, start + columns.count + count), count)
     this.#rawBytes += rows.bytes
-    this.#hashes.collect(rows, count)
+    this.#hashes.collect(rows, 0, count)
   }
 
   #addColumns(positions: Float64Array, timestamps: Float64Array, count: number): void {

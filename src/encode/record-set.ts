@@ -220,16 +220,17 @@ export async function readRecordBatches(
 }
 
 /**
- * Unpacks these batches; the function it gives shows their messages to a visitor in the kernel's memory, at once and without copying
- * them out: for what only counts or hashes them.
+ * Unpacks these batches; the function it gives shows their messages with positions from `fromPosition` on to a visitor in the kernel's memory,
+ * at once and without copying them out.
  * @throws MillpondError `RECORD_SET_CORRUPT`, as does the function.
  */
 export async function unpackRecordBatches(
   set: Uint8Array,
   batches: readonly RecordBatchInfo[],
+  fromPosition: number,
 ): Promise<(visitor: RecordVisitor) => void> {
-  const parts = await Promise.all(wantedBatches(batches, 0).map((info) => recordPart(set, info)))
-  return (visitor) => visitRecordParts(parts, visitor)
+  const parts = await Promise.all(wantedBatches(batches, fromPosition).map((info) => recordPart(set, info)))
+  return (visitor) => visitRecordParts(parts, fromPosition, visitor)
 }
 
 const wantedBatches = (batches: readonly RecordBatchInfo[], fromPosition: number) =>

@@ -13,6 +13,7 @@ export interface KernelExports {
     n: number,
     h: number,
     from: number,
+    to: number,
     bytes: number,
     out: number,
     pendingBytes: number,
@@ -37,7 +38,7 @@ export interface KernelExports {
   fillFilter(hashes: number, count: number, bits: number, buckets: number): void
   partitionKeys(columns: number, n: number, bytes: number, partitions: number, out: number): void
   isUtf8(start: number, length: number): number
-  findNotUtf8(columns: number, n: number, h: number, bytes: number, out: number): number
+  findNotUtf8(columns: number, n: number, h: number, to: number, bytes: number, out: number): number
   snappyCompress(source: number, length: number, out: number): number
   snappyLength(source: number, length: number): number
   snappyDecompress(source: number, length: number, out: number, outLength: number): number

@@ -50,7 +50,7 @@ export interface RecordRows {
 /** What is done with the rows of one visit; nothing of the kernel may be kept. */
 interface RowsUse<T> {
   /** Bytes that it writes from `free` on. */
-  readonly scratchBytes: (columns: ColumnsPlace) => number
+  readonly scratchBytes: (rows: RecordRows) => number
   readonly use: (rows: RecordRows) => T
 }
 
@@ -97,17 +97,17 @@ function copyOf(bytes: Uint8Array): Uint8Array {
 
 /** What is shown the rows that were read. */
 export interface RecordVisitor {
-  /** How much it writes from `free` on, given the room of the columns. */
-  readonly scratchBytes: (columns: ColumnsPlace) => number
+  /** How much it writes from `free` on. */
+  readonly scratchBytes: (rows: RecordRows) => number
   readonly use: (rows: RecordRows) => void
 }
 
 /**
- * Shows the messages of all parts to the visitor where they were read, some at a time: nothing is copied out.
+ * Shows the messages of all parts with offsets from `fromOffset` on to the visitor where they were read, some at a time: nothing is copied out.
  * @throws MillpondError `RECORD_SET_CORRUPT`.
  */
-export function visitRecordParts(parts: readonly RecordPart[], visitor: RecordVisitor): void {
-  const context = { fromOffset: 0, usedBytes: 0, shared: undefined, maxBytes: MAX_RECORDS_BYTES }
+export function visitRecordParts(parts: readonly RecordPart[], fromOffset: number, visitor: RecordVisitor): void {
+  const context = { fromOffset, usedBytes: 0, shared: undefined, maxBytes: MAX_RECORDS_BYTES }
   for (let part = 0; part < parts.length;) part = readSome(parts, part, context, visitor).nextPart
 }
 
@@ -178,10 +178,10 @@ function tryParts<T>(
   }
   if (filled.count > 0) likelyHeaders = Math.ceil(filled.headers / filled.count) + 1
   const free = align(at + SLACK_BYTES)
-  const scratchBytes = rowsUse.scratchBytes(place)
+  const rowsOf = { kernel, columns: place, ...filled, bytesAt: firstByte, bytes: at - firstByte, free }
+  const scratchBytes = rowsUse.scratchBytes(rowsOf)
   const end = free + scratchBytes + SLACK_BYTES
   if (scratchBytes > 0 && end > kernel.arenaEnd) return { neededBytes: end - kernel.arenaStart }
-  const rowsOf = { kernel, columns: place, ...filled, bytesAt: firstByte, bytes: at - firstByte, free }
   return { value: rowsUse.use(rowsOf), nextPart: next }
 }
 

@@ -1,9 +1,10 @@
 import { type MessageBatch, heldBytes, selectRows } from '../batch/batch.ts'
 import type { MemoryBudget } from '../batch/memory-budget.ts'
 import type { EncodeOptions } from '../encode/avro-block.ts'
-import type { EncodedBlock, Format } from '../encode/block.ts'
-import type { BufferPool } from '../encode/block-encoder.ts'
+import type { EncodedBlock, Format, RecordSet } from '../encode/block.ts'
+import type { BlockEncoder, BufferPool } from '../encode/block-encoder.ts'
 import { createRecordSetGatherer, type RecordSetGatherer } from '../encode/record-block-encoder.ts'
+import { type RecordBatchInfo, readRecordBatches, unpackRecordBatches } from '../encode/record-set.ts'
 import { segmentFormat } from '../encode/segment-format.ts'
 import type { Lane } from './lane.ts'
 import { type BlockRequest, isPassed, positionBehind, type Source } from './source.ts'
@@ -65,6 +66,11 @@ const MAX_QUEUED_BYTES = 4 * 1024 * 1024
 /** Record batches come compressed: nothing is gained by having more of them than the one that is written and the next. */
 const MAX_QUEUED_SET_BYTES = 512 * 1024
 
+/** Records that are unpacked and written at a time: few enough to stay in the processor's cache. */
+const GROUP_BYTES = 256 * 1024
+
+type AddRecords = NonNullable<BlockEncoder['addRecords']>
+
 type Queued =
   | { readonly block: Promise<EncodedBlock>; readonly heldBytes: number }
   | { readonly unencodable: Unencodable }
@@ -93,6 +99,8 @@ export function openBlockFeed(
   let taken = Promise.withResolvers<void>()
   let wake = Promise.withResolvers<void>()
   let finished = false
+  /** How much longer records are than they were stored. */
+  let ratio = 1
   let failure: unknown
 
   const pendingCount = () => encoder.pendingCount + (gatherer?.pendingCount ?? 0)
@@ -199,7 +207,45 @@ export function openBlockFeed(
       await room()
     }
   }
-  const readRecordSets = async (gatherer: RecordSetGatherer) => {
+  /** Unpacks record batches and writes their messages anew, in one go where every block can hold them. */
+  const encodeRecords = async ({ bytes: set }: RecordSet, batches: readonly RecordBatchInfo[], addRecords: AddRecords) => {
+    const visit = await unpackRecordBatches(set, batches, readPosition)
+    const stored = storedBytes(batches)
+    const expected = Math.ceil(stored * (batches.some(({ codec }) => codec !== 'none') ? ratio : 1))
+    await budget.acquire(expected, reading)
+    const { blocks, isWhole, failure, lastPosition, rawBytes } = addRecords(visit)
+    if (rawBytes < expected) budget.release(expected - rawBytes)
+    else budget.hold(rawBytes - expected)
+    pendingHeldBytes += rawBytes
+    ratio = Math.max(1, rawBytes / stored)
+    pushBlocks(blocks)
+    if (encoder.pendingCount > 0) pendingSinceMs ??= nowMs()
+    else releasePending()
+    readPosition = Math.max(readPosition, lastPosition + 1)
+    if (failure) throw failure.error
+    if (isWhole) return
+    const rest = await readRecordBatches(set, batches, readPosition)
+    if (rest.count > 0) readPosition = positionBehind(rest)
+    take(rest)
+  }
+  const readRecords = async (addRecords: AddRecords) => {
+    for await (const set of source.readRecordSets!(lane, position, reading)) {
+      if (isPassed(set)) {
+        pass(set.passedTo)
+        continue
+      }
+      for (const batches of groupsOf(set.batches, GROUP_BYTES / ratio)) {
+        await encodeRecords(set, batches, addRecords)
+        lastReadMs = nowMs()
+        notify()
+        await room()
+      }
+      // Compaction may have removed the last records of a batch.
+      const end = (set.batches.at(-1)?.lastOffset ?? -1) + 1
+      if (end > readPosition) pass(end)
+    }
+  }
+  const gatherRecordSets = async (gatherer: RecordSetGatherer) => {
     for await (const set of source.readRecordSets!(lane, position, reading)) {
       if (isPassed(set)) {
         pass(set.passedTo)
@@ -227,7 +273,8 @@ export function openBlockFeed(
     try {
       const { codec, lookups } = options
       if (source.readBlocks && format === 'avro') await readBlocks({ codec, lookups })
-      else if (gatherer) await readRecordSets(gatherer)
+      else if (gatherer) await gatherRecordSets(gatherer)
+      else if (source.readRecordSets && encoder.addRecords) await readRecords(encoder.addRecords)
       else await readBatches()
     } catch (error) {
       if (!reading.aborted) failure = error
@@ -288,6 +335,18 @@ export function openBlockFeed(
       }
       releasePending()
     },
+  }
+}
+
+const storedBytes = (batches: readonly RecordBatchInfo[]): number => batches.reduce((sum, { bytes }) => sum + bytes, 0)
+
+/** The batches in groups of about `groupBytes`, of one at the least. */
+function* groupsOf(batches: readonly RecordBatchInfo[], groupBytes: number): Generator<readonly RecordBatchInfo[]> {
+  for (let from = 0, to = 0; from < batches.length; from = to) {
+    for (let bytes = 0; to < batches.length && (to === from || bytes + batches[to]!.bytes <= groupBytes); to++) {
+      bytes += batches[to]!.bytes
+    }
+    yield batches.slice(from, to)
   }
 }
 

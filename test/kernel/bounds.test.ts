@@ -206,7 +206,9 @@ describe('kernel functions on hostile input', () => {
         bytes.set(batch.bytes, payload)
         expect(exports.measureRows(columns, batch.count, headers, batch.bytes.byteLength, result)).toBe(0)
         const bound = kernel.f64[result / 8 + 1]!
-        expect(exports.writeRows(columns, batch.count, headers, 0, payload, out, 0, 0x7fffffff, result)).toBe(batch.count)
+        expect(exports.writeRows(columns, batch.count, headers, 0, batch.count, payload, out, 0, 0x7fffffff, result)).toBe(
+          batch.count,
+        )
         expect(kernel.i32[result / 4]).toBeLessThanOrEqual(bound)
         expect(bytes.subarray(out + bound + SLACK_BYTES, base + ARENA_BYTES).every((byte) => byte === 0xa5)).toBe(true)
       }),

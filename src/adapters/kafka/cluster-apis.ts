@@ -1,4 +1,5 @@
 import type * as Kafka from '@platformatic/kafka'
+import type { Protocol } from './protocol.ts'
 
 /** One version of a request. */
 export interface ApiVersion<Args extends readonly unknown[], Answer> {
@@ -24,7 +25,7 @@ export function versionsOf<Args extends readonly unknown[], Answer>(
 /** Arguments of a request that the library builds. */
 export type Args<Create extends (...args: never[]) => unknown> = Parameters<Create>
 
-export const metadataVersions = (p: typeof Kafka) =>
+export const metadataVersions = (p: Protocol) =>
   versionsOf<[string[] | null, boolean, boolean], Kafka.metadataV12.MetadataResponse>(
     p.metadataV12.api,
     p.metadataV11.api,
@@ -35,7 +36,7 @@ export const metadataVersions = (p: typeof Kafka) =>
     p.metadataV5.api,
   )
 
-export const findCoordinatorVersions = (p: typeof Kafka) =>
+export const findCoordinatorVersions = (p: Protocol) =>
   versionsOf<[number, string[]], Kafka.findCoordinatorV6.FindCoordinatorResponse>(
     p.findCoordinatorV6.api,
     p.findCoordinatorV5.api,

@@ -3,6 +3,7 @@ import { MillpondError } from '../../errors.ts'
 import { brokerError } from './cluster-errors.ts'
 import type { KafkaOptions } from './cluster-options.ts'
 import { type Authentication, createAuthentication, tlsOptions } from './cluster-security.ts'
+import type { Protocol } from './protocol.ts'
 
 /** Where a broker listens. */
 export interface Address {
@@ -46,7 +47,7 @@ interface Slot {
   readonly opening: Promise<Link>
 }
 
-export function createConnections(protocol: typeof Kafka, options: KafkaOptions): Connections {
+export function createConnections(protocol: Protocol, options: KafkaOptions): Connections {
   const { clientId = 'millpond', connectTimeoutMs = CONNECT_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options
   const tls = options.tls && tlsOptions(options.tls)
   const authentication: Authentication | undefined = options.sasl && createAuthentication(protocol, options.sasl)

@@ -3,6 +3,7 @@ import type * as Kafka from '@platformatic/kafka'
 import { MillpondError } from '../../errors.ts'
 import type { KafkaSasl, KafkaTls } from './cluster-options.ts'
 import { createTokenProvider } from './cluster-token.ts'
+import type { Protocol } from './protocol.ts'
 
 /** Options of node:tls for these certificates. */
 export function tlsOptions({ ca, certificate, key, passphrase, serverName, verify = true }: KafkaTls): TlsOptions {
@@ -20,7 +21,7 @@ export function tlsOptions({ ca, certificate, key, passphrase, serverName, verif
 export type Authentication = (onLifetime: (lifetimeMs: number) => void) => Kafka.SASLOptions
 
 /** How connections of these credentials authenticate. Tokens are shared by all of them. */
-export function createAuthentication(protocol: typeof Kafka, sasl: KafkaSasl): Authentication {
+export function createAuthentication(protocol: Protocol, sasl: KafkaSasl): Authentication {
   const { saslPlain, saslScramSha } = protocol
   const begin = exchangeOf(sasl)
   return (onLifetime) => ({
@@ -48,7 +49,7 @@ async function answerBy<T>(callback: (error: Error | null, answer?: T) => void, 
   callback(null, answer)
 }
 
-interface Exchange extends Pick<typeof Kafka, 'saslPlain' | 'saslScramSha'> {
+interface Exchange extends Pick<Protocol, 'saslPlain' | 'saslScramSha'> {
   readonly connection: Kafka.Connection
   readonly api: Kafka.saslAuthenticateV2.SASLAuthenticationAPI
 }

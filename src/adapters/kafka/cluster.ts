@@ -5,6 +5,7 @@ import { type Address, addressName, createConnections, type Link, type Purpose }
 import { brokerError, isCoordinatorStale, isMetadataStale, kafkaError, reasonOf } from './cluster-errors.ts'
 import { findCoordinatorVersions, metadataVersions, type Versions } from './cluster-apis.ts'
 import type { KafkaOptions } from './cluster-options.ts'
+import { type Protocol, protocol } from './protocol.ts'
 
 /** One partition of a topic as the cluster knows it. */
 export interface KafkaPartition {
@@ -56,7 +57,7 @@ export interface RequestOptions {
 /** The brokers of one Kafka cluster: who leads what, and requests to them. */
 export interface Cluster extends AsyncDisposable {
   /** The protocol layer, for API modules. */
-  readonly protocol: typeof Kafka
+  readonly protocol: Protocol
   /** Asks anew. All topics where none are named. */
   metadata(topics?: readonly string[], signal?: AbortSignal): Promise<KafkaMetadata>
   /** The topic as it was last known; asked for where it is not known or may be wrong. @throws MillpondError `TOPIC_UNKNOWN` */
@@ -89,8 +90,7 @@ const MAIN: Purpose = { name: 'main' }
 export async function openCluster(options: KafkaOptions): Promise<Cluster> {
   const bootstrap = options.brokers.map((broker) => parseAddress(broker))
   if (bootstrap.length === 0) throw new MillpondError('CONFIG_INVALID', 'no Kafka broker is named')
-  const protocol = await loadProtocol()
-  const cluster = createCluster(protocol, bootstrap, options)
+  const cluster = createCluster(bootstrap, options)
   try {
     // Names no topic, so that the answer is small; it tells the brokers.
     await cluster.metadata([])
@@ -98,15 +98,6 @@ export async function openCluster(options: KafkaOptions): Promise<Cluster> {
   } catch (error) {
     await cluster[Symbol.asyncDispose]()
     throw error
-  }
-}
-
-async function loadProtocol(): Promise<typeof Kafka> {
-  try {
-    return await import('@platformatic/kafka')
-  } catch (error) {
-    const message = 'Kafka is spoken with the package @platformatic/kafka: npm install @platformatic/kafka'
-    throw new MillpondError('DEPENDENCY_MISSING', message, { cause: error })
   }
 }
 
@@ -121,7 +112,7 @@ export function parseAddress(text: string): Address {
   return { host, port }
 }
 
-function createCluster(protocol: typeof Kafka, bootstrap: readonly Address[], options: KafkaOptions): Cluster {
+function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cluster {
   const { retryTimeoutMs = RETRY_TIMEOUT_MS } = options
   const connections = createConnections(protocol, options)
   const stop = new AbortController()
@@ -316,7 +307,7 @@ const coordinatorName = (kind: string, key: string): string => `${kind} ${key}`
 const isConnectionTrouble = (error: unknown): boolean =>
   isMillpondError(error, 'BROKER_UNAVAILABLE') && error.details['reason'] === undefined
 
-const isAnswer = (protocol: typeof Kafka, error: unknown): boolean =>
+const isAnswer = (protocol: Protocol, error: unknown): boolean =>
   error instanceof Error && (error as { readonly code?: unknown }).code === protocol.ResponseError.code
 
 /** The newest version that the broker speaks. */

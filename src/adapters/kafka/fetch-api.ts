@@ -1,5 +1,5 @@
-import type * as Kafka from '@platformatic/kafka'
 import type { Versions } from './cluster-apis.ts'
+import type { Protocol } from './protocol.ts'
 
 /** One partition in a fetch request. */
 export interface FetchPartition {
@@ -64,7 +64,7 @@ const TOPIC_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/u
 export const isTopicId = (text: string): boolean => TOPIC_ID.test(text)
 
 /** Our own reading and writing of Fetch: what holds messages is not touched. Layout: Kafka's FetchRequest.json and FetchResponse.json. */
-export function fetchVersions(protocol: typeof Kafka): { readonly byId: FetchVersions; readonly byName: FetchVersions } {
+export function fetchVersions(protocol: Protocol): { readonly byId: FetchVersions; readonly byName: FetchVersions } {
   const versionOf = (version: number) =>
     protocol.createAPI<[FetchRequest], FetchAnswer>(
       FETCH_KEY,

@@ -40,9 +40,11 @@ export async function createStartPositions(options: StartOptions): Promise<Start
   const end = isolation === 'committed' ? 'stable-end' : 'end'
   const firstOf = async (lane: LaneId): Promise<number | undefined> => {
     if (!isNewGroup || !there.has(laneKey(lane))) return offsets.of(lane, 'oldest')
+    // The end is asked for before: a message that comes meanwhile is young enough, and behind it.
+    const endPosition = await offsets.of(lane, end)
     const found = first === 'latest' ? -1 : await offsets.of(lane, first)
     // No message is that young yet.
-    return found === -1 ? offsets.of(lane, end) : found
+    return found === -1 ? endPosition : found
   }
   let asked: Promise<ReadonlyMap<string, number>> | undefined
   return async (lane) => {

@@ -1,4 +1,5 @@
 import type * as Kafka from '@platformatic/kafka'
+import type { Protocol } from './protocol.ts'
 
 /** One record batch for one partition. */
 export interface ProduceRequest {
@@ -29,7 +30,7 @@ const ALL_REPLICAS = -1
  * The Produce request of one batch, acknowledged by all replicas. The library's own one builds batches from objects, and throws where
  * a partition has an error, which loses what the broker says of single records.
  */
-export function createProduceApi(kafka: typeof Kafka): Kafka.API<[ProduceRequest], ProduceAnswer> {
+export function createProduceApi(kafka: Protocol): Kafka.API<[ProduceRequest], ProduceAnswer> {
   const create = ({ topic, partition, batch, transactionalId, timeoutMs }: ProduceRequest) =>
     kafka.Writer.create()
       .appendString(transactionalId)

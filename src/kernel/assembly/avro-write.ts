@@ -43,13 +43,13 @@ function writeOptional(at: usize, bytes: usize, start: i32, end: i32): usize {
 }
 
 /**
- * Writes the messages from row `from` on as Avro records, as many as fit: a row that would make the block longer than `blockBytes`
- * ends the call, unless the block holds nothing yet (`pendingBytes` of it are written elsewhere). The columns must have passed
- * `measureRows`; `bytes` is the address of what the columns count from; `out` has room for the measured bound. Gives the number of
- * rows; `result` (24 bytes) gets their length in bytes (u32), 4 unused, then smallest and largest timestamp (f64).
+ * Writes the messages from row `from` to before `to` as Avro records, as many as fit: a row that would make the block longer than
+ * `blockBytes` ends the call, unless the block holds nothing yet (`pendingBytes` of it are written elsewhere). The columns must have passed
+ * `measureRows` or come from `readRecords`; `bytes` is the address of what the columns count from; `out` has room for the bound. Gives the
+ * number of rows; `result` (24 bytes) gets their length in bytes (u32), 4 unused, then smallest and largest timestamp (f64).
  */
 export function writeRows(
-  columns: usize, n: u32, h: u32, from: u32, bytes: usize, out: usize, pendingBytes: u32, blockBytes: u32, result: usize,
+  columns: usize, n: u32, h: u32, from: u32, to: u32, bytes: usize, out: usize, pendingBytes: u32, blockBytes: u32, result: usize,
 ): i32 {
   const timestamps = timestampsOf(columns, n)
   const keyStart = spansOf(columns, n, 0)
@@ -63,7 +63,7 @@ export function writeRows(
   let largest: f64 = -Infinity
   let at = out
   let row = from
-  for (; row < n; row++) {
+  for (; row < to; row++) {
     const rowStart = at
     const timestamp = load<f64>(timestamps + (row << 3))
     at = writeLong(at, <i64>load<f64>(columns + (row << 3)))

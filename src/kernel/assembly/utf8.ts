@@ -35,10 +35,10 @@ export function isUtf8(start: usize, length: u32): bool {
 }
 
 /**
- * Finds rows whose id (1) or a header's name (2) is not UTF-8: writes to `out`, of 4 bytes a row, row times 4 plus the sum of what is
- * wrong; gives their number. The columns must have passed `measureRows`.
+ * Finds rows before `to` whose id (1) or a header's name (2) is not UTF-8: writes to `out`, of 4 bytes a row, row times 4 plus the sum of what is
+ * wrong; gives their number. The columns must have passed `measureRows` or come from `readRecords`.
  */
-export function findNotUtf8(columns: usize, n: u32, h: u32, bytes: usize, out: usize): i32 {
+export function findNotUtf8(columns: usize, n: u32, h: u32, to: u32, bytes: usize, out: usize): i32 {
   const idStart = spansOf(columns, n, 4)
   const idEnd = spansOf(columns, n, 5)
   const headerFrom = spansOf(columns, n, 6)
@@ -47,7 +47,7 @@ export function findNotUtf8(columns: usize, n: u32, h: u32, bytes: usize, out: u
   const first = load<i32>(headerFrom)
   let header: u32 = 0
   let found: u32 = 0
-  for (let row: u32 = 0; row < n; row++) {
+  for (let row: u32 = 0; row < to; row++) {
     let wrong: u32 = 0
     const start = load<i32>(idStart + (row << 2))
     if (start != -1 && !isUtf8(bytes + start, load<i32>(idEnd + (row << 2)) - start)) wrong = 1

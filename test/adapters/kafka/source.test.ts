@@ -329,7 +329,9 @@ describe.skipIf(serverMissing('kafka') !== undefined).each(['4.3.1', '3.9.2'] as
       await producer.send({ topic, messages: [...[0, 1, 2, 3, 4].map((second) => at(second, 0)), at(1, 1)] })
       const source = await open({ topics: [topic], first: { sinceMs: 1_700_000_000_000 + 2500 } })
       const archiver = startArchiver(source, store)
-      await until(() => archiver.events.filter(({ kind }) => kind === 'lane-opened').length >= 2, 'both lanes')
+      const openedLanes = () =>
+        new Set(archiver.events.flatMap((event) => (event.kind === 'lane-opened' ? [event.lane.lane] : [])))
+      await until(() => openedLanes().size === 2, 'both lanes')
       await producer.send({ topic, messages: [at(5, 1)] })
       await until(async () => (await archivedCount(store)) === 3, 'three messages')
       await archiver.stop()
