@@ -3,7 +3,8 @@ import { MillpondError } from '../../errors.ts'
 import { brokerError } from './cluster-errors.ts'
 import type { KafkaOptions } from './cluster-options.ts'
 import { type Authentication, createAuthentication, tlsOptions } from './cluster-security.ts'
-import type { Protocol } from './protocol.ts'
+import { type ApiRanges, type Connection, openConnection } from './connection.ts'
+import { protocol } from './protocol.ts'
 
 /** Where a broker listens. */
 export interface Address {
@@ -14,9 +15,9 @@ export interface Address {
 /** One connection to one broker, with the versions that it speaks. */
 export interface Link {
   readonly address: Address
+  /** For the protocol layer's APIs, which only send by it. */
   readonly connection: Kafka.Connection
-  /** Oldest and newest version of each API, by its key. */
-  readonly versions: ReadonlyMap<number, { readonly oldest: number; readonly newest: number }>
+  readonly versions: ApiRanges
   /** Counts a request that is under way; the returned function says that it ended. */
   begin(): () => void
 }
@@ -26,6 +27,8 @@ export interface Purpose {
   readonly name: string
   /** Instead of the cluster's own time limit. */
   readonly requestTimeoutMs?: number
+  /** Many bytes come over it, of which parsers copy what they keep. */
+  readonly isBulk?: boolean
 }
 
 /** Connections to brokers, one for each address and purpose, made when they are asked for. */
@@ -36,8 +39,9 @@ export interface Connections {
 
 const CONNECT_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
-/** More requests than any caller has under way: who asks decides how many. */
-const MAX_IN_FLIGHT = 1000
+const READ_BYTES = 16 * 1024
+/** Each read costs a turn of the event loop. */
+const BULK_READ_BYTES = 512 * 1024
 /** A connection is given up when this part of its session's life is over. */
 const LIFE_SHARE = 0.8
 
@@ -47,64 +51,69 @@ interface Slot {
   readonly opening: Promise<Link>
 }
 
-export function createConnections(protocol: Protocol, options: KafkaOptions): Connections {
+export function createConnections(options: KafkaOptions): Connections {
   const { clientId = 'millpond', connectTimeoutMs = CONNECT_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options
   const tls = options.tls && tlsOptions(options.tls)
-  const authentication: Authentication | undefined = options.sasl && createAuthentication(protocol, options.sasl)
+  const authenticate: Authentication | undefined = options.sasl && createAuthentication(options.sasl)
   const slots = new Map<string, Slot>()
-  const open = new Set<Kafka.Connection>()
+  const open = new Set<Connection>()
   let isClosed = false
 
-  const connect = async (address: Address, purpose: Purpose, drop: () => void): Promise<Link> => {
-    let inFlight = 0
-    let isRetired = false
-    const retire = () => {
-      isRetired = true
-      drop()
-      if (inFlight === 0) close(connection)
-    }
-    let lifetime: NodeJS.Timeout | undefined
-    const connection = new protocol.Connection(clientId, {
-      connectTimeout: connectTimeoutMs,
-      requestTimeout: purpose.requestTimeoutMs ?? requestTimeoutMs,
-      maxInflights: MAX_IN_FLIGHT,
-      ...(tls === undefined ? {} : { tls }),
-      ...(authentication === undefined
-        ? {}
-        : {
-            sasl: authentication((lifetimeMs) => {
-              if (lifetimeMs <= 0) return
-              lifetime = setTimeout(retire, Math.min(lifetimeMs * LIFE_SHARE, 0x7fff_ffff))
-              lifetime.unref()
-            }),
-          }),
+  const connect = async (address: Address, purpose: Purpose): Promise<Connection> => {
+    const connection = await openConnection({
+      ...address,
+      clientId,
+      tls,
+      connectTimeoutMs,
+      requestTimeoutMs: purpose.requestTimeoutMs ?? requestTimeoutMs,
+      readBytes: purpose.isBulk === true ? BULK_READ_BYTES : READ_BYTES,
+      reusesAnswers: purpose.isBulk === true,
     })
     open.add(connection)
-    const gone = () => {
-      clearTimeout(lifetime)
-      open.delete(connection)
-      drop()
-    }
-    // A failure is told to those whose requests it ends; the event alone must not end the process.
-    connection.on('error', gone)
-    connection.on('close', gone)
+    void connection.closed.then(() => open.delete(connection))
+    if (isClosed) connection.close()
+    return connection
+  }
+  const openLink = async (address: Address, purpose: Purpose, drop: () => void): Promise<Link> => {
+    let inFlight = 0
+    let isRetired = false
+    let lifetime: NodeJS.Timeout | undefined
+    let connection: Connection | undefined
     try {
-      await connection.connect(address.host, address.port)
-      const { apiKeys } = await protocol.apiVersionsV1.api.async(connection, '', '')
+      connection = await connect(address, purpose)
+      const own = connection
+      void own.closed.then(() => {
+        clearTimeout(lifetime)
+        drop()
+      })
+      // The APIs take the library's own connection, of which they use nothing else.
+      const link = own as Pick<Connection, 'send'> as Kafka.Connection
+      const { apiKeys } = await protocol.apiVersionsV1.api.async(link, '', '')
       const versions = new Map(
         apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, { oldest: minVersion, newest: maxVersion }]),
       )
+      // A connection is replaced before its session ends: what is on its way while it authenticates anew would be refused.
+      const lifetimeMs = (await authenticate?.(link, versions)) ?? 0
+      if (lifetimeMs > 0) {
+        const retire = () => {
+          isRetired = true
+          drop()
+          if (inFlight === 0) own.close()
+        }
+        lifetime = setTimeout(retire, Math.min(lifetimeMs * LIFE_SHARE, 0x7fff_ffff))
+        lifetime.unref()
+      }
       const begin = () => {
         inFlight += 1
         return () => {
           inFlight -= 1
-          if (isRetired && inFlight === 0) close(connection)
+          if (isRetired && inFlight === 0) own.close()
         }
       }
-      return { address, connection, versions, begin }
+      return { address, connection: link, versions, begin }
     } catch (error) {
-      gone()
-      close(connection)
+      drop()
+      connection?.close()
       throw brokerError(protocol, error, { what: 'the connection', broker: addressName(address) })
     }
   }
@@ -117,20 +126,14 @@ export function createConnections(protocol: Protocol, options: KafkaOptions): Co
       const drop = () => {
         if (slots.get(name) === slot) slots.delete(name)
       }
-      const slot: Slot = { opening: connect(address, purpose, drop) }
+      const slot: Slot = { opening: openLink(address, purpose, drop) }
       slots.set(name, slot)
       return slot.opening
     },
     close() {
       isClosed = true
       slots.clear()
-      for (const connection of open) close(connection)
+      for (const connection of open) connection.close()
     },
   }
-}
-
-/** Ends a connection from which no answer is wanted any more; one that is still being made too. */
-function close(connection: Kafka.Connection): void {
-  connection.close().catch(() => undefined)
-  connection.socket?.destroy()
 }

@@ -3,7 +3,8 @@ import type * as Kafka from '@platformatic/kafka'
 import { MillpondError } from '../../errors.ts'
 import type { KafkaSasl, KafkaTls } from './cluster-options.ts'
 import { createTokenProvider } from './cluster-token.ts'
-import type { Protocol } from './protocol.ts'
+import type { ApiRanges } from './connection.ts'
+import { protocol } from './protocol.ts'
 
 /** Options of node:tls for these certificates. */
 export function tlsOptions({ ca, certificate, key, passphrase, serverName, verify = true }: KafkaTls): TlsOptions {
@@ -17,54 +18,47 @@ export function tlsOptions({ ca, certificate, key, passphrase, serverName, verif
   }
 }
 
-/** Speaks SASL on a new connection; tells how long the broker lets the session live, 0 for ever. */
-export type Authentication = (onLifetime: (lifetimeMs: number) => void) => Kafka.SASLOptions
+/**
+ * Speaks SASL on a new connection whose broker knows these versions; gives how long the broker lets the session live, ms, 0 for ever.
+ * @throws AuthenticationError of the protocol layer.
+ */
+export type Authentication = (connection: Kafka.Connection, versions: ApiRanges) => Promise<number>
+
+/** Versions of SaslAuthenticate; the same in all but what comes at their ends. */
+const authenticateApis = [protocol.saslAuthenticateV2.api, protocol.saslAuthenticateV1.api, protocol.saslAuthenticateV0.api]
 
 /** How connections of these credentials authenticate. Tokens are shared by all of them. */
-export function createAuthentication(protocol: Protocol, sasl: KafkaSasl): Authentication {
-  const { saslPlain, saslScramSha } = protocol
-  const begin = exchangeOf(sasl)
-  return (onLifetime) => ({
-    mechanism: sasl.mechanism,
-    authenticate(_mechanism, connection, api, _username, _password, _token, callback) {
-      void answerBy(callback, async () => {
-        const response = await begin({ saslPlain, saslScramSha, connection, api })
-        onLifetime(Number(response.sessionLifetimeMs))
-        // A connection is replaced before its session ends: what is on its way while it authenticates anew would be refused.
-        return { ...response, sessionLifetimeMs: 0n }
-      })
-    },
-  })
-}
-
-/** Hands the outcome to who waits for it by a callback. */
-async function answerBy<T>(callback: (error: Error | null, answer?: T) => void, act: () => Promise<T>): Promise<void> {
-  let answer: T
-  try {
-    answer = await act()
-  } catch (error) {
-    callback(error instanceof Error ? error : new Error('SASL failed', { cause: error }))
-    return
+export function createAuthentication(sasl: KafkaSasl): Authentication {
+  const exchange = exchangeOf(sasl)
+  return async (connection, versions) => {
+    const [newest] = authenticateApis
+    const spoken = versions.get(newest!.key)
+    const api = authenticateApis.find(({ version }) => spoken && version >= spoken.oldest && version <= spoken.newest) ?? newest!
+    await protocol.saslHandshakeV1.api.async(connection, sasl.mechanism).catch((cause: Error) => {
+      throw new protocol.AuthenticationError('Cannot find a suitable SASL mechanism.', { cause })
+    })
+    const { sessionLifetimeMs = 0n } = await exchange(connection, api as Kafka.saslAuthenticateV2.SASLAuthenticationAPI)
+    return Number(sessionLifetimeMs)
   }
-  callback(null, answer)
 }
 
-interface Exchange extends Pick<Protocol, 'saslPlain' | 'saslScramSha'> {
-  readonly connection: Kafka.Connection
-  readonly api: Kafka.saslAuthenticateV2.SASLAuthenticationAPI
-}
+type Exchange = (
+  connection: Kafka.Connection,
+  api: Kafka.saslAuthenticateV2.SASLAuthenticationAPI,
+) => Promise<Partial<Kafka.saslAuthenticateV2.SaslAuthenticateResponse>>
 
-function exchangeOf(sasl: KafkaSasl): (exchange: Exchange) => Promise<Kafka.saslAuthenticateV2.SaslAuthenticateResponse> {
+function exchangeOf(sasl: KafkaSasl): Exchange {
+  const { saslPlain, saslScramSha } = protocol
   if (sasl.mechanism === 'OAUTHBEARER') {
     const token = createTokenProvider(sasl.token)
-    return async ({ connection, api }) => bear(connection, api, await token(), sasl.extensions ?? {})
+    return async (connection, api) => bear(connection, api, await token(), sasl.extensions ?? {})
   }
   const { mechanism, username, password } = sasl
   if (mechanism === 'PLAIN') {
-    return ({ saslPlain, connection, api }) => saslPlain.authenticate(api, connection, username, password.reveal())
+    return (connection, api) => saslPlain.authenticate(api, connection, username, password.reveal())
   }
   const algorithm = mechanism === 'SCRAM-SHA-256' ? 'SHA-256' : 'SHA-512'
-  return ({ saslScramSha, connection, api }) => saslScramSha.authenticate(api, connection, algorithm, username, password.reveal())
+  return (connection, api) => saslScramSha.authenticate(api, connection, algorithm, username, password.reveal())
 }
 
 /** RFC 7628, 3: a refusal comes as an answer with text, which the client has to acknowledge by one byte to be told the end. */

@@ -114,7 +114,7 @@ export function parseAddress(text: string): Address {
 
 function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cluster {
   const { retryTimeoutMs = RETRY_TIMEOUT_MS } = options
-  const connections = createConnections(protocol, options)
+  const connections = createConnections(options)
   const stop = new AbortController()
   const topics = new Map<string, KafkaTopic>()
   const asking = new Map<string, Promise<KafkaMetadata>>()

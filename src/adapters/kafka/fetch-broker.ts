@@ -120,7 +120,7 @@ export function createBrokerFetching(options: BrokerFetchingOptions): BrokerFetc
       })),
     }
     const isById = chosen.every(({ lane }) => isTopicId(lane.topicId))
-    const sending = { once: true, purpose: { name: `fetch ${slot}` }, signal }
+    const sending = { once: true, purpose: { name: `fetch ${slot}`, isBulk: true }, signal }
     return cluster.request({ node }, isById ? versions.byId : versions.byName, [request], sending)
   }
   const handOut = (chosen: readonly Stream[], answer: FetchAnswer) => {

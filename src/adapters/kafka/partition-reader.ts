@@ -20,7 +20,7 @@ const MAX_WAIT_MS = 500
 const FETCH_BYTES = 4 * 1024 * 1024
 const NO_EPOCH = -1
 const RETRY_TIMEOUT_MS = 30_000
-const PURPOSE: Purpose = { name: 'partition-reader' }
+const PURPOSE: Purpose = { name: 'partition-reader', isBulk: true }
 
 /**
  * Record batches of a partition that cover offsets from `from` to before `to`, in order; the first and last may hold others beside. Nothing is
