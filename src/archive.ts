@@ -348,7 +348,7 @@ async function append(run: LaneRun, filling: Filling, block: EncodedBlock): Prom
     filling.segment = { key, builder, object: await run.parts.store.openWriter(key) }
     if (builder.header.byteLength > 0) await filling.segment.object.write(builder.header)
   }
-  for (const bytes of filling.segment.builder.append(block)) await filling.segment.object.write(bytes)
+  for (const chunk of filling.segment.builder.append(block)) await filling.segment.object.write(chunk.bytes, chunk.crc32c)
   account.addBlock(block)
   filling.filterBytes += block.filters.reduce((sum, filter) => sum + filter.bits.byteLength, 0)
   filling.share.hold(filling.filterBytes + filling.segment.object.heldBytes)

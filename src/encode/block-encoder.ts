@@ -146,6 +146,8 @@ export function createBlockEncoder(
           lastPosition = filling.builder.lastPosition
           if (row === rows.count && filling.builder.bytes < blockBytes) break
           full.push(filling)
+          // The next one is opened before this one is closed.
+          lastBytes = filling.builder.bytes
           filling = undefined
         }
       }

@@ -16,6 +16,8 @@ export type StoredCodec = Codec | RecordCodec | 'mixed'
 export interface RecordSet {
   readonly bytes: Uint8Array
   readonly batches: readonly RecordBatchInfo[]
+  /** Gives `bytes` back, to be filled anew: nobody may look at them any more. It need not be called. */
+  readonly release?: () => void
 }
 
 /** What look-ups may ask for: the key, the id, or the values of one header, named `header:<name>`. */
@@ -34,6 +36,8 @@ export interface BlockFilter {
 interface BlockContent {
   /** The compressed records. */
   readonly bytes: Uint8Array
+  /** Of `bytes`, where it is known. */
+  readonly crc32c?: number
   /** Length of the records before compression. */
   readonly rawBytes: number
   readonly count: number

@@ -1,10 +1,11 @@
 import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
+import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import type { EncodeOptions } from './avro-block.ts'
 import type { RecordBlock, RecordSet } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
 import { BlockAccount, encodeRecordBlock, messageBytes } from './record-block.ts'
-import { type RecordBatchInfo, readRecordBatches, unpackRecordBatches, writeRecordBatch } from './record-set.ts'
+import { batchCrc32c, type RecordBatchInfo, readRecordBatches, unpackRecordBatches, writeRecordBatch } from './record-set.ts'
 
 /** An encoder that writes messages as record batches, in blocks of about `blockBytes` before compression. It keeps the batches it takes. */
 export function createRecordBlockEncoder(options: EncodeOptions & { readonly blockBytes: number }): BlockEncoder<RecordBlock> {
@@ -94,6 +95,7 @@ export function createRecordSetGatherer(
   /** Of the chunks, how many are no part of a set. */
   let owned = 0
   let codec: RecordBlock['codec'] | undefined
+  let crc = 0
   let ratio = FIRST_RATIO
   let isBegun = false
   /** The account may hold more than the chunks do. */
@@ -103,18 +105,20 @@ export function createRecordSetGatherer(
   const flush = (): RecordBlock | undefined => {
     if (account.count === 0 || isBroken) return undefined
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-    const block = account.seal(bytes, codec!)
+    const block = account.seal(bytes, codec!, crc)
     chunks = []
+    crc = 0
     owned = 0
     codec = undefined
     return block
   }
-  const push = (stored: readonly Uint8Array[], batches: readonly RecordBatchInfo[]) => {
+  const push = ({ chunks: stored, crc: added, bytes }: Stored, batches: readonly RecordBatchInfo[]) => {
     chunks.push(...stored)
+    crc = joinCrc32c(crc, added, bytes)
     for (const info of batches) codec = codec === undefined || codec === info.codec ? info.codec : 'mixed'
   }
   /** From here to its end nothing is awaited: a block may be closed at any time between, and account and chunks must agree. */
-  const accountFor = (add: () => void, stored: readonly Uint8Array[], batches: readonly RecordBatchInfo[]) => {
+  const accountFor = (add: () => void, stored: Stored, batches: readonly RecordBatchInfo[]) => {
     isBroken = true
     add()
     push(stored, batches)
@@ -169,8 +173,15 @@ export function createRecordSetGatherer(
   }
 }
 
-/** The batches as they lie in the set, neighbours in one piece. */
-function spansOf(set: Uint8Array, batches: readonly RecordBatchInfo[]): Uint8Array[] {
+/** Record batches one behind the other, in pieces. */
+interface Stored {
+  readonly chunks: readonly Uint8Array[]
+  readonly crc: number
+  readonly bytes: number
+}
+
+/** The batches as they lie in the set, neighbours in one piece. Their checksums are put together from those that they bring. */
+function spansOf(set: Uint8Array, batches: readonly RecordBatchInfo[]): Stored {
   const spans: Uint8Array[] = []
   for (let i = 0; i < batches.length;) {
     const { start } = batches[i]!
@@ -178,15 +189,20 @@ function spansOf(set: Uint8Array, batches: readonly RecordBatchInfo[]): Uint8Arr
     while (i < batches.length && batches[i]!.start === end) end += batches[i++]!.bytes
     spans.push(set.subarray(start, end))
   }
-  return spans
+  return {
+    chunks: spans,
+    crc: batches.reduce((crc, info) => joinCrc32c(crc, batchCrc32c(set, info), info.bytes), 0),
+    bytes: batches.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
 }
 
 /** A batch of the records that are left of one. */
-async function trimmed(batch: MessageBatch, info: RecordBatchInfo): Promise<Uint8Array[]> {
+async function trimmed(batch: MessageBatch, info: RecordBatchInfo): Promise<Stored> {
   const { codec, producerId: id, producerEpoch: epoch, baseSequence, isTransactional } = info
   const producer =
     id < 0n ? {} : { producer: { id, epoch, baseSequence: sequenceBehind(baseSequence, batch.positions[0]! - info.baseOffset) } }
-  return [await writeRecordBatch(batch, 0, batch.count, { codec, keepOffsets: true, isTransactional, ...producer })]
+  const written = await writeRecordBatch(batch, 0, batch.count, { codec, keepOffsets: true, isTransactional, ...producer })
+  return { chunks: [written], crc: crc32c(written), bytes: written.byteLength }
 }
 
 /** Sequence numbers wrap behind 2^31 - 1. Source: Apache Kafka 4.3, `DefaultRecordBatch.incrementSequence`. */

@@ -78,12 +78,13 @@ export class BlockAccount {
     }
   }
 
-  /** The block of all that was added since the last one, whose records are `bytes`. */
-  seal(bytes: Uint8Array, codec: RecordBlock['codec']): RecordBlock {
+  /** The block of all that was added since the last one, whose records are `bytes`; with the CRC-32C of them where it is known. */
+  seal(bytes: Uint8Array, codec: RecordBlock['codec'], crc32c?: number): RecordBlock {
     const block = {
       format: 'kafka' as const,
       codec,
       bytes,
+      ...(crc32c === undefined ? {} : { crc32c }),
       rawBytes: this.#rawBytes,
       count: this.#count,
       firstPosition: this.#firstPosition,

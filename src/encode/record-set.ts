@@ -1,7 +1,7 @@
 import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
 import { batchOf } from '../batch/builder.ts'
 import { MillpondError } from '../errors.ts'
-import { crc32c } from '../kernel/checksum.ts'
+import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import { readRecordParts, type RecordPart, type RecordVisitor, visitRecordParts } from '../kernel/record-read.ts'
 import { encodeRecords } from '../kernel/record-write.ts'
 import { packRecords, unpackRecords } from './record-codec.ts'
@@ -20,6 +20,8 @@ export interface RecordBatchInfo {
   readonly baseOffset: number
   /** Last offset that the batch covers; compaction may have removed the record that had it. */
   readonly lastOffset: number
+  /** CRC-32C of all behind it, as the header says; it was checked. */
+  readonly crc: number
   /** Records in the batch; 0 where compaction left its header alone. */
   readonly count: number
   readonly codec: RecordCodec
@@ -133,6 +135,10 @@ export function scanRecordSet(set: Uint8Array): RecordSetScan {
   return { batches, restBytes: 0, neededBytes: undefined }
 }
 
+/** The CRC-32C of the whole batch, of which all but the beginning is known. */
+export const batchCrc32c = (set: Uint8Array, { start, bytes, crc }: RecordBatchInfo): number =>
+  joinCrc32c(crc32c(set.subarray(start, start + ATTRIBUTES_AT)), crc, bytes - ATTRIBUTES_AT)
+
 function batchBytes(view: DataView, start: number): number {
   const length = view.getInt32(start + LENGTH_AT)
   if (length < HEADER_BYTES - LOG_OVERHEAD) {
@@ -186,6 +192,7 @@ function readHeader(set: Uint8Array, view: DataView, start: number, bytes: numbe
     bytes,
     baseOffset,
     lastOffset,
+    crc,
     count,
     codec,
     isControl: (attributes & CONTROL) !== 0,

@@ -7,6 +7,12 @@ import type { BlockFilter, EncodedBlock, Format, StoredCodec } from './block.ts'
 import { assembleLookup } from './lookup.ts'
 import { segmentFormat } from './segment-format.ts'
 
+/** Bytes to write, and the CRC-32C of them. */
+export interface Chunk {
+  readonly bytes: Uint8Array
+  readonly crc32c: number
+}
+
 /** A segment as its commit will describe it, and the look-up bytes that its `lookups` point into, counted from their beginning. */
 export interface FinishedSegment {
   readonly entry: SegmentEntry
@@ -26,11 +32,11 @@ export interface SegmentBuilder {
   readonly minTimestamp: number
   readonly maxTimestamp: number
   /**
-   * The chunks to write for this block, in order.
+   * The chunks to write for this block, in order, with their checksums.
    * @throws MillpondError `POSITION_INVALID` where it does not follow the block before; `INTERNAL` where its format, codec or
    * look-up fields are not those of the segment.
    */
-  append(block: EncodedBlock): Uint8Array[]
+  append(block: EncodedBlock): Chunk[]
   /** The account of all that was appended, one block at the least; `layout` is what the key's layout put in the path. */
   finish(key: string, layout: Readonly<Record<string, string>>): FinishedSegment
 }
@@ -77,13 +83,13 @@ export function createSegmentBuilder(options: {
       throw new MillpondError('POSITION_INVALID', `a block from ${block.firstPosition} on does not follow ${total.lastPosition}`)
     }
   }
-  const account = (block: EncodedBlock, chunks: readonly Uint8Array[]) => {
+  const account = (block: EncodedBlock, chunks: readonly Chunk[]) => {
     let crc = 0
     let bytes = 0
     for (const chunk of chunks) {
-      crc = crc32c(chunk, crc)
-      sha256.update(chunk)
-      bytes += chunk.byteLength
+      crc = joinCrc32c(crc, chunk.crc32c, chunk.bytes.byteLength)
+      sha256.update(chunk.bytes)
+      bytes += chunk.bytes.byteLength
     }
     total.crc32c = joinCrc32c(total.crc32c, crc, bytes)
     const { count, firstPosition, lastPosition, minTimestamp, maxTimestamp } = block
@@ -120,7 +126,10 @@ export function createSegmentBuilder(options: {
     append(block) {
       check(block)
       if (block.codec !== codec) codec = 'mixed'
-      const chunks = framing.frame(block)
+      const chunks = framing.frame(block).map((bytes) => ({
+        bytes,
+        crc32c: (bytes === block.bytes ? block.crc32c : undefined) ?? crc32c(bytes),
+      }))
       account(block, chunks)
       return chunks
     },

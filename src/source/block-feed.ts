@@ -1,7 +1,7 @@
 import { type MessageBatch, heldBytes, selectRows } from '../batch/batch.ts'
 import type { MemoryBudget } from '../batch/memory-budget.ts'
 import type { EncodeOptions } from '../encode/avro-block.ts'
-import type { EncodedBlock, Format, RecordSet } from '../encode/block.ts'
+import type { EncodedBlock, Format } from '../encode/block.ts'
 import type { BlockEncoder, BufferPool } from '../encode/block-encoder.ts'
 import { createRecordSetGatherer, type RecordSetGatherer } from '../encode/record-block-encoder.ts'
 import { type RecordBatchInfo, readRecordBatches, unpackRecordBatches } from '../encode/record-set.ts'
@@ -207,8 +207,8 @@ export function openBlockFeed(
       await room()
     }
   }
-  /** Unpacks record batches and writes their messages anew, in one go where every block can hold them. */
-  const encodeRecords = async ({ bytes: set }: RecordSet, batches: readonly RecordBatchInfo[], addRecords: AddRecords) => {
+  /** Unpacks record batches and writes their messages anew, in one go where every block can hold them; gives whether nothing of the set is held. */
+  const encodeRecords = async (set: Uint8Array, batches: readonly RecordBatchInfo[], addRecords: AddRecords) => {
     const visit = await unpackRecordBatches(set, batches, readPosition)
     const stored = storedBytes(batches)
     const expected = Math.ceil(stored * (batches.some(({ codec }) => codec !== 'none') ? ratio : 1))
@@ -223,10 +223,11 @@ export function openBlockFeed(
     else releasePending()
     readPosition = Math.max(readPosition, lastPosition + 1)
     if (failure) throw failure.error
-    if (isWhole) return
+    if (isWhole) return true
     const rest = await readRecordBatches(set, batches, readPosition)
     if (rest.count > 0) readPosition = positionBehind(rest)
     take(rest)
+    return false
   }
   const readRecords = async (addRecords: AddRecords) => {
     for await (const set of source.readRecordSets!(lane, position, reading)) {
@@ -234,8 +235,9 @@ export function openBlockFeed(
         pass(set.passedTo)
         continue
       }
+      let isFree = true
       for (const batches of groupsOf(set.batches, GROUP_BYTES / ratio)) {
-        await encodeRecords(set, batches, addRecords)
+        isFree = (await encodeRecords(set.bytes, batches, addRecords)) && isFree
         lastReadMs = nowMs()
         notify()
         await room()
@@ -243,6 +245,7 @@ export function openBlockFeed(
       // Compaction may have removed the last records of a batch.
       const end = (set.batches.at(-1)?.lastOffset ?? -1) + 1
       if (end > readPosition) pass(end)
+      if (isFree) set.release?.()
     }
   }
   const gatherRecordSets = async (gatherer: RecordSetGatherer) => {

@@ -34,9 +34,9 @@ export interface Source extends AsyncDisposable {
   /** As `read`, but as blocks that a segment can take as they are: asked for where the archive's format is `avro`. */
   readBlocks?(lane: Lane, position: number, request: BlockRequest, signal: AbortSignal): AsyncIterable<AvroBlock | Passed>
   /**
-   * As `read`, but as the broker's own record batches, to be archived byte for byte: asked for where the archive's format is `kafka`.
+   * As `read`, but as the broker's own record batches, to be archived byte for byte or to be unpacked where their messages are written anew.
    * Batches without messages for the reader (control records, what was aborted) are left out of `batches`. The first may begin before
-   * `position`: the reader leaves those records out. The reader holds `bytes` as long as it likes; nobody changes them.
+   * `position`: the reader leaves those records out. The reader holds `bytes` as long as it likes; nobody changes them before it releases them.
    */
   readRecordSets?(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<RecordSet | Passed>
   /** The oldest position the broker still has of the lane and the one it will give next; undefined where a broker cannot say. */

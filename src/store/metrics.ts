@@ -125,8 +125,8 @@ function observedWriter(writer: ObjectWriter, meter: Meter): ObjectWriter {
     get heldBytes() {
       return writer.heldBytes
     },
-    async write(bytes) {
-      await failing(() => writer.write(bytes))
+    async write(bytes, crc32c) {
+      await failing(() => writer.write(bytes, crc32c))
       written += bytes.length
     },
     async finish() {

@@ -1,4 +1,5 @@
 import { MillpondError } from '../errors.ts'
+import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import type { Limiter } from './limiter.ts'
 import type { ObjectWriter, PutOutcome } from './store.ts'
 
@@ -7,6 +8,16 @@ export interface Pieces {
   readonly pieces: readonly Uint8Array[]
   /** The length of all of them. */
   readonly bytes: number
+  /** The CRC-32C of pieces whose writer knew it. */
+  readonly crcs?: WeakMap<Uint8Array, number>
+}
+
+/** The CRC-32C of what lies in pieces, going on from `seed`. */
+export function crc32cOfPieces({ pieces, crcs }: Pieces, seed = 0): number {
+  return pieces.reduce((crc, piece) => {
+    const known = crcs?.get(piece)
+    return known === undefined ? crc32c(piece, crc) : joinCrc32c(crc, known, piece.length)
+  }, seed)
 }
 
 /** The pieces as one; a copy where there are several. */
@@ -44,6 +55,7 @@ export interface PartWriterOptions {
 interface Waiting {
   pieces: Uint8Array[]
   bytes: number
+  readonly crcs: WeakMap<Uint8Array, number>
 }
 
 /** Takes `count` bytes from the front; a piece that reaches further is cut. */
@@ -53,23 +65,24 @@ function take(waiting: Waiting, count: number): Pieces {
   let whole = 0
   for (const piece of waiting.pieces) {
     if (missing === 0) break
-    pieces.push(piece.subarray(0, missing))
     if (piece.length > missing) {
+      pieces.push(piece.subarray(0, missing))
       waiting.pieces[whole] = piece.subarray(missing)
       break
     }
+    pieces.push(piece)
     whole++
     missing -= piece.length
   }
   waiting.pieces.splice(0, whole)
   waiting.bytes -= count
-  return { pieces, bytes: count }
+  return { pieces, bytes: count, crcs: waiting.crcs }
 }
 
 /** A writer of a store that takes large objects in parts: holds what is less than a part, and sends several parts side by side. */
 export function createPartWriter(options: PartWriterOptions): ObjectWriter {
   const { partBytes, turns, signal } = options
-  const waiting: Waiting = { pieces: [], bytes: 0 }
+  const waiting: Waiting = { pieces: [], bytes: 0, crcs: new WeakMap() }
   const inFlight = new Set<Promise<void>>()
   const stopping = new AbortController()
   let upload: PartUpload | undefined
@@ -148,10 +161,11 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
     get heldBytes() {
       return waiting.bytes
     },
-    async write(bytes) {
+    async write(bytes, crc32c) {
       if (finished !== undefined) throw new MillpondError('INTERNAL', 'a write after the writer was finished')
       check()
       if (bytes.length > 0) waiting.pieces.push(bytes)
+      if (crc32c !== undefined) waiting.crcs.set(bytes, crc32c)
       waiting.bytes += bytes.length
       if (waiting.bytes > partBytes) sending ??= sendParts()
       await sending

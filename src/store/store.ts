@@ -18,8 +18,11 @@ export type PutOutcome = 'created' | 'exists'
 export interface ObjectWriter {
   /** Bytes that stay in memory until more is written or it is finished; what is on its way does not count. */
   readonly heldBytes: number
-  /** Takes the bytes over in order; resolves when more may be written. The bytes must not change afterwards. */
-  write(bytes: Uint8Array): Promise<void>
+  /**
+   * Takes the bytes over in order; resolves when more may be written. The bytes must not change afterwards. A CRC-32C of them that is known
+   * already saves counting it for stores that send one.
+   */
+  write(bytes: Uint8Array, crc32c?: number): Promise<void>
   /** Makes the object durable and visible under its key, unless the key is taken. */
   finish(): Promise<PutOutcome>
   /** Leaves nothing behind. Harmless after `finish`. */

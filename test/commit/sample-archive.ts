@@ -53,7 +53,7 @@ export async function writeSegment(
     )
   }
   const builder = createSegmentBuilder({ format, codec: blocks[0]!.codec, sync: Buffer.alloc(16, 7) })
-  const chunks = [builder.header, ...blocks.flatMap((block) => builder.append(block))]
+  const chunks = [builder.header, ...blocks.flatMap((block) => builder.append(block).map(({ bytes }) => bytes))]
   const key = segmentKey({ folder, firstPosition: messages[0]!.position, writer, extension: format })
   await store.putIfAbsent(key, Buffer.concat(chunks))
   return builder.finish(key, {})

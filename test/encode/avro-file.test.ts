@@ -13,16 +13,20 @@ import {
 import { checkStoredBlock, readStoredBlock } from '../../src/encode/segment-format.ts'
 import type { Codec } from '../../src/encode/block.ts'
 import { isMillpondError } from '../../src/errors.ts'
-import { createSegmentBuilder } from '../../src/encode/segment-builder.ts'
+import { type Chunk, createSegmentBuilder } from '../../src/encode/segment-builder.ts'
 import { messagesArbitrary, plainMessage, plainMessages } from '../batch/message-arbitrary.ts'
 
 const sync = Uint8Array.from({ length: 16 }, (_, i) => i * 17)
+
+const bytesOf = (chunks: readonly Chunk[]) => chunks.map(({ bytes }) => bytes)
 
 async function segmentOf(codec: Codec, values: readonly string[]) {
   const builder = createSegmentBuilder({ format: 'avro', codec, sync })
   const chunks = [builder.header]
   for (const [position, value] of values.entries()) {
-    chunks.push(...builder.append(await encodeBlock(batchOf([{ position, timestamp: -1, value }]), { codec, lookups: ['key'] })))
+    chunks.push(
+      ...bytesOf(builder.append(await encodeBlock(batchOf([{ position, timestamp: -1, value }]), { codec, lookups: ['key'] }))),
+    )
   }
   return { file: Buffer.concat(chunks), entry: builder.finish('key', {}).entry }
 }
@@ -105,7 +109,7 @@ describe('readAvroFile', () => {
           const builder = createSegmentBuilder({ format: 'avro', codec, sync })
           const chunks = [builder.header]
           for (const message of messages)
-            chunks.push(...builder.append(await encodeBlock(batchOf([message]), { codec, lookups: [] })))
+            chunks.push(...bytesOf(builder.append(await encodeBlock(batchOf([message]), { codec, lookups: [] }))))
           const batches = await readAll(Buffer.concat(chunks))
           expect(batches.flatMap((batch) => plainMessages(batch))).toEqual(messages.map(plainMessage))
         },

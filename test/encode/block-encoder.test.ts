@@ -1,13 +1,15 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sliceBatch } from '../../src/batch/batch.ts'
-import { batchOf } from '../../src/batch/builder.ts'
+import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import { decodeBlock, type EncodeOptions } from '../../src/encode/avro-block.ts'
-import type { AvroBlock } from '../../src/encode/block.ts'
-import { createBlockEncoder, DEFAULT_BLOCK_BYTES } from '../../src/encode/block-encoder.ts'
+import type { AvroBlock, RecordSet } from '../../src/encode/block.ts'
+import { type BlockEncoder, createBlockEncoder, DEFAULT_BLOCK_BYTES } from '../../src/encode/block-encoder.ts'
 import { lookupHash } from '../../src/encode/lookup.ts'
+import { type RecordCodec, unpackRecordBatches } from '../../src/encode/record-set.ts'
 import { messagesArbitrary, plainMessage, plainMessages } from '../batch/message-arbitrary.ts'
 import { filterHolds } from './filter-holds.ts'
+import { recordSetOf, withoutId } from './record-sets.ts'
 
 const options: EncodeOptions = { codec: 'null', lookups: ['key'] }
 const order = (position: number, value: string) => ({ position, timestamp: position, key: `key-${position}`, value })
@@ -113,5 +115,69 @@ describe('createBlockEncoder', () => {
     const encoder = createBlockEncoder(options)
     expect(encoder.add(batchOf([]))).toEqual([])
     expect(encoder.pendingCount).toBe(0)
+  })
+})
+
+describe('createBlockEncoder, given record batches as they are unpacked', () => {
+  const codecs = fc.constantFrom('none' as const, 'gzip' as const, 'snappy' as const, 'lz4' as const, 'zstd' as const)
+  /** The messages in record batches of three, each in a codec of its own. */
+  const setOf = (messages: readonly MessageInput[], kinds: readonly RecordCodec[] = ['lz4'], isDamaged = false) =>
+    recordSetOf(
+      Array.from({ length: Math.ceil(messages.length / 3) }, (_, i) => ({
+        batch: batchOf(messages.slice(i * 3, i * 3 + 3)),
+        codec: kinds[i % kinds.length]!,
+        isDamaged: isDamaged && i === 1,
+      })),
+    )
+  const add = async (encoder: BlockEncoder<AvroBlock>, { bytes, batches }: RecordSet, fromPosition = 0) =>
+    encoder.addRecords!(await unpackRecordBatches(bytes, batches, fromPosition))
+
+  it('makes the blocks that it makes of the same messages as columns, from any position on', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        messagesArbitrary({ minLength: 1 }),
+        fc.array(codecs, { minLength: 1, maxLength: 5 }),
+        fc.nat(),
+        fc.integer({ min: 1, max: 900 }),
+        async (made, kinds, skip, blockBytes) => {
+          const messages = made.map(withoutId)
+          const from = skip % messages.length
+          const lookups = ['key', 'header:type'] as const
+          const [encoder, other] = [0, 1].map(() => createBlockEncoder({ codec: 'null', lookups, blockBytes }))
+          const added = await add(encoder!, await setOf(messages, kinds), messages[from]!.position)
+          expect(added).toMatchObject({ isWhole: true, failure: undefined, lastPosition: messages.at(-1)!.position })
+          const blocksOf = async (blocks: readonly Promise<AvroBlock>[], last: Promise<AvroBlock> | undefined) =>
+            Promise.all(last === undefined ? blocks : [...blocks, last])
+          const expected = await blocksOf(other!.add(batchOf(messages.slice(from))), other!.flush())
+          expect(await blocksOf(added.blocks, encoder!.flush())).toEqual(expected)
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+  it('takes nothing of what is read with a message that no block can hold', async () => {
+    const encoder = createBlockEncoder(options)
+    const batch = batchOf([order(0, 'a'), order(1, 'b'), { ...order(2, 'c'), headers: [{ name: 'x', value: null }] }])
+    batch.bytes[batch.headerNameStart[0]!] = 0xff
+    const first = await add(encoder, await setOf([order(0, 'a')]))
+    expect(first).toMatchObject({ isWhole: true, lastPosition: 0 })
+    const second = await add(encoder, await recordSetOf([{ batch }]), 1)
+    expect(second).toMatchObject({ isWhole: false, failure: undefined, lastPosition: 0, blocks: [] })
+    expect(encoder.pendingCount).toBe(1)
+  })
+  it('tells what ended it, and keeps what came before', async () => {
+    const encoder = createBlockEncoder({ ...options, blockBytes: 1 })
+    await add(encoder, await setOf([order(0, 'a')]))
+    const damaged = await add(
+      encoder,
+      await setOf(
+        [1, 2, 3, 4, 5, 6].map((position) => order(position, 'b'.repeat(50))),
+        ['lz4'],
+        true,
+      ),
+    )
+    expect(damaged.failure?.error).toMatchObject({ code: 'RECORD_SET_CORRUPT' })
+    const back = await add(encoder, await setOf([order(0, 'again')]))
+    expect(back.failure?.error).toMatchObject({ code: 'POSITION_INVALID' })
   })
 })

@@ -5,6 +5,7 @@ import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import { encodeBlock } from '../../src/encode/avro-block.ts'
 import type { LookupField, RecordBlock } from '../../src/encode/block.ts'
 import { encodeRecordBlock, findNotRecords, readRecordBlock } from '../../src/encode/record-block.ts'
+import { crc32c } from '../../src/kernel/checksum.ts'
 import { createRecordBlockEncoder, createRecordSetGatherer } from '../../src/encode/record-block-encoder.ts'
 import { scanRecordSet } from '../../src/encode/record-set.ts'
 import { messagesArbitrary, plainMessage, plainMessages } from '../batch/message-arbitrary.ts'
@@ -64,6 +65,7 @@ async function expectTrue(block: RecordBlock, fields: readonly LookupField[] = l
     maxTimestamp: batch.timestamps.reduce((a, b) => Math.max(a, b)),
   })
   expect(block.filters).toEqual(filters)
+  expect(block.crc32c ?? crc32c(block.bytes)).toBe(crc32c(block.bytes))
 }
 
 describe('a block of record batches', () => {
@@ -226,6 +228,7 @@ describe('createRecordSetGatherer', () => {
           expect(await messagesIn(blocks)).toEqual(wanted.map(plainMessage))
           expect(gatherer.nextPosition).toBe(messages.at(-1)!.position + 1)
           for (const block of blocks) await expectTrue(block)
+          expect(blocks.map((block) => block.crc32c)).not.toContain(undefined)
           const stored = Buffer.concat(blocks.map(({ bytes }) => bytes))
           const given = await recordSetOf(skip % first.length === 0 ? batches : batches.slice(1))
           expect(stored.subarray(stored.byteLength - given.bytes.byteLength).equals(given.bytes)).toBe(true)

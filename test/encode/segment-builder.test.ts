@@ -24,7 +24,7 @@ const block = (positions: readonly number[], codec: Codec = 'zstandard', fields 
 async function segmentOf(blocks: readonly (readonly number[])[]) {
   const builder = createSegmentBuilder({ format: 'avro', codec: 'zstandard', sync })
   const chunks = [builder.header]
-  for (const positions of blocks) chunks.push(...builder.append(await block(positions)))
+  for (const positions of blocks) chunks.push(...builder.append(await block(positions)).map(({ bytes }) => bytes))
   return { builder, file: Buffer.concat(chunks), ...builder.finish('orders/0/1.avro', { hour: '08' }) }
 }
 

@@ -73,7 +73,7 @@ async function writeSegment(codec: Codec, file: string): Promise<number> {
   const full = encoder.add(batchOf(messages))
   const last = encoder.flush()
   const blocks = await Promise.all(last === undefined ? full : [...full, last])
-  for (const block of blocks) chunks.push(...builder.append(block))
+  for (const block of blocks) chunks.push(...builder.append(block).map(({ bytes }) => bytes))
   writeFileSync(file, Buffer.concat(chunks))
   return blocks.length
 }

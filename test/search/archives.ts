@@ -63,7 +63,7 @@ export async function writeLane(
 async function writeSegment(store: Store, key: string, blocks: readonly EncodedBlock[]) {
   const [{ format, codec }] = blocks as [EncodedBlock]
   const builder = createSegmentBuilder({ format, codec, sync: new Uint8Array(16).fill(7) })
-  const chunks = [builder.header, ...blocks.flatMap((block) => builder.append(block))]
+  const chunks = [builder.header, ...blocks.flatMap((block) => builder.append(block).map(({ bytes }) => bytes))]
   const finished = builder.finish(key, {})
   await store.putIfAbsent(key, Buffer.concat(chunks))
   return finished

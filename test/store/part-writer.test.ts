@@ -1,6 +1,8 @@
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { crc32c } from '../../src/kernel/checksum.ts'
 import { createLimiter } from '../../src/store/limiter.ts'
-import { createPartWriter, joinPieces } from '../../src/store/part-writer.ts'
+import { crc32cOfPieces, createPartWriter, joinPieces } from '../../src/store/part-writer.ts'
 import type { PartWriterOptions, Pieces } from '../../src/store/part-writer.ts'
 import type { PutOutcome } from '../../src/store/store.ts'
 
@@ -165,5 +167,33 @@ describe('createPartWriter', () => {
     await expect(write('f')).rejects.toThrow('enough')
     await expect(writer.finish()).rejects.toThrow('enough')
     expect(calls).toEqual(['open', 'part abcd', 'abandon', 'closed'])
+  })
+
+  it('sums up pieces by the checksums that came with them, wherever parts are cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(fc.uint8Array({ maxLength: 9 }), fc.boolean())), async (pieces) => {
+        const sent: Pieces[] = []
+        const { writer } = openTest({
+          putWhole: async (object) => {
+            sent.push(object)
+            return 'created'
+          },
+          openUpload: async () => ({
+            send: async (part) => void sent.push(part),
+            async finish(last) {
+              sent.push(last)
+              return 'created'
+            },
+            abandon: async () => undefined,
+          }),
+        })
+        for (const [bytes, isKnown] of pieces) await writer.write(bytes, isKnown ? crc32c(bytes) : undefined)
+        await writer.finish()
+        expect(sent.map((part) => crc32cOfPieces(part))).toEqual(sent.map((part) => crc32c(joinPieces(part))))
+        expect(Buffer.concat(sent.map((part) => joinPieces(part))).equals(Buffer.concat(pieces.map(([bytes]) => bytes)))).toBe(
+          true,
+        )
+      }),
+    )
   })
 })

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import type { BlockBlobUploadOptions, CpkInfo } from '@azure/storage-blob'
 import { MillpondError } from '../../errors.ts'
 import { crc32c } from '../../kernel/checksum.ts'
-import type { Pieces } from '../../store/part-writer.ts'
+import { crc32cOfPieces, type Pieces } from '../../store/part-writer.ts'
 import { cutRange } from '../../store/range.ts'
 import type { RequestAttempt } from '../../store/requests.ts'
 import type { ByteRange, PutOutcome } from '../../store/store.ts'
@@ -73,9 +73,6 @@ export function objectOptions(place: AzurePlace, { id, ifAbsent }: AzureWrite, c
 
 const checksumText = (crc: number): string => crc.toString(16).padStart(8, '0')
 
-/** The CRC-32C of the bytes; `seed` is that of what came before them. */
-export const crcOf = ({ pieces }: Pieces, seed = 0): number => pieces.reduce((crc, piece) => crc32c(piece, crc), seed)
-
 /** The MD5 of the bytes, with which the service checks what it is sent; CRC-64 of the SDK costs twice as much. */
 export function md5Of({ pieces }: Pieces): Uint8Array {
   const hash = createHash('md5')
@@ -105,7 +102,7 @@ export async function putObject(
   signal?: AbortSignal,
 ): Promise<PutOutcome> {
   const write: AzureWrite = { key, id: randomUUID(), ifAbsent }
-  const options = { ...objectOptions(place, write, crcOf(object)), transactionalContentMD5: md5Of(object) }
+  const options = { ...objectOptions(place, write, crc32cOfPieces(object)), transactionalContentMD5: md5Of(object) }
   const blob = place.container.getBlockBlobClient(key)
   let attempts = 0
   const act = async ({ number, signal, alive }: RequestAttempt): Promise<PutOutcome> => {

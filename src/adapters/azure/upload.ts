@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import { MillpondError } from '../../errors.ts'
-import type { PartUpload, Pieces } from '../../store/part-writer.ts'
+import { crc32cOfPieces, type PartUpload, type Pieces } from '../../store/part-writer.ts'
 import type { RequestAttempt } from '../../store/requests.ts'
 import type { PutOutcome } from '../../store/store.ts'
 import { refusalOf } from './errors.ts'
-import { bodyOf, crcOf, encryptionOf, isTaken, md5Of, objectOptions, outcomeOf } from './objects.ts'
+import { bodyOf, encryptionOf, isTaken, md5Of, objectOptions, outcomeOf } from './objects.ts'
 import type { AzurePlace, AzureWrite } from './objects.ts'
 
 /** No object has more blocks (learn.microsoft.com, "Scalability and performance targets for Blob Storage", read 2026-11). */
@@ -30,7 +30,7 @@ export function createUpload(place: AzurePlace, key: string, signal: AbortSignal
     // All names of an object's blocks have one length.
     const name = Buffer.from(`${write.id}-${String(names.length).padStart(5, '0')}`).toString('base64')
     names.push(name)
-    crc = crcOf(part, crc)
+    crc = crc32cOfPieces(part, crc)
     const options = { ...encryptionOf(place), transactionalContentMD5: md5Of(part) }
     const act = async ({ signal, alive }: RequestAttempt): Promise<void> => {
       await blob.stageBlock(name, bodyOf(part, alive), part.bytes, { ...options, abortSignal: signal })

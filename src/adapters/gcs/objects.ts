@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import { MillpondError } from '../../errors.ts'
 import { crc32c } from '../../kernel/checksum.ts'
-import type { Pieces } from '../../store/part-writer.ts'
+import { crc32cOfPieces, type Pieces } from '../../store/part-writer.ts'
 import { cutRange } from '../../store/range.ts'
 import type { ByteRange, PutOutcome } from '../../store/store.ts'
 import type { GcsClient, GcsExchange } from './client.ts'
@@ -47,9 +47,6 @@ export function checksumText(crc: number): string {
   return bytes.toString('base64')
 }
 
-/** The CRC-32C of the bytes; `seed` is that of what came before them. */
-export const crcOf = ({ pieces }: Pieces, seed = 0): number => pieces.reduce((crc, piece) => crc32c(piece, crc), seed)
-
 /** Where and with which settings an object is uploaded. */
 export function uploadExchange(
   { client, settings }: GcsPlace,
@@ -88,7 +85,7 @@ export async function putObject(
   const boundary = `millpond-${write.id}`
   const headers = { 'content-type': `multipart/related; boundary=${boundary}` }
   const opening = (type: string) => `--${boundary}\r\ncontent-type: ${type}\r\n\r\n`
-  const checksum = checksumText(crcOf(object))
+  const checksum = checksumText(crc32cOfPieces(object))
   const body = [
     Buffer.from(opening('application/json; charset=UTF-8')),
     uploadMetadata(place, write, checksum),

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { MillpondError } from '../../errors.ts'
-import type { PartUpload, Pieces } from '../../store/part-writer.ts'
+import { crc32cOfPieces, type PartUpload, type Pieces } from '../../store/part-writer.ts'
 import type { GcsClient, GcsExchange } from './client.ts'
 import type { HttpResponse } from './http.ts'
-import { checksumText, crcOf, OCTETS, outcomeOf, uploadExchange, uploadMetadata } from './objects.ts'
+import { checksumText, OCTETS, outcomeOf, uploadExchange, uploadMetadata } from './objects.ts'
 import type { GcsPlace, GcsWrite } from './objects.ts'
 
 /** Parts have to be a multiple of this, save the last one (cloud.google.com/storage/docs/resumable-uploads, read 2026-11). */
@@ -72,7 +72,7 @@ function createUpload(
   let crc = 0
   return {
     async send(part) {
-      crc = crcOf(part, crc)
+      crc = crc32cOfPieces(part, crc)
       const act = async (send: Send, attempt: number) => {
         const { state } = await sendMissing(session, send, { bytes: part, start: sentBytes }, attempt)
         if (state !== 'open') throw goneError(key)
@@ -81,7 +81,7 @@ function createUpload(
       sentBytes += part.bytes
     },
     async finish(last) {
-      const whole = { bytes: sentBytes + last.bytes, crc: crcOf(last, crc) }
+      const whole = { bytes: sentBytes + last.bytes, crc: crc32cOfPieces(last, crc) }
       const act = async (send: Send, attempt: number) => {
         const { state } = await sendMissing(session, send, { bytes: last, start: sentBytes, whole }, attempt)
         return { state, attempt }

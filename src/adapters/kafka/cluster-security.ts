@@ -37,7 +37,7 @@ export function createAuthentication(sasl: KafkaSasl): Authentication {
     await protocol.saslHandshakeV1.api.async(connection, sasl.mechanism).catch((cause: Error) => {
       throw new protocol.AuthenticationError('Cannot find a suitable SASL mechanism.', { cause })
     })
-    const { sessionLifetimeMs = 0n } = await exchange(connection, api as Kafka.saslAuthenticateV2.SASLAuthenticationAPI)
+    const { sessionLifetimeMs = 0n } = await exchange(connection, api)
     return Number(sessionLifetimeMs)
   }
 }

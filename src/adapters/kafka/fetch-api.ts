@@ -63,14 +63,24 @@ const TOPIC_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/u
 
 export const isTopicId = (text: string): boolean => TOPIC_ID.test(text)
 
-/** Our own reading and writing of Fetch: what holds messages is not touched. Layout: Kafka's FetchRequest.json and FetchResponse.json. */
-export function fetchVersions(protocol: Protocol): { readonly byId: FetchVersions; readonly byName: FetchVersions } {
+/** Memory for so many bytes. */
+type Allocate = (bytes: number) => Uint8Array
+
+/**
+ * Our own reading and writing of Fetch: what holds messages is not touched, only copied to where `allocate` says. Layout: Kafka's
+ * FetchRequest.json and FetchResponse.json.
+ */
+export function fetchVersions(
+  protocol: Protocol,
+  allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes),
+): { readonly byId: FetchVersions; readonly byName: FetchVersions } {
   const versionOf = (version: number) =>
     protocol.createAPI<[FetchRequest], FetchAnswer>(
       FETCH_KEY,
       version,
       (request: FetchRequest) => protocol.Writer.create().append(writeFetch(request, version)),
-      (_correlation, _key, _version, reader) => readFetch(reader.buffer.buffers, reader.buffer.length, version),
+      (_correlation, _key, _version, reader) =>
+        readFetch({ chunks: reader.buffer.buffers, totalBytes: reader.buffer.length, allocate }, version),
       version >= FIRST_FLEXIBLE,
       version >= FIRST_FLEXIBLE,
     )
@@ -152,10 +162,16 @@ function writeFetch(request: FetchRequest, version: number): Buffer {
   return out.subarray(0, at)
 }
 
-function readFetch(chunks: readonly Uint8Array[], totalBytes: number, version: number): FetchAnswer {
+interface Answer {
+  readonly chunks: readonly Uint8Array[]
+  readonly totalBytes: number
+  readonly allocate: Allocate
+}
+
+function readFetch(received: Answer, version: number): FetchAnswer {
   const isFlexible = version >= FIRST_FLEXIBLE
   const isById = version >= FIRST_BY_ID
-  const reader = createChunkReader(chunks, totalBytes)
+  const reader = createChunkReader(received)
   const length = () => (isFlexible ? reader.unsignedVarint() - 1 : reader.int32())
   const tags = () => {
     if (!isFlexible) return
@@ -210,7 +226,7 @@ interface ChunkReader {
   bytes(count: number): Uint8Array
 }
 
-function createChunkReader(chunks: readonly Uint8Array[], totalBytes: number): ChunkReader {
+function createChunkReader({ chunks, totalBytes, allocate }: Answer): ChunkReader {
   let index = 0
   let at = 0
   let left = totalBytes
@@ -254,7 +270,7 @@ function createChunkReader(chunks: readonly Uint8Array[], totalBytes: number): C
   }
   const bytes = (count: number): Uint8Array => {
     need(count)
-    const target = Buffer.allocUnsafeSlow(count)
+    const target = allocate(count)
     copyTo(target, count)
     return target
   }

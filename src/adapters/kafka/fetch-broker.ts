@@ -1,6 +1,7 @@
 import type { Cluster } from './cluster.ts'
 import { kafkaError } from './cluster-errors.ts'
 import { type FetchAnswer, type FetchedPartition, type FetchRequest, fetchVersions, isTopicId } from './fetch-api.ts'
+import type { SetMemory } from './fetch-memory.ts'
 import type { Stream } from './fetch-stream.ts'
 
 /** Requests to one broker, for the streams whose partitions it leads. */
@@ -15,6 +16,7 @@ export interface BrokerFetchingOptions {
   readonly cluster: Cluster
   readonly node: number
   readonly isolation: FetchRequest['isolation']
+  readonly memory: SetMemory
   readonly signal: AbortSignal
   /** What a partition may hold and bring, bytes. */
   readonly partitionBytes: () => number
@@ -47,8 +49,8 @@ interface Choice {
 }
 
 export function createBrokerFetching(options: BrokerFetchingOptions): BrokerFetching {
-  const { cluster, node, isolation, signal, partitionBytes, answerBytes, isCrowded, onFetched, onFailed } = options
-  const versions = fetchVersions(cluster.protocol)
+  const { cluster, node, isolation, signal, memory, partitionBytes, answerBytes, isCrowded, onFetched, onFailed } = options
+  const versions = fetchVersions(cluster.protocol, memory.take)
   const streams = new Set<Stream>()
   const running = new Set<number>()
 

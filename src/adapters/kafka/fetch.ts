@@ -6,6 +6,7 @@ import { isMetadataStale, kafkaError, kafkaErrorName } from './cluster-errors.ts
 import type { FetchedPartition, FetchRequest } from './fetch-api.ts'
 import { type BrokerFetching, createBrokerFetching } from './fetch-broker.ts'
 import { type FetchedSet, keepRecords } from './fetch-kept.ts'
+import { createSetMemory } from './fetch-memory.ts'
 import type { PartitionOffsets } from './fetch-offsets.ts'
 import { createStream, type Stream, wake } from './fetch-stream.ts'
 
@@ -29,6 +30,8 @@ export interface FetchStream {
 /** Fetches from all brokers for all readers: of one broker many partitions in one request. */
 export interface Fetcher {
   open(lane: LaneId, position: number, signal: AbortSignal): FetchStream
+  /** Takes back the memory of a record set that nobody looks at any more; it need not be done. */
+  readonly release: (set: FetchedSet) => void
   close(): void
 }
 
@@ -58,6 +61,7 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
   const stop = new AbortController()
   const brokers = new Map<number, BrokerFetching>()
   const open = new Set<Stream>()
+  const memory = createSetMemory(bufferBytes)
   let clock = 0
   let waitingBytes = 0
 
@@ -72,6 +76,7 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       cluster,
       node,
       isolation,
+      memory,
       signal: stop.signal,
       partitionBytes,
       answerBytes: Math.min(MAX_ANSWER_BYTES, Math.floor(bufferBytes / 4)),
@@ -231,6 +236,7 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
         close,
       }
     },
+    release: ({ bytes }) => memory.giveBack(bytes),
     close() {
       stop.abort()
       for (const stream of open) {

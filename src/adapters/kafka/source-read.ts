@@ -36,10 +36,15 @@ export async function* readColumns(sets: AsyncIterable<FetchedSet>, signal: Abor
 }
 
 /** Record batches as they are, and word of positions behind the last of them. */
-export async function* keptSets(sets: AsyncIterable<FetchedSet>): AsyncGenerator<RecordSet | Passed> {
-  for await (const { bytes, kept, passedTo } of sets) {
+export async function* keptSets(
+  sets: AsyncIterable<FetchedSet>,
+  release: (set: FetchedSet) => void,
+): AsyncGenerator<RecordSet | Passed> {
+  for await (const set of sets) {
+    const { bytes, kept, passedTo } = set
     const last = kept.at(-1)
-    if (last !== undefined) yield { bytes, batches: kept }
+    if (last === undefined) release(set)
+    else yield { bytes, batches: kept, release: () => release(set) }
     if (last === undefined || passedTo > last.lastOffset + 1) yield { passedTo }
   }
 }

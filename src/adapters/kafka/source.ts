@@ -114,7 +114,7 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
       yield* watched(items, holdings.heldLane(lane), positionBehind)
     },
     async *readRecordSets(lane, position, signal) {
-      yield* watched(keptSets(openSets(lane, position, signal)), holdings.heldLane(lane), positionBehindSet)
+      yield* watched(keptSets(openSets(lane, position, signal), fetcher.release), holdings.heldLane(lane), positionBehindSet)
     },
     async range(lane) {
       const end = isolation === 'committed' ? 'stable-end' : 'end'

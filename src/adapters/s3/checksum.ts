@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { crc32c } from '../../kernel/checksum.ts'
-import type { Pieces } from '../../store/part-writer.ts'
+import { crc32cOfPieces, type Pieces } from '../../store/part-writer.ts'
 import type { S3Checksum } from './options.ts'
 
 /** CRC-32C as S3 writes it: big-endian, base64. */
@@ -9,8 +9,6 @@ export function encodeCrc32c(crc: number): string {
   bytes.writeUInt32BE(crc)
   return bytes.toString('base64')
 }
-
-export const crc32cOfPieces = ({ pieces }: Pieces): number => pieces.reduce((crc, piece) => crc32c(piece, crc), 0)
 
 /** What is known of bytes before they are sent. */
 export interface Digest {

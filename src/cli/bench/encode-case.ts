@@ -41,7 +41,7 @@ export async function encodeBatches(store: Store, batches: Iterable<MessageBatch
   const waiting: Promise<EncodedBlock>[] = []
   let open = await openSegment(store, entries.length)
   const write = async (block: EncodedBlock) => {
-    for (const bytes of open.builder.append(block)) await open.object.write(bytes)
+    for (const chunk of open.builder.append(block)) await open.object.write(chunk.bytes, chunk.crc32c)
     if (open.builder.count < SEGMENT_COUNT) return
     entries.push(open.builder.finish(open.key, {}).entry)
     await open.object.finish()

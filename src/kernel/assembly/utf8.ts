@@ -54,7 +54,10 @@ export function findNotUtf8(columns: usize, n: u32, h: u32, to: u32, bytes: usiz
     const end = <u32>(load<i32>(headerFrom + (row << 2) + 4) - first)
     for (; header < end; header++) {
       const name = load<i32>(nameStart + (header << 2))
-      if (!isUtf8(bytes + name, load<i32>(nameEnd + (header << 2)) - name)) wrong |= 2
+      const length = <u32>(load<i32>(nameEnd + (header << 2)) - name)
+      // Most names are short and ASCII: that is seen without a call.
+      if (length <= 16 && (i8x16.bitmask(v128.load(bytes + name)) & ((1 << length) - 1)) == 0) continue
+      if (!isUtf8(bytes + name, length)) wrong |= 2
     }
     if (wrong != 0) store<u32>(out + (found++ << 2), (row << 2) | wrong)
   }
