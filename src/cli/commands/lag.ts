@@ -100,7 +100,7 @@ async function groupLag(cli: Cli, group: string): Promise<LaneLag[]> {
     topic,
     topicId,
     lane: String(partition),
-    next: nextOffset ?? null,
+    next: nextOffset,
     oldest,
     end,
     lag,
