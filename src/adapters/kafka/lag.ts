@@ -19,7 +19,7 @@ export interface PartitionLag extends TopicPartition {
 }
 
 /**
- * How far a consumer group is behind each partition that it has committed an offset for.
+ * How far a consumer group is behind each partition that it has committed an offset for, by topic and partition.
  * @throws MillpondError `BROKER_REFUSED`.
  */
 export async function groupLag(cluster: Cluster, group: string, signal?: AbortSignal): Promise<PartitionLag[]> {
@@ -35,7 +35,7 @@ export async function groupLag(cluster: Cluster, group: string, signal?: AbortSi
     partitionOffsets(cluster, places, 'oldest', signal),
     partitionOffsets(cluster, places, 'stable-end', signal),
   ])
-  return places.map((place) => {
+  const lags = places.map((place) => {
     const { nextOffset } = place
     const first = oldest.get(partitionName(place)) ?? 0
     const end = ends.get(partitionName(place)) ?? 0
@@ -47,4 +47,5 @@ export async function groupLag(cluster: Cluster, group: string, signal?: AbortSi
       lost: Math.max(0, first - nextOffset),
     }
   })
+  return lags.sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1))
 }
