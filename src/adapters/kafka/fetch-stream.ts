@@ -22,6 +22,8 @@ export interface Stream {
   leaderEpoch: number
   /** Asked for at the least, where one batch is so large. */
   neededBytes: number
+  /** It is known to the observer to work. */
+  isSettled: boolean
   /** In a row. */
   failures: number
   failingSinceMs: number
@@ -44,6 +46,7 @@ export const createStream = (lane: LaneId, offset: number): Stream => ({
   served: 0,
   leaderEpoch: -1,
   neededBytes: 0,
+  isSettled: false,
   failures: 0,
   failingSinceMs: 0,
   corruptSets: 0,

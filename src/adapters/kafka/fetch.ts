@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { isMillpondError, MillpondError, wrapError } from '../../errors.ts'
 import { laneName, type LaneId } from '../../source/lane.ts'
+import type { SourceObserver } from '../../source/source-observer.ts'
 import { type Cluster, type KafkaTopic, pauseAfter } from './cluster.ts'
 import { isMetadataStale, kafkaError, kafkaErrorName } from './cluster-errors.ts'
 import type { FetchedPartition, FetchRequest } from './fetch-api.ts'
@@ -13,6 +14,7 @@ export interface FetchOptions {
   readonly isolation: FetchRequest['isolation']
   /** Bytes of record sets that wait for their readers, of all partitions together. */
   readonly bufferBytes: number
+  readonly observer: SourceObserver
 }
 
 /** Record sets of one partition, in order, from a position on. */
@@ -53,7 +55,7 @@ const LASTING = new Set([
 ])
 
 export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, options: FetchOptions): Fetcher {
-  const { isolation, bufferBytes } = options
+  const { isolation, bufferBytes, observer } = options
   const { protocol } = cluster
   const stop = new AbortController()
   const brokers = new Map<number, BrokerFetching>()
@@ -109,12 +111,16 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
     // A topic that is gone is one whose lane is revoked within moments.
     const isPassing = isMillpondError(error) && (error.retryable || error.code === 'TOPIC_UNKNOWN')
     if (!isPassing || performance.now() - stream.failingSinceMs > MAX_SILENCE_MS) return fail(stream, error)
+    stream.isSettled = false
+    observer.retrying(stream.lane, error)
     // At once, so that all that fail together learn the new leaders by one request.
     if (isStale) cluster.forget(stream.lane.topic)
     void place(stream)
   }
   const fail = (stream: Stream, error: unknown) => {
     stream.failure = error
+    // What passes is tried again by the reader: the trouble is not over.
+    if (!isMillpondError(error) || !error.retryable) observer.settled(stream.lane)
     leave(stream)
     wake(stream)
   }
@@ -128,6 +134,8 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
     if (errorCode !== 0) return heedError(stream, errorCode)
     stream.failures = 0
     stream.beyondEnd = 0
+    if (!stream.isSettled) observer.settled(stream.lane)
+    stream.isSettled = true
     const end = lastStableOffset >= 0 && isolation === 'committed' ? lastStableOffset : highWatermark
     stream.isAtEnd = stream.offset >= end
     if (stream.isQuiet) return

@@ -1,8 +1,9 @@
 import type { RecordSet } from '../../encode/block.ts'
-import { isMillpondError, type MillpondError } from '../../errors.ts'
+import { isMillpondError } from '../../errors.ts'
 import { watched } from '../../source/held-lane.ts'
 import type { Lane } from '../../source/lane.ts'
 import { isPassed, type Passed, positionBehind, type Source } from '../../source/source.ts'
+import type { SourceObserver } from '../../source/source-observer.ts'
 import { createClassicMember } from './classic-group.ts'
 import { type Cluster, openCluster } from './cluster.ts'
 import type { KafkaOptions } from './cluster-options.ts'
@@ -40,8 +41,8 @@ export interface KafkaSourceOptions extends KafkaOptions {
   readonly topicsRefreshMs?: number
   /** Fetched bytes that wait for their readers, of all lanes together. */
   readonly bufferBytes?: number
-  /** Told of what goes wrong in the group and is tried again. */
-  readonly onRetry?: (error: MillpondError) => void
+  /** Told of what goes wrong in the group and with fetching, and is tried again. */
+  readonly observer?: SourceObserver
 }
 
 const SESSION_TIMEOUT_MS = 45_000
@@ -50,6 +51,7 @@ const RELEASE_TIMEOUT_MS = 30_000
 const MAX_HEARTBEAT_MS = 3000
 const TOPICS_REFRESH_MS = 3000
 const BUFFER_BYTES = 16 * 1024 * 1024
+const NOBODY: SourceObserver = { retrying() {}, settled() {} }
 
 /** A subscription of a Kafka cluster as a member of a consumer group; it joins when its lanes are first asked for. */
 export async function openKafkaSource(options: KafkaSourceOptions): Promise<Source> {
@@ -67,9 +69,10 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
   const { sessionTimeoutMs = SESSION_TIMEOUT_MS, releaseTimeoutMs = RELEASE_TIMEOUT_MS } = options
   const { rebalanceTimeoutMs = REBALANCE_TIMEOUT_MS, topicsRefreshMs = TOPICS_REFRESH_MS } = options
   const { heartbeatMs = Math.min(MAX_HEARTBEAT_MS, sessionTimeoutMs / 3), groupInstanceId, groupProtocol = 'classic' } = options
+  const { observer = NOBODY } = options
   const watch = await watchTopics(cluster, topics, topicsRefreshMs)
   const offsets = createPartitionOffsets(cluster)
-  const fetcher = createFetcher(cluster, offsets, { isolation, bufferBytes })
+  const fetcher = createFetcher(cluster, offsets, { isolation, bufferBytes, observer })
   const stop = new AbortController()
   let running: Promise<void> | undefined
 
@@ -79,7 +82,7 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
     isHeld: (lane) => holdings.isHeld(lane),
   })
   const startPosition = await createStartPositions({ cluster, group, first, isolation, watch, offsets, commits })
-  const holdings = createHoldings({ startPosition, releaseTimeoutMs })
+  const holdings = createHoldings({ startPosition, releaseTimeoutMs, observer })
   const createMember = groupProtocol === 'consumer' ? createConsumerMember : createClassicMember
   const member: GroupMember = createMember({
     cluster,
@@ -90,12 +93,13 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
     sessionTimeoutMs,
     heartbeatMs,
     rebalanceTimeoutMs,
-    onRetry: options.onRetry ?? (() => undefined),
+    observer,
   })
   const run = async () => {
     try {
       await member.run(stop.signal)
     } catch (error) {
+      observer.settled('group')
       holdings.lose()
       holdings.fail(error)
     }
