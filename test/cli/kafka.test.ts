@@ -168,6 +168,15 @@ describe.skipIf(missing !== undefined)('Kafka into S3, by commands', { timeout: 
     }
   })
 
+  it('restore into a topic that is there warns of what its settings change', async () => {
+    await kafka.createTopic('appended', { partitions: 4, config: { 'message.timestamp.type': 'LogAppendTime' } })
+    const words = ['restore', '--topic', 'orders', '--as', 'appended', '--no-groups', '--into-existing']
+    const ended = await succeed(dir, [...words, '--json'])
+    const warning = { setting: 'message.timestamp.type', value: 'LogAppendTime', reason: expect.any(String) }
+    expect(jsonLines(ended.stdout)).toMatchObject([{ warnings: [warning], job: { counts: { delivered: COUNT } } }])
+    expect(ended.stderr).toContain('warning: appended has message.timestamp.type=LogAppendTime: every timestamp is replaced')
+  })
+
   it('serve writes what is posted to Kafka, and archives it', async () => {
     const served = await serve(dir)
     try {
