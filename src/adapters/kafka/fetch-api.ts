@@ -1,5 +1,6 @@
 import type * as Kafka from '@platformatic/kafka'
 import type { Versions } from './cluster-apis.ts'
+import type { Divergence } from './lane-epochs.ts'
 
 /** One partition in a fetch request. */
 export interface FetchPartition {
@@ -9,6 +10,8 @@ export interface FetchPartition {
   readonly partition: number
   readonly leaderEpoch: number
   readonly offset: number
+  /** Of what lies before the offset; -1 where that is not known. */
+  readonly lastFetchedEpoch: number
   readonly maxBytes: number
 }
 
@@ -39,6 +42,8 @@ export interface FetchedPartition {
   readonly lastStableOffset: number
   readonly logStartOffset: number
   readonly aborted: readonly AbortedTransaction[]
+  /** There where the leader's log is not the one that was read up to the offset. */
+  readonly diverging?: Divergence
   /** Whole record batches, the last of which may be cut; no other partition's bytes are held by it. */
   readonly records: Uint8Array
 }
@@ -58,6 +63,7 @@ const FIRST_FLEXIBLE = 12
 const FIRST_BY_ID = 13
 /** From here on the replica is not said. */
 const FIRST_WITHOUT_REPLICA = 15
+const DIVERGING_TAG = 0
 
 const TOPIC_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/u
 
@@ -135,11 +141,11 @@ function writeFetch(request: FetchRequest, version: number): Buffer {
     if (isById) at += out.write(name.replaceAll('-', ''), at, 'hex')
     else text(Buffer.from(name))
     length(partitions.length)
-    for (const { partition, leaderEpoch, offset, maxBytes } of partitions) {
+    for (const { partition, leaderEpoch, offset, lastFetchedEpoch, maxBytes } of partitions) {
       int32(partition)
       int32(leaderEpoch)
       int64(offset)
-      if (isFlexible) int32(-1)
+      if (isFlexible) int32(lastFetchedEpoch)
       int64(-1)
       int32(maxBytes)
       tags()
@@ -164,6 +170,19 @@ function readFetch(chunks: readonly Uint8Array[], totalBytes: number, version: n
       reader.skip(reader.unsignedVarint())
     }
   }
+  /** The tags of a partition, of which only this one is of use. */
+  const diverging = (): { diverging?: Divergence } => {
+    let found = {}
+    for (let count = isFlexible ? reader.unsignedVarint() : 0; count > 0; count--) {
+      const tag = reader.unsignedVarint()
+      const bytes = reader.unsignedVarint()
+      if (tag === DIVERGING_TAG) {
+        found = { diverging: { epoch: reader.int32(), endOffset: reader.int64() } }
+        tags()
+      } else reader.skip(bytes)
+    }
+    return found
+  }
   reader.skip(4)
   const errorCode = reader.int16()
   reader.skip(4)
@@ -184,8 +203,8 @@ function readFetch(chunks: readonly Uint8Array[], totalBytes: number, version: n
       // The replica that would rather be read from.
       reader.skip(4)
       const records = reader.bytes(Math.max(0, length()))
-      tags()
-      partitions.push({ topic, partition, errorCode: code, highWatermark, lastStableOffset, logStartOffset, aborted, records })
+      const offsets = { highWatermark, lastStableOffset, logStartOffset }
+      partitions.push({ topic, partition, errorCode: code, ...offsets, aborted, records, ...diverging() })
     }
     tags()
   }

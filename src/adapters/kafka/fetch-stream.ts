@@ -5,8 +5,12 @@ import type { FetchedSet } from './fetch-kept.ts'
 export interface Stream {
   readonly lane: LaneId
   readonly partition: number
+  /** Where reading began. */
+  readonly fromPosition: number
   /** What the next request asks for. */
   offset: number
+  /** Of what lies before the offset: -1 where that is not known, undefined where it was not looked for. */
+  lastEpoch: number | undefined
   readonly waiting: FetchedSet[]
   waitingBytes: number
   /** What ends the stream, given after what waits. */
@@ -35,7 +39,9 @@ export interface Stream {
 export const createStream = (lane: LaneId, offset: number): Stream => ({
   lane,
   partition: Number(lane.lane),
+  fromPosition: offset,
   offset,
+  lastEpoch: undefined,
   waiting: [],
   waitingBytes: 0,
   failure: undefined,

@@ -9,19 +9,21 @@ import { type BrokerFetching, createBrokerFetching } from './fetch-broker.ts'
 import { type FetchedSet, keepRecords } from './fetch-kept.ts'
 import type { PartitionOffsets } from './fetch-offsets.ts'
 import { createStream, type Stream, wake } from './fetch-stream.ts'
+import { type LaneEpochs, NO_EPOCH } from './lane-epochs.ts'
 
 export interface FetchOptions {
   readonly isolation: FetchRequest['isolation']
   /** Bytes of record sets that wait for their readers, of all partitions together. */
   readonly bufferBytes: number
   readonly observer: SourceObserver
+  readonly epochs: LaneEpochs
 }
 
 /** Record sets of one partition, in order, from a position on. */
 export interface FetchStream {
   /**
    * The next record set, waited for until the signal aborts; then undefined.
-   * @throws MillpondError after all that came before was given: `POSITION_GONE`, `POSITION_INVALID`, `BROKER_REFUSED`, `RECORD_SET_CORRUPT`;
+   * @throws MillpondError after all that came before was given: `POSITION_GONE`, `SOURCE_TRUNCATED`, `BROKER_REFUSED`, `RECORD_SET_CORRUPT`;
    * `BROKER_UNAVAILABLE` where nothing can be fetched for long.
    */
   next(): Promise<FetchedSet | undefined>
@@ -55,11 +57,13 @@ const LASTING = new Set([
 ])
 
 export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, options: FetchOptions): Fetcher {
-  const { isolation, bufferBytes, observer } = options
+  const { isolation, bufferBytes, observer, epochs } = options
   const { protocol } = cluster
   const stop = new AbortController()
   const brokers = new Map<number, BrokerFetching>()
   const open = new Set<Stream>()
+  /** Where lanes that are to be read again were cut back to. */
+  const cuts = new WeakMap<LaneId, number>()
   let clock = 0
   let waitingBytes = 0
 
@@ -92,6 +96,7 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
   const place = async (stream: Stream): Promise<void> => {
     try {
       if (stream.failures > 0) await wait(pauseAfter(stream.failures), undefined, { signal: stop.signal })
+      stream.lastEpoch ??= await epochs.before(stream.lane, stream.fromPosition)
       const topic = await cluster.topic(stream.lane.topic, stop.signal)
       const leader = topic.topicId === stream.lane.topicId ? leaderOf(topic, stream.partition) : undefined
       if (leader === undefined) throw kafkaError(protocol, LEADER_NOT_AVAILABLE, { what: laneName(stream.lane) })
@@ -132,6 +137,7 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
     const { records, aborted, highWatermark, lastStableOffset, errorCode } = fetched
     stream.isQuiet = records.byteLength === 0
     if (errorCode !== 0) return heedError(stream, errorCode)
+    if (fetched.diverging !== undefined) return cutBack(stream, epochs.commonEnd(stream.lane, fetched.diverging))
     stream.failures = 0
     stream.beyondEnd = 0
     if (!stream.isSettled) observer.settled(stream.lane)
@@ -154,12 +160,27 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
     }
     stream.corruptSets = 0
     stream.neededBytes = 0
+    epochs.read(stream.lane, stream.offset, set.epochs)
+    stream.lastEpoch = set.epochs.at(-1)?.epoch ?? NO_EPOCH
     stream.offset = set.passedTo
     stream.isAtEnd = set.passedTo >= end
     stream.served = ++clock
     stream.waiting.push(set)
     hold(stream, set.bytes.byteLength)
     wake(stream)
+  }
+  /**
+   * The leader has no more than what lies below `end` of what was read, and gives the positions from there on to other messages. What waits is
+   * dropped; the lane is read again from its chain, unless that holds some of what was lost: then it must not go on.
+   */
+  const cutBack = (stream: Stream, end: number) => {
+    const { lane, offset, fromPosition } = stream
+    stream.waiting.length = 0
+    release(stream, stream.waitingBytes)
+    if (end < fromPosition) return fail(stream, truncated(lane, fromPosition, end))
+    cuts.set(lane, end)
+    const message = `the cluster has lost messages of ${laneName(lane)} from ${end} on, which was read up to ${offset}; the lane is read again`
+    fail(stream, new MillpondError('BROKER_UNAVAILABLE', message, { details: { position: offset, end } }))
   }
   const hold = (stream: Stream, bytes: number) => {
     stream.waitingBytes += bytes
@@ -197,11 +218,12 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
         const message = `${laneName(lane)} no longer has position ${offset}; its oldest is ${oldest}`
         return fail(stream, new MillpondError('POSITION_GONE', message, { details: { position: offset, oldest } }))
       }
-      stream.beyondEnd += offset > next ? 1 : 0
-      const message = `${laneName(lane)} ends at ${next}: what lay below ${offset} was lost by the cluster, or is of another one`
-      const error = new MillpondError('POSITION_INVALID', message, { details: { position: offset, next } })
-      if (stream.beyondEnd >= MAX_BEYOND_END) fail(stream, error)
-      else retry(stream, passing(error))
+      if (offset > next) stream.beyondEnd += 1
+      // A leader that does not know the epoch answers so too.
+      else stream.lastEpoch = NO_EPOCH
+      if (stream.beyondEnd >= MAX_BEYOND_END) return cutBack(stream, next)
+      const message = `the leader of ${laneName(lane)} has positions up to ${next}, and ${offset} is to be read`
+      retry(stream, new MillpondError('BROKER_UNAVAILABLE', message, { details: { position: offset, next } }))
     } catch (error) {
       retry(stream, error)
     }
@@ -221,7 +243,10 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       }
       open.add(stream)
       signal.addEventListener('abort', close, { once: true })
+      const cut = cuts.get(lane)
+      cuts.delete(lane)
       if (signal.aborted || stop.signal.aborted) close()
+      else if (cut !== undefined && cut < position) fail(stream, truncated(lane, position, cut))
       else void place(stream)
       return {
         async next() {
@@ -247,6 +272,11 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       }
     },
   }
+}
+
+function truncated(lane: LaneId, position: number, end: number): MillpondError {
+  const message = `the archive holds ${laneName(lane)} up to position ${position}, the cluster what was archived only up to ${end}: it has lost messages, whose positions it gives to others; delete the topic and make it anew, or archive it under another prefix of the store`
+  return new MillpondError('SOURCE_TRUNCATED', message, { details: { ...lane, position, end } })
 }
 
 /** The same as one that is tried again. */

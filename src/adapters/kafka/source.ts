@@ -15,6 +15,7 @@ import { createHoldings } from './group-holdings.ts'
 import { createStartPositions, type FirstPosition } from './group-starts.ts'
 import { watchTopics } from './group-topics.ts'
 import type { GroupMember } from './group.ts'
+import { createCommittedEpochs, createLaneEpochs } from './lane-epochs.ts'
 import { fetchedSets, keptSets, readColumns } from './source-read.ts'
 
 export interface KafkaSourceOptions extends KafkaOptions {
@@ -72,7 +73,8 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
   const { observer = NOBODY } = options
   const watch = await watchTopics(cluster, topics, topicsRefreshMs)
   const offsets = createPartitionOffsets(cluster)
-  const fetcher = createFetcher(cluster, offsets, { isolation, bufferBytes, observer })
+  const epochs = createLaneEpochs(createCommittedEpochs(cluster, group))
+  const fetcher = createFetcher(cluster, offsets, { isolation, bufferBytes, observer, epochs })
   const stop = new AbortController()
   let running: Promise<void> | undefined
 
@@ -128,7 +130,8 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
     },
     async acknowledge(lane, nextPosition) {
       try {
-        await commits.commit(lane, nextPosition)
+        await commits.commit(lane, nextPosition, await epochs.before(lane, nextPosition))
+        epochs.passed(lane, nextPosition)
       } finally {
         holdings.heldLane(lane)?.acknowledged(nextPosition)
       }
