@@ -199,10 +199,29 @@ export function openBlockFeed(
       await room()
     }
   }
+  /** Messages between record batches: a block by themselves. */
+  const takeAlone = async (batch: MessageBatch) => {
+    flush()
+    releasePending()
+    const bytes = heldBytes(batch)
+    await budget.acquire(bytes, reading)
+    pendingHeldBytes += bytes
+    lastReadMs = nowMs()
+    readPosition = positionBehind(batch)
+    take(batch)
+    flush()
+    releasePending()
+    notify()
+    await room(MAX_QUEUED_SET_BYTES)
+  }
   const readRecordSets = async (gatherer: RecordSetGatherer) => {
     for await (const set of source.readRecordSets!(lane, position, reading)) {
       if (isPassed(set)) {
         pass(set.passedTo)
+        continue
+      }
+      if ('count' in set) {
+        await takeAlone(set)
         continue
       }
       const bytes = set.batches.reduce((sum, batch) => sum + batch.bytes, 0)
@@ -215,7 +234,7 @@ export function openBlockFeed(
       if (gatherer.pendingCount > 0) pendingSinceMs ??= nowMs()
       else releasePending()
       lastReadMs = nowMs()
-      readPosition = gatherer.nextPosition
+      readPosition = Math.max(readPosition, gatherer.nextPosition)
       // Compaction may have removed the last records of a batch.
       const end = (set.batches.at(-1)?.lastOffset ?? -1) + 1
       if (end > readPosition) pass(end)

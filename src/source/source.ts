@@ -36,9 +36,10 @@ export interface Source extends AsyncDisposable {
   /**
    * As `read`, but as the broker's own record batches, to be archived byte for byte: asked for where the archive's format is `kafka`.
    * Batches without messages for the reader (control records, what was aborted) are left out of `batches`. The first may begin before
-   * `position`: the reader leaves those records out. The reader holds `bytes` as long as it likes; nobody changes them.
+   * `position`: the reader leaves those records out. The reader holds `bytes` as long as it likes; nobody changes them. A batch that holds messages
+   * which no block can is given as messages instead.
    */
-  readRecordSets?(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<RecordSet | Passed>
+  readRecordSets?(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<RecordSet | MessageBatch | Passed>
   /** The oldest position the broker still has of the lane and the one it will give next; undefined where a broker cannot say. */
   range(lane: LaneId): Promise<{ readonly oldest: number; readonly next: number } | undefined>
   /** Tells the broker that everything of the lane below `nextPosition` is in the archive. */

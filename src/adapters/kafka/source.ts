@@ -1,8 +1,9 @@
+import type { MessageBatch } from '../../batch/batch.ts'
 import type { RecordSet } from '../../encode/block.ts'
 import { isMillpondError } from '../../errors.ts'
 import { watched } from '../../source/held-lane.ts'
 import type { Lane } from '../../source/lane.ts'
-import { isPassed, type Passed, positionBehind, type Source } from '../../source/source.ts'
+import { type Passed, positionBehind, type Source } from '../../source/source.ts'
 import type { SourceObserver } from '../../source/source-observer.ts'
 import { createClassicMember } from './classic-group.ts'
 import { type Cluster, openCluster } from './cluster.ts'
@@ -155,5 +156,5 @@ function ignoreBroker(error: unknown): void {
   if (!isMillpondError(error)) throw error
 }
 
-const positionBehindSet = (item: RecordSet | Passed): number =>
-  isPassed(item) ? item.passedTo : item.batches.at(-1)!.lastOffset + 1
+const positionBehindSet = (item: RecordSet | MessageBatch | Passed): number =>
+  'batches' in item ? item.batches.at(-1)!.lastOffset + 1 : positionBehind(item)
