@@ -40,8 +40,11 @@ export interface Source extends AsyncDisposable {
    * which no block can is given as messages instead.
    */
   readRecordSets?(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<RecordSet | MessageBatch | Passed>
-  /** The oldest position the broker still has of the lane and the one it will give next; undefined where a broker cannot say. */
-  range(lane: LaneId): Promise<{ readonly oldest: number; readonly next: number } | undefined>
+  /**
+   * The oldest position the broker still has of the lane and the one behind the last that it gives now; undefined where a broker cannot say. `end` is
+   * there where it may hold more than it gives, as with open transactions.
+   */
+  range(lane: LaneId): Promise<{ readonly oldest: number; readonly next: number; readonly end?: number } | undefined>
   /** Tells the broker that everything of the lane below `nextPosition` is in the archive. */
   acknowledge(lane: Lane, nextPosition: number): Promise<void>
 }

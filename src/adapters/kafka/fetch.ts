@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { isMillpondError, MillpondError, wrapError } from '../../errors.ts'
 import { laneName, type LaneId } from '../../source/lane.ts'
 import type { SourceObserver } from '../../source/source-observer.ts'
+import { sourceTruncated } from '../../source/truncated.ts'
 import { type Cluster, type KafkaTopic, pauseAfter } from './cluster.ts'
 import { isMetadataStale, kafkaError, kafkaErrorName } from './cluster-errors.ts'
 import type { FetchedPartition, FetchRequest } from './fetch-api.ts'
@@ -175,9 +176,10 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
    */
   const cutBack = (stream: Stream, end: number) => {
     const { lane, offset, fromPosition } = stream
+    leave(stream)
     stream.waiting.length = 0
     release(stream, stream.waitingBytes)
-    if (end < fromPosition) return fail(stream, truncated(lane, fromPosition, end))
+    if (end < fromPosition) return fail(stream, sourceTruncated(lane, fromPosition, end))
     cuts.set(lane, end)
     const message = `the cluster has lost messages of ${laneName(lane)} from ${end} on, which was read up to ${offset}; the lane is read again`
     fail(stream, new MillpondError('BROKER_UNAVAILABLE', message, { details: { position: offset, end } }))
@@ -246,7 +248,7 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       const cut = cuts.get(lane)
       cuts.delete(lane)
       if (signal.aborted || stop.signal.aborted) close()
-      else if (cut !== undefined && cut < position) fail(stream, truncated(lane, position, cut))
+      else if (cut !== undefined && cut < position) fail(stream, sourceTruncated(lane, position, cut))
       else void place(stream)
       return {
         async next() {
@@ -272,11 +274,6 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       }
     },
   }
-}
-
-function truncated(lane: LaneId, position: number, end: number): MillpondError {
-  const message = `the archive holds ${laneName(lane)} up to position ${position}, the cluster what was archived only up to ${end}: it has lost messages, whose positions it gives to others; delete the topic and make it anew, or archive it under another prefix of the store`
-  return new MillpondError('SOURCE_TRUNCATED', message, { details: { ...lane, position, end } })
 }
 
 /** The same as one that is tried again. */

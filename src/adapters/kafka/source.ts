@@ -124,10 +124,11 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
       yield* watched(keptSets(openSets(lane, position, signal)), holdings.heldLane(lane), positionBehindSet)
     },
     async range(lane) {
-      const end = isolation === 'committed' ? 'stable-end' : 'end'
-      const [oldest, next] = await Promise.all([offsets.of(lane, 'oldest'), offsets.of(lane, end)])
+      const kinds = ['oldest', isolation === 'committed' ? 'stable-end' : 'end', 'end'] as const
+      const [oldest, next, end] = await Promise.all(kinds.map((kind) => offsets.of(lane, kind)))
+      if (oldest === undefined || next === undefined || end === undefined) return undefined
       // Between two questions the oldest may have overtaken what was the end.
-      return oldest === undefined || next === undefined ? undefined : { oldest, next: Math.max(oldest, next) }
+      return { oldest, next: Math.max(oldest, next), end: Math.max(oldest, next, end) }
     },
     async acknowledge(lane, nextPosition) {
       try {

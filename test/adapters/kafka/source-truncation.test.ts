@@ -87,6 +87,10 @@ describe.skipIf(serverMissing('kafka') !== undefined)('a Kafka source whose clus
     ])
     await expect(archiver.stop()).rejects.toMatchObject({ code: 'SOURCE_TRUNCATED' })
 
+    const once = startArchiver(await open({ topics: [archived], group: archived }), stores[archived]!, { untilCaughtUp: true })
+    await expect(once.done).rejects.toMatchObject({ code: 'SOURCE_TRUNCATED', details: { position: 100, end: 50 } })
+    await once.stop().catch(() => undefined)
+
     // By its positions alone the log is one that has just grown.
     for (const topic of topics) await send(topic, NEW)
     const again = startArchiver(await open({ topics: [archived], group: archived }), stores[archived]!)
