@@ -17,6 +17,7 @@ import { segmentKey } from './layout/millpond.ts'
 import { type Lane, type LaneId, laneName } from './source/lane.ts'
 import { type BlockFeed, type Fed, openBlockFeed, type Unencodable } from './source/block-feed.ts'
 import type { Source } from './source/source.ts'
+import { sourceTruncated } from './source/truncated.ts'
 import type { Sink } from './sink/sink.ts'
 import type { ObjectWriter, Store } from './store/store.ts'
 
@@ -206,7 +207,7 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
   const { store, source } = parts
   if (!(await hasBegun(run, stop))) return
   const chain = await openChain({ store, lane, startPosition: lane.startPosition, writer: run.writer, now: parts.nowMs })
-  const endPosition = options.untilCaughtUp ? ((await source.range(lane))?.next ?? chain.nextPosition) : Infinity
+  const endPosition = options.untilCaughtUp ? await endNow(run, chain.nextPosition) : Infinity
   parts.onEvent?.({ kind: 'lane-opened', lane, position: chain.nextPosition })
   if (chain.nextPosition > lane.startPosition) await acknowledge(run, chain.nextPosition)
   while (!stop.aborted && chain.nextPosition < endPosition) {
@@ -241,6 +242,18 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
     }
   }
   parts.onEvent?.({ kind: 'lane-closed', lane, position: chain.nextPosition })
+}
+
+/**
+ * Up to where a run that ends by itself reads. One that goes on need not ask: its source tells it.
+ * @throws MillpondError `SOURCE_TRUNCATED` where the broker holds less than the archive.
+ */
+async function endNow({ parts: { source }, lane }: LaneRun, nextPosition: number): Promise<number> {
+  const range = await source.range(lane)
+  if (range === undefined) return nextPosition
+  const { next, end = next } = range
+  if (end < nextPosition) throw sourceTruncated(lane, nextPosition, end)
+  return next
 }
 
 /**

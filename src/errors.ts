@@ -39,6 +39,7 @@ export const errorTable = {
   STORE_UNSAFE: meaning(500, 6),
   POSITION_GONE: meaning(410, 4),
   POSITION_INVALID: meaning(500, 5),
+  SOURCE_TRUNCATED: meaning(500, 5),
   COMMIT_CORRUPT: meaning(500, 5),
   COMMIT_LOST_RACE: meaning(409, 8, true),
   CHAIN_BROKEN: meaning(500, 5),

@@ -16,7 +16,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   encode: [...ground, 'store'],
   layout: ['errors'],
   source: [...ground, 'encode', 'store'],
-  store: ['errors'],
+  store: ['errors', 'kernel'],
   sink: ['errors', 'batch'],
   commit: [...ground, 'encode', 'layout', 'source', 'store'],
   index: ['errors', 'encode', 'source', 'store', 'commit'],

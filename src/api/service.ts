@@ -26,6 +26,7 @@ import { startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
 import { keepSettings } from './settings.ts'
 import { closeServer, createServer, listen } from './server.ts'
+import { watchSource } from './source-watch.ts'
 
 export interface ServiceOptions {
   readonly logger: Logger
@@ -50,9 +51,15 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const jobs = opened.use(await openJobs(config))
   const deadLetters = opened.use(createDeadLetters(config))
   const { broker } = inlet
-  const source = opened.use(await broker.openSource())
-  suitHeapToStream()
   const readiness = createReadiness()
+  readiness.tell('source', { state: 'green', why: broker.name })
+  const watch = watchSource({
+    onNews: ({ level, text, fields }) => logger[level](fields, text),
+    readiness,
+    monotonicMs: () => performance.now(),
+  })
+  const source = opened.use(await broker.openSource(watch))
+  suitHeapToStream()
   const lag = createLagWatch(broker, index)
   const observeLag = createLagObserver(lag, metrics)
 

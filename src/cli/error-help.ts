@@ -63,6 +63,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   POSITION_GONE: { means: 'The broker no longer has the position that is asked for.' },
   POSITION_INVALID: { means: 'Positions do not rise as they must.' },
+  SOURCE_TRUNCATED: {
+    means: 'The broker has lost messages that are archived, and gives their positions to others: going on would mix them.',
+    next: 'docs/kafka.md, "When the cluster loses messages", says how to go on; what is archived is not affected',
+  },
   COMMIT_CORRUPT: {
     means: 'A commit is not what was written.',
     next: 'millpond verify says how much of the archive is affected',

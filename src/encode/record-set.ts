@@ -2,6 +2,7 @@ import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
 import { batchOf } from '../batch/builder.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
+import { UNSAFE_INTEGER } from '../kernel/fault.ts'
 import { readRecordParts, type RecordPart, type RecordVisitor, visitRecordParts } from '../kernel/record-read.ts'
 import { encodeRecords } from '../kernel/record-write.ts'
 import { packRecords, unpackRecords } from './record-codec.ts'
@@ -80,7 +81,7 @@ export interface RebaseOptions {
 }
 
 /** Length of a batch's header. Source: Apache Kafka 4.3, `DefaultRecordBatch`; the places below are its. */
-const HEADER_BYTES = 61
+export const HEADER_BYTES = 61
 const LENGTH_AT = 8
 /** Offset and length, which the length leaves out. */
 const LOG_OVERHEAD = 12
@@ -90,7 +91,7 @@ const CRC_AT = 17
 /** The CRC covers everything from here on. */
 const ATTRIBUTES_AT = 21
 const LAST_OFFSET_DELTA_AT = 23
-const BASE_TIMESTAMP_AT = 27
+export const BASE_TIMESTAMP_AT = 27
 const MAX_TIMESTAMP_AT = 35
 const PRODUCER_ID_AT = 43
 const PRODUCER_EPOCH_AT = 51
@@ -256,7 +257,8 @@ async function recordPart(set: Uint8Array, info: RecordBatchInfo): Promise<Recor
   const isAppendTime = info.timestampType === 'append'
   const timestamp = isAppendTime ? info.maxTimestamp : info.firstTimestamp
   if (!Number.isSafeInteger(timestamp)) {
-    throw corrupt(`the batch at offset ${baseOffset} has the timestamp ${timestamp}, no safe integer`, { baseOffset, timestamp })
+    const details = { baseOffset, timestamp, fault: UNSAFE_INTEGER }
+    throw corrupt(`the batch at offset ${baseOffset} has the timestamp ${timestamp}, no safe integer`, details)
   }
   const isThreaded = codec === 'gzip' || codec === 'zstd'
   const bytes = isThreaded ? await unpackBatch(codec, stored, info) : stored

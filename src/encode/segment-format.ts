@@ -7,6 +7,7 @@ import type { EncodedBlock, Format, StoredCodec } from './block.ts'
 import { type BlockEncoder, type BufferPool, createBlockEncoder } from './block-encoder.ts'
 import { findNotRecords, readRecordBlock } from './record-block.ts'
 import { createRecordBlockEncoder } from './record-block-encoder.ts'
+import { withBeyondTime } from './record-times.ts'
 import type { BlockEntry } from './segment.ts'
 
 /** How a segment is framed. */
@@ -34,7 +35,7 @@ export interface SegmentFormat {
   /** Whether the blocks of one segment may have different codecs. */
   readonly mixesCodecs: boolean
   createEncoder(options: EncodeOptions & { readonly blockBytes: number; readonly pool?: BufferPool }): BlockEncoder
-  /** Messages that no block of the format can hold: one entry a message, rising by row. */
+  /** Messages of a source that no block of the format can hold: one entry a message, rising by row. */
   findUnencodable(batch: MessageBatch): UnencodableMessage[]
   /** How a new segment of blocks in `codec` is framed; `sync` is 16 random bytes. */
   openFraming(codec: StoredCodec, sync: Uint8Array): SegmentFraming
@@ -59,7 +60,7 @@ const avro: SegmentFormat = {
   extension: 'avro',
   mixesCodecs: false,
   createEncoder: createBlockEncoder,
-  findUnencodable,
+  findUnencodable: (batch) => withBeyondTime(batch, findUnencodable(batch)),
   openFraming: (codec, sync) => ({
     header: avroFileHeader(avroCodec(codec), sync),
     frame: ({ count, bytes }) => [blockFrame(count, bytes.byteLength), bytes, sync],
@@ -76,7 +77,7 @@ const kafka: SegmentFormat = {
   extension: 'kafka',
   mixesCodecs: true,
   createEncoder: createRecordBlockEncoder,
-  findUnencodable: findNotRecords,
+  findUnencodable: (batch) => withBeyondTime(batch, findNotRecords(batch)),
   openFraming: () => ({ header: new Uint8Array(0), frame: ({ bytes }) => [bytes] }),
   readHeader: () => ({ bytes: 0, codec: undefined, sync: undefined }),
   readBlock: (stored, codec) => readRecordBlock(stored, codec),

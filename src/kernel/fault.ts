@@ -21,6 +21,7 @@ const faults: Readonly<Record<number, string>> = {
 
 /** The results that callers treat by themselves. */
 export const TRUNCATED = -1
+export const UNSAFE_INTEGER = -3
 export const OUTPUT_FULL = -8
 export const HEADERS_FULL = -9
 

@@ -4,7 +4,8 @@ import type { EncodeOptions } from '../encode/avro-block.ts'
 import type { EncodedBlock, Format } from '../encode/block.ts'
 import type { BlockEncoder, BufferPool } from '../encode/block-encoder.ts'
 import { createRecordSetGatherer, type RecordSetGatherer } from '../encode/record-block-encoder.ts'
-import { type RecordBatchInfo, readRecordBatches, unpackRecordBatches } from '../encode/record-set.ts'
+import { type RecordBatchInfo, unpackRecordBatches } from '../encode/record-set.ts'
+import { isBeyondTime, readRecordsOfAnyTime } from '../encode/record-times.ts'
 import { segmentFormat } from '../encode/segment-format.ts'
 import type { Lane } from './lane.ts'
 import { type BlockRequest, isPassed, positionBehind, type Source } from './source.ts'
@@ -176,18 +177,21 @@ export function openBlockFeed(
     budget.release(pendingHeldBytes)
     pendingHeldBytes = 0
   }
+  const takeBatch = async (batch: MessageBatch) => {
+    const bytes = heldBytes(batch)
+    await budget.acquire(bytes, reading)
+    pendingHeldBytes += bytes
+    lastReadMs = nowMs()
+    readPosition = positionBehind(batch)
+    take(batch)
+  }
   const readBatches = async () => {
     for await (const batch of source.read(lane, position, reading)) {
       if (isPassed(batch)) {
         pass(batch.passedTo)
         continue
       }
-      const bytes = heldBytes(batch)
-      await budget.acquire(bytes, reading)
-      pendingHeldBytes += bytes
-      lastReadMs = nowMs()
-      readPosition = positionBehind(batch)
-      take(batch)
+      await takeBatch(batch)
       notify()
       await room()
     }
@@ -222,9 +226,9 @@ export function openBlockFeed(
     if (encoder.pendingCount > 0) pendingSinceMs ??= nowMs()
     else releasePending()
     readPosition = Math.max(readPosition, lastPosition + 1)
-    if (failure) throw failure.error
-    if (isWhole) return true
-    const rest = await readRecordBatches(set, batches, readPosition)
+    if (failure && !isBeyondTime(failure.error)) throw failure.error
+    if (!failure && isWhole) return true
+    const rest = await readRecordsOfAnyTime(set, batches, readPosition)
     if (rest.count > 0) readPosition = positionBehind(rest)
     take(rest)
     return false
@@ -233,6 +237,12 @@ export function openBlockFeed(
     for await (const set of source.readRecordSets!(lane, position, reading)) {
       if (isPassed(set)) {
         pass(set.passedTo)
+        continue
+      }
+      if ('count' in set) {
+        await takeBatch(set)
+        notify()
+        await room()
         continue
       }
       let isFree = true
@@ -248,10 +258,24 @@ export function openBlockFeed(
       if (isFree) set.release?.()
     }
   }
+  /** Messages between record batches: a block by themselves. */
+  const takeAlone = async (batch: MessageBatch) => {
+    flush()
+    releasePending()
+    await takeBatch(batch)
+    flush()
+    releasePending()
+    notify()
+    await room(MAX_QUEUED_SET_BYTES)
+  }
   const gatherRecordSets = async (gatherer: RecordSetGatherer) => {
     for await (const set of source.readRecordSets!(lane, position, reading)) {
       if (isPassed(set)) {
         pass(set.passedTo)
+        continue
+      }
+      if ('count' in set) {
+        await takeAlone(set)
         continue
       }
       const bytes = set.batches.reduce((sum, batch) => sum + batch.bytes, 0)
@@ -264,7 +288,7 @@ export function openBlockFeed(
       if (gatherer.pendingCount > 0) pendingSinceMs ??= nowMs()
       else releasePending()
       lastReadMs = nowMs()
-      readPosition = gatherer.nextPosition
+      readPosition = Math.max(readPosition, gatherer.nextPosition)
       // Compaction may have removed the last records of a batch.
       const end = (set.batches.at(-1)?.lastOffset ?? -1) + 1
       if (end > readPosition) pass(end)

@@ -1,5 +1,6 @@
 import type { Store } from '../store/store.ts'
 import type { Source } from './source.ts'
+import type { SourceObserver } from './source-observer.ts'
 
 /** A topic as its broker knows it; lanes are named by the numbers below `partitions`. */
 export interface BrokerTopic {
@@ -27,5 +28,5 @@ export interface Broker extends Ends, AsyncDisposable {
    */
   keepSettings?(store: Store, options: { readonly nowMs: number; readonly everyMs: number }, signal?: AbortSignal): Promise<void>
   /** A member of the consumer group that archives. It does not close the broker. */
-  openSource(): Promise<Source>
+  openSource(observer?: SourceObserver): Promise<Source>
 }

@@ -36,11 +36,15 @@ export interface Source extends AsyncDisposable {
   /**
    * As `read`, but as the broker's own record batches, to be archived byte for byte or to be unpacked where their messages are written anew.
    * Batches without messages for the reader (control records, what was aborted) are left out of `batches`. The first may begin before
-   * `position`: the reader leaves those records out. The reader holds `bytes` as long as it likes; nobody changes them before it releases them.
+   * `position`: the reader leaves those records out. The reader holds `bytes` as long as it likes; nobody changes them before it releases them. A
+   * batch that holds messages which no block can is given as messages instead.
    */
-  readRecordSets?(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<RecordSet | Passed>
-  /** The oldest position the broker still has of the lane and the one it will give next; undefined where a broker cannot say. */
-  range(lane: LaneId): Promise<{ readonly oldest: number; readonly next: number } | undefined>
+  readRecordSets?(lane: Lane, position: number, signal: AbortSignal): AsyncIterable<RecordSet | MessageBatch | Passed>
+  /**
+   * The oldest position the broker still has of the lane and the one behind the last that it gives now; undefined where a broker cannot say. `end` is
+   * there where it may hold more than it gives, as with open transactions.
+   */
+  range(lane: LaneId): Promise<{ readonly oldest: number; readonly next: number; readonly end?: number } | undefined>
   /** Tells the broker that everything of the lane below `nextPosition` is in the archive. */
   acknowledge(lane: Lane, nextPosition: number): Promise<void>
 }

@@ -74,8 +74,16 @@ describe.skipIf(missing !== undefined)('Kafka into S3, by commands', { timeout: 
     const lag = await run('lag', '--topic', 'orders')
     expect(lag.map((lane) => lane['lag'])).toEqual([0, 0, 0, 0])
     expect(lag.reduce((sum, lane) => sum + Number(lane['next']), 0)).toBe(COUNT)
-    expect(await run('lag', '--group', 'pond')).toHaveLength(4)
+    const ofGroup = await run('lag', '--group', 'pond')
+    expect(ofGroup.map((lane) => lane['lane'])).toEqual(['0', '1', '2', '3'])
+    expect(ofGroup.map((lane) => lane['next'])).toEqual(lag.map((lane) => lane['next']))
+    const nothing = await succeed(dir, ['lag', '--group', 'pond', '--topic', 'posted'])
+    expect(String(nothing.stdout)).toBe('pond has committed nothing of posted\n')
     expect(await run('topics')).toMatchObject([{ topic: 'orders', lanes: 4, inSource: COUNT, archived: COUNT, lag: 0 }])
+    const [shown] = await run('topics', 'show', 'orders')
+    const lanes = shown!['lanes'] as { lane: string; source: { oldest: number; next: number }; archive: { messages: number } }[]
+    expect(lanes.map(({ lane }) => lane)).toEqual(['0', '1', '2', '3'])
+    expect(lanes.map(({ source, archive }) => source.next - source.oldest - archive.messages)).toEqual([0, 0, 0, 0])
   })
 
   it('verify accounts for every offset', async () => {
@@ -158,6 +166,15 @@ describe.skipIf(missing !== undefined)('Kafka into S3, by commands', { timeout: 
     } finally {
       await admin.disconnect()
     }
+  })
+
+  it('restore into a topic that is there warns of what its settings change', async () => {
+    await kafka.createTopic('appended', { partitions: 4, config: { 'message.timestamp.type': 'LogAppendTime' } })
+    const words = ['restore', '--topic', 'orders', '--as', 'appended', '--no-groups', '--into-existing']
+    const ended = await succeed(dir, [...words, '--json'])
+    const warning = { setting: 'message.timestamp.type', value: 'LogAppendTime', reason: expect.any(String) }
+    expect(jsonLines(ended.stdout)).toMatchObject([{ warnings: [warning], job: { counts: { delivered: COUNT } } }])
+    expect(ended.stderr).toContain('warning: appended has message.timestamp.type=LogAppendTime: every timestamp is replaced')
   })
 
   it('serve writes what is posted to Kafka, and archives it', async () => {

@@ -36,7 +36,7 @@ export async function openKafkaBroker(options: KafkaSourceOptions): Promise<Brok
       const taken = [...topics.keys()].filter((name) => matches(name))
       if (taken.length > 0) await snapshotKafka(cluster, store, { topics: taken, nowMs, everyMs }, signal)
     },
-    openSource: () => openKafkaSource(options),
+    openSource: (observer) => openKafkaSource(observer === undefined ? options : { ...options, observer }),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   }
 }

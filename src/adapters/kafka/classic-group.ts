@@ -35,7 +35,17 @@ interface Generation {
  * that moves is first finished here. The member that the group names its leader shares out the lanes.
  */
 export function createClassicMember(options: MemberOptions): GroupMember {
-  const { cluster, group, holdings, watch, instanceId = null, sessionTimeoutMs, heartbeatMs, rebalanceTimeoutMs } = options
+  const {
+    cluster,
+    group,
+    holdings,
+    watch,
+    instanceId = null,
+    sessionTimeoutMs,
+    heartbeatMs,
+    rebalanceTimeoutMs,
+    observer,
+  } = options
   const { protocol } = cluster
   const target = { coordinator: 'group', key: group } as const
   const joining = { name: 'group join', requestTimeoutMs: rebalanceTimeoutMs + JOIN_SLACK_MS }
@@ -168,6 +178,7 @@ export function createClassicMember(options: MemberOptions): GroupMember {
         try {
           await join(signal)
           failures = 0
+          observer.settled('group')
           await stay(signal)
         } catch (error) {
           if (signal.aborted) return
@@ -175,7 +186,7 @@ export function createClassicMember(options: MemberOptions): GroupMember {
           failures += 1
           // A group that is between two generations is joined at once.
           const isRebalance = reasonOf(error) === 'REBALANCE_IN_PROGRESS'
-          if (!isRebalance && isMillpondError(error)) options.onRetry(error)
+          if (!isRebalance && isMillpondError(error)) observer.retrying('group', error)
           if (!isRebalance || failures > 1) await waitForAny(pauseAfter(failures), signal, [])
         }
       }

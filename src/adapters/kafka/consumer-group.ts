@@ -23,7 +23,7 @@ type Assignment = readonly { readonly topicId: string; readonly partitions: read
  * to move is revoked, finished here, and given up by the next heartbeat; what is new comes when others have given it up.
  */
 export function createConsumerMember(options: MemberOptions): GroupMember {
-  const { cluster, group, holdings, watch, instanceId = null, sessionTimeoutMs, rebalanceTimeoutMs } = options
+  const { cluster, group, holdings, watch, instanceId = null, sessionTimeoutMs, rebalanceTimeoutMs, observer } = options
   const { protocol } = cluster
   const target = { coordinator: 'group', key: group } as const
   const purpose = { name: 'group', requestTimeoutMs: 10_000 }
@@ -84,6 +84,7 @@ export function createConsumerMember(options: MemberOptions): GroupMember {
       { once: true, purpose, signal },
     )
     heardMs = performance.now()
+    observer.settled('group')
     epoch = answer.memberEpoch
     isMember = true
     saidTopics = JSON.stringify(names)
@@ -137,7 +138,7 @@ export function createConsumerMember(options: MemberOptions): GroupMember {
         } catch (error) {
           if (signal.aborted) return
           heed(error)
-          if (isMillpondError(error)) options.onRetry(error)
+          if (isMillpondError(error)) observer.retrying('group', error)
           failures = heardMs === before ? failures + 1 : 1
           await waitForAny(pauseAfter(failures), signal, [])
         }

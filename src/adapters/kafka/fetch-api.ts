@@ -1,4 +1,5 @@
 import type { Versions } from './cluster-apis.ts'
+import type { Divergence } from './lane-epochs.ts'
 import type { Protocol } from './protocol.ts'
 
 /** One partition in a fetch request. */
@@ -9,6 +10,8 @@ export interface FetchPartition {
   readonly partition: number
   readonly leaderEpoch: number
   readonly offset: number
+  /** Of what lies before the offset; -1 where that is not known. */
+  readonly lastFetchedEpoch: number
   readonly maxBytes: number
 }
 
@@ -39,6 +42,8 @@ export interface FetchedPartition {
   readonly lastStableOffset: number
   readonly logStartOffset: number
   readonly aborted: readonly AbortedTransaction[]
+  /** There where the leader's log is not the one that was read up to the offset. */
+  readonly diverging?: Divergence
   /** Whole record batches, the last of which may be cut; no other partition's bytes are held by it. */
   readonly records: Uint8Array
 }
@@ -58,6 +63,7 @@ const FIRST_FLEXIBLE = 12
 const FIRST_BY_ID = 13
 /** From here on the replica is not said. */
 const FIRST_WITHOUT_REPLICA = 15
+const DIVERGING_TAG = 0
 
 const TOPIC_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/u
 
@@ -145,11 +151,11 @@ function writeFetch(request: FetchRequest, version: number): Buffer {
     if (isById) at += out.write(name.replaceAll('-', ''), at, 'hex')
     else text(Buffer.from(name))
     length(partitions.length)
-    for (const { partition, leaderEpoch, offset, maxBytes } of partitions) {
+    for (const { partition, leaderEpoch, offset, lastFetchedEpoch, maxBytes } of partitions) {
       int32(partition)
       int32(leaderEpoch)
       int64(offset)
-      if (isFlexible) int32(-1)
+      if (isFlexible) int32(lastFetchedEpoch)
       int64(-1)
       int32(maxBytes)
       tags()
@@ -180,6 +186,19 @@ function readFetch(received: Answer, version: number): FetchAnswer {
       reader.skip(reader.unsignedVarint())
     }
   }
+  /** The tags of a partition, of which only this one is of use. */
+  const diverging = (): { diverging?: Divergence } => {
+    let found = {}
+    for (let count = isFlexible ? reader.unsignedVarint() : 0; count > 0; count--) {
+      const tag = reader.unsignedVarint()
+      const bytes = reader.unsignedVarint()
+      if (tag === DIVERGING_TAG) {
+        found = { diverging: { epoch: reader.int32(), endOffset: reader.int64() } }
+        tags()
+      } else reader.skip(bytes)
+    }
+    return found
+  }
   reader.skip(4)
   const errorCode = reader.int16()
   reader.skip(4)
@@ -200,8 +219,8 @@ function readFetch(received: Answer, version: number): FetchAnswer {
       // The replica that would rather be read from.
       reader.skip(4)
       const records = reader.bytes(Math.max(0, length()))
-      tags()
-      partitions.push({ topic, partition, errorCode: code, highWatermark, lastStableOffset, logStartOffset, aborted, records })
+      const offsets = { highWatermark, lastStableOffset, logStartOffset }
+      partitions.push({ topic, partition, errorCode: code, ...offsets, aborted, records, ...diverging() })
     }
     tags()
   }

@@ -3,6 +3,7 @@ import { kafkaError } from './cluster-errors.ts'
 import { type FetchAnswer, type FetchedPartition, type FetchRequest, fetchVersions, isTopicId } from './fetch-api.ts'
 import type { SetMemory } from './fetch-memory.ts'
 import type { Stream } from './fetch-stream.ts'
+import { NO_EPOCH } from './lane-epochs.ts'
 
 /** Requests to one broker, for the streams whose partitions it leads. */
 export interface BrokerFetching {
@@ -112,12 +113,13 @@ export function createBrokerFetching(options: BrokerFetchingOptions): BrokerFetc
       isolation,
       // A leader would send a reader of a known place to another replica, which may lag behind.
       rack: '',
-      partitions: chosen.map(({ lane, partition, leaderEpoch, offset, neededBytes }) => ({
+      partitions: chosen.map(({ lane, partition, leaderEpoch, offset, lastEpoch, neededBytes }) => ({
         topic: lane.topic,
         topicId: lane.topicId,
         partition,
         leaderEpoch,
         offset,
+        lastFetchedEpoch: lastEpoch ?? NO_EPOCH,
         maxBytes: Math.max(share, neededBytes),
       })),
     }

@@ -1,5 +1,6 @@
 import { controlType, type RecordBatchInfo, scanRecordSet } from '../../encode/record-set.ts'
 import type { AbortedTransaction } from './fetch-api.ts'
+import type { EpochRun } from './lane-epochs.ts'
 
 /** Record batches of one partition as the broker gave them, and which of them hold messages for a reader. */
 export interface FetchedSet {
@@ -10,6 +11,8 @@ export interface FetchedSet {
   readonly fromPosition: number
   /** Everything below is in `kept` or holds no message. */
   readonly passedTo: number
+  /** Up to `passedTo`. */
+  readonly epochs: readonly EpochRun[]
 }
 
 /** A record set of which not one batch is whole: so many bytes are needed for the first. */
@@ -32,7 +35,23 @@ export function keepRecords(
   const kept = withoutAborted(bytes, batches, aborted).filter(
     ({ isControl, count, lastOffset }) => !isControl && count > 0 && lastOffset >= fromPosition,
   )
-  return { bytes, kept, fromPosition, passedTo: Math.max(fromPosition, last.lastOffset + 1) }
+  return {
+    bytes,
+    kept,
+    fromPosition,
+    passedTo: Math.max(fromPosition, last.lastOffset + 1),
+    epochs: epochsOf(batches, fromPosition),
+  }
+}
+
+function epochsOf(batches: readonly RecordBatchInfo[], fromPosition: number): EpochRun[] {
+  const runs: EpochRun[] = []
+  for (const { leaderEpoch: epoch, lastOffset } of batches) {
+    if (lastOffset < fromPosition) continue
+    if (runs.at(-1)?.epoch === epoch) runs.pop()
+    runs.push({ epoch, nextPosition: lastOffset + 1 })
+  }
+  return runs
 }
 
 /**

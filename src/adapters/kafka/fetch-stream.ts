@@ -5,8 +5,12 @@ import type { FetchedSet } from './fetch-kept.ts'
 export interface Stream {
   readonly lane: LaneId
   readonly partition: number
+  /** Where reading began. */
+  readonly fromPosition: number
   /** What the next request asks for. */
   offset: number
+  /** Of what lies before the offset: -1 where that is not known, undefined where it was not looked for. */
+  lastEpoch: number | undefined
   readonly waiting: FetchedSet[]
   waitingBytes: number
   /** What ends the stream, given after what waits. */
@@ -22,6 +26,8 @@ export interface Stream {
   leaderEpoch: number
   /** Asked for at the least, where one batch is so large. */
   neededBytes: number
+  /** It is known to the observer to work. */
+  isSettled: boolean
   /** In a row. */
   failures: number
   failingSinceMs: number
@@ -33,7 +39,9 @@ export interface Stream {
 export const createStream = (lane: LaneId, offset: number): Stream => ({
   lane,
   partition: Number(lane.lane),
+  fromPosition: offset,
   offset,
+  lastEpoch: undefined,
   waiting: [],
   waitingBytes: 0,
   failure: undefined,
@@ -44,6 +52,7 @@ export const createStream = (lane: LaneId, offset: number): Stream => ({
   served: 0,
   leaderEpoch: -1,
   neededBytes: 0,
+  isSettled: false,
   failures: 0,
   failingSinceMs: 0,
   corruptSets: 0,

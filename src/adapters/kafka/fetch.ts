@@ -1,6 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { isMillpondError, MillpondError, wrapError } from '../../errors.ts'
 import { laneName, type LaneId } from '../../source/lane.ts'
+import type { SourceObserver } from '../../source/source-observer.ts'
+import { sourceTruncated } from '../../source/truncated.ts'
 import { type Cluster, type KafkaTopic, pauseAfter } from './cluster.ts'
 import { isMetadataStale, kafkaError, kafkaErrorName } from './cluster-errors.ts'
 import type { FetchedPartition, FetchRequest } from './fetch-api.ts'
@@ -9,18 +11,21 @@ import { type FetchedSet, keepRecords } from './fetch-kept.ts'
 import { createSetMemory } from './fetch-memory.ts'
 import type { PartitionOffsets } from './fetch-offsets.ts'
 import { createStream, type Stream, wake } from './fetch-stream.ts'
+import { type LaneEpochs, NO_EPOCH } from './lane-epochs.ts'
 
 export interface FetchOptions {
   readonly isolation: FetchRequest['isolation']
   /** Bytes of record sets that wait for their readers, of all partitions together. */
   readonly bufferBytes: number
+  readonly observer: SourceObserver
+  readonly epochs: LaneEpochs
 }
 
 /** Record sets of one partition, in order, from a position on. */
 export interface FetchStream {
   /**
    * The next record set, waited for until the signal aborts; then undefined.
-   * @throws MillpondError after all that came before was given: `POSITION_GONE`, `POSITION_INVALID`, `BROKER_REFUSED`, `RECORD_SET_CORRUPT`;
+   * @throws MillpondError after all that came before was given: `POSITION_GONE`, `SOURCE_TRUNCATED`, `BROKER_REFUSED`, `RECORD_SET_CORRUPT`;
    * `BROKER_UNAVAILABLE` where nothing can be fetched for long.
    */
   next(): Promise<FetchedSet | undefined>
@@ -56,12 +61,14 @@ const LASTING = new Set([
 ])
 
 export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, options: FetchOptions): Fetcher {
-  const { isolation, bufferBytes } = options
+  const { isolation, bufferBytes, observer, epochs } = options
   const { protocol } = cluster
   const stop = new AbortController()
   const brokers = new Map<number, BrokerFetching>()
   const open = new Set<Stream>()
   const memory = createSetMemory(bufferBytes)
+  /** Where lanes that are to be read again were cut back to. */
+  const cuts = new WeakMap<LaneId, number>()
   let clock = 0
   let waitingBytes = 0
 
@@ -95,6 +102,7 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
   const place = async (stream: Stream): Promise<void> => {
     try {
       if (stream.failures > 0) await wait(pauseAfter(stream.failures), undefined, { signal: stop.signal })
+      stream.lastEpoch ??= await epochs.before(stream.lane, stream.fromPosition)
       const topic = await cluster.topic(stream.lane.topic, stop.signal)
       const leader = topic.topicId === stream.lane.topicId ? leaderOf(topic, stream.partition) : undefined
       if (leader === undefined) throw kafkaError(protocol, LEADER_NOT_AVAILABLE, { what: laneName(stream.lane) })
@@ -114,12 +122,16 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
     // A topic that is gone is one whose lane is revoked within moments.
     const isPassing = isMillpondError(error) && (error.retryable || error.code === 'TOPIC_UNKNOWN')
     if (!isPassing || performance.now() - stream.failingSinceMs > MAX_SILENCE_MS) return fail(stream, error)
+    stream.isSettled = false
+    observer.retrying(stream.lane, error)
     // At once, so that all that fail together learn the new leaders by one request.
     if (isStale) cluster.forget(stream.lane.topic)
     void place(stream)
   }
   const fail = (stream: Stream, error: unknown) => {
     stream.failure = error
+    // What passes is tried again by the reader: the trouble is not over.
+    if (!isMillpondError(error) || !error.retryable) observer.settled(stream.lane)
     leave(stream)
     wake(stream)
   }
@@ -131,8 +143,11 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
     const { records, aborted, highWatermark, lastStableOffset, errorCode } = fetched
     stream.isQuiet = records.byteLength === 0
     if (errorCode !== 0) return heedError(stream, errorCode)
+    if (fetched.diverging !== undefined) return cutBack(stream, epochs.commonEnd(stream.lane, fetched.diverging))
     stream.failures = 0
     stream.beyondEnd = 0
+    if (!stream.isSettled) observer.settled(stream.lane)
+    stream.isSettled = true
     const end = lastStableOffset >= 0 && isolation === 'committed' ? lastStableOffset : highWatermark
     stream.isAtEnd = stream.offset >= end
     if (stream.isQuiet) return
@@ -151,12 +166,28 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
     }
     stream.corruptSets = 0
     stream.neededBytes = 0
+    epochs.read(stream.lane, stream.offset, set.epochs)
+    stream.lastEpoch = set.epochs.at(-1)?.epoch ?? NO_EPOCH
     stream.offset = set.passedTo
     stream.isAtEnd = set.passedTo >= end
     stream.served = ++clock
     stream.waiting.push(set)
     hold(stream, set.bytes.byteLength)
     wake(stream)
+  }
+  /**
+   * The leader has no more than what lies below `end` of what was read, and gives the positions from there on to other messages. What waits is
+   * dropped; the lane is read again from its chain, unless that holds some of what was lost: then it must not go on.
+   */
+  const cutBack = (stream: Stream, end: number) => {
+    const { lane, offset, fromPosition } = stream
+    leave(stream)
+    stream.waiting.length = 0
+    release(stream, stream.waitingBytes)
+    if (end < fromPosition) return fail(stream, sourceTruncated(lane, fromPosition, end))
+    cuts.set(lane, end)
+    const message = `the cluster has lost messages of ${laneName(lane)} from ${end} on, which was read up to ${offset}; the lane is read again`
+    fail(stream, new MillpondError('BROKER_UNAVAILABLE', message, { details: { position: offset, end } }))
   }
   const hold = (stream: Stream, bytes: number) => {
     stream.waitingBytes += bytes
@@ -194,11 +225,12 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
         const message = `${laneName(lane)} no longer has position ${offset}; its oldest is ${oldest}`
         return fail(stream, new MillpondError('POSITION_GONE', message, { details: { position: offset, oldest } }))
       }
-      stream.beyondEnd += offset > next ? 1 : 0
-      const message = `${laneName(lane)} ends at ${next}: what lay below ${offset} was lost by the cluster, or is of another one`
-      const error = new MillpondError('POSITION_INVALID', message, { details: { position: offset, next } })
-      if (stream.beyondEnd >= MAX_BEYOND_END) fail(stream, error)
-      else retry(stream, passing(error))
+      if (offset > next) stream.beyondEnd += 1
+      // A leader that does not know the epoch answers so too.
+      else stream.lastEpoch = NO_EPOCH
+      if (stream.beyondEnd >= MAX_BEYOND_END) return cutBack(stream, next)
+      const message = `the leader of ${laneName(lane)} has positions up to ${next}, and ${offset} is to be read`
+      retry(stream, new MillpondError('BROKER_UNAVAILABLE', message, { details: { position: offset, next } }))
     } catch (error) {
       retry(stream, error)
     }
@@ -218,7 +250,10 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       }
       open.add(stream)
       signal.addEventListener('abort', close, { once: true })
+      const cut = cuts.get(lane)
+      cuts.delete(lane)
       if (signal.aborted || stop.signal.aborted) close()
+      else if (cut !== undefined && cut < position) fail(stream, sourceTruncated(lane, position, cut))
       else void place(stream)
       return {
         async next() {

@@ -5,6 +5,7 @@ import type { Cluster } from './cluster.ts'
 import { kafkaError, kafkaErrorName } from './cluster-errors.ts'
 import { offsetCommitVersions } from './group-apis.ts'
 import { laneKey } from './group-holdings.ts'
+import { NO_EPOCH } from './lane-epochs.ts'
 
 /** Who commits: the member as the group knows it now. */
 export interface GroupIdentity {
@@ -17,10 +18,10 @@ export interface GroupIdentity {
 /** The offsets that a group has committed, set by this member. What many say at a time goes in one request. */
 export interface GroupCommits {
   /**
-   * Sets the lane's offset. A rebalance in between is waited for; a lane that is this member's no longer is left as it is.
+   * Sets the lane's offset, with the epoch of what lies before it where that is known. A rebalance in between is waited for; a lane that is this member's no longer is left as it is.
    * @throws MillpondError where the group's coordinator refuses, or cannot be asked for long.
    */
-  commit(lane: LaneId, nextPosition: number): Promise<void>
+  commit(lane: LaneId, nextPosition: number, leaderEpoch?: number): Promise<void>
   /** Resolves when all that was to be committed is, or has failed. */
   flush(): Promise<void>
 }
@@ -37,11 +38,11 @@ const MEMBERSHIP = new Set([
 const TOPIC_GONE = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID'])
 const MEMBERSHIP_PAUSE_MS = 250
 const MEMBERSHIP_LIMIT_MS = 15_000
-const NO_LEADER_EPOCH = -1
 
 interface Pending {
   readonly lane: LaneId
   position: number
+  leaderEpoch: number
   readonly answers: PromiseWithResolvers<void>[]
   readonly sinceMs: number
 }
@@ -120,10 +121,10 @@ export function createGroupCommits(cluster: Cluster, { group, identity, isHeld }
     const byName = new Map(sent.map(({ lane }) => [`${lane.topic} ${lane.lane}`, lane]))
     const topics = [...Map.groupBy(sent, ({ lane }) => lane.topic)].map(([name, ofTopic]) => ({
       name,
-      partitions: ofTopic.map(({ lane, position }) => ({
+      partitions: ofTopic.map(({ lane, position, leaderEpoch }) => ({
         partitionIndex: Number(lane.lane),
         committedOffset: BigInt(position),
-        committedLeaderEpoch: NO_LEADER_EPOCH,
+        committedLeaderEpoch: leaderEpoch,
         committedMetadata: '',
       })),
     }))
@@ -140,13 +141,13 @@ export function createGroupCommits(cluster: Cluster, { group, identity, isHeld }
     return new Map(codes)
   }
   return {
-    async commit(lane, position) {
+    async commit(lane, position, leaderEpoch = NO_EPOCH) {
       const answer = Promise.withResolvers<void>()
       const there = pending.get(laneKey(lane))
       if (there === undefined) {
-        pending.set(laneKey(lane), { lane, position, answers: [answer], sinceMs: performance.now() })
+        pending.set(laneKey(lane), { lane, position, leaderEpoch, answers: [answer], sinceMs: performance.now() })
       } else {
-        there.position = Math.max(there.position, position)
+        if (position >= there.position) Object.assign(there, { position, leaderEpoch })
         there.answers.push(answer)
       }
       running ??= Promise.resolve().then(pump)

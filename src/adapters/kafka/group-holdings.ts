@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { isMillpondError } from '../../errors.ts'
 import type { HeldLane } from '../../source/held-lane.ts'
 import type { Lane, LaneId } from '../../source/lane.ts'
+import type { SourceObserver } from '../../source/source-observer.ts'
 import { pauseAfter } from './cluster.ts'
 
 /** The lanes of this member: those it has, and those that it is giving up. */
@@ -31,6 +32,7 @@ export interface HoldingsOptions {
   readonly startPosition: (lane: LaneId) => Promise<number | undefined>
   /** A revoked lane is given up after this time whatever its reader does. */
   readonly releaseTimeoutMs: number
+  readonly observer: SourceObserver
 }
 
 interface Holding {
@@ -48,7 +50,7 @@ interface Holding {
 
 export const laneKey = ({ topicId, lane }: LaneId): string => `${topicId} ${lane}`
 
-export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOptions): Holdings {
+export function createHoldings({ startPosition, releaseTimeoutMs, observer }: HoldingsOptions): Holdings {
   const holdings = new Map<string, Holding>()
   const byLane = new WeakMap<object, HeldLane>()
   let failure: unknown
@@ -72,8 +74,12 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
     if (!holding.revocation.signal.aborted || holding.openReads > 0) return
     if (holding.acknowledgedPosition >= holding.readPosition) giveUp(holding)
   }
+  const end = ({ id, revocation }: Holding) => {
+    revocation.abort()
+    observer.settled(id)
+  }
   const revoke = (holding: Holding) => {
-    holding.revocation.abort()
+    end(holding)
     look(holding)
     setTimeout(() => giveUp(holding), releaseTimeoutMs).unref()
   }
@@ -98,6 +104,7 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
       try {
         const position = await startPosition(holding.id)
         if (signal.aborted) return
+        observer.settled(holding.id)
         if (position !== undefined) {
           give(holding, position)
           return
@@ -110,6 +117,7 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
           fail(error)
           return
         }
+        observer.retrying(holding.id, error)
       }
       // A topic that is gone is revoked soon; one that this broker does not know yet is there soon.
       await wait(pauseAfter(failures), undefined, { signal }).catch(() => undefined)
@@ -165,7 +173,7 @@ export function createHoldings({ startPosition, releaseTimeoutMs }: HoldingsOpti
     lose() {
       const lost = holdings.values().toArray()
       holdings.clear()
-      for (const { revocation } of lost) revocation.abort()
+      for (const holding of lost) end(holding)
       released.resolve()
       released = Promise.withResolvers<void>()
     },

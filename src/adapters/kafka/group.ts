@@ -1,5 +1,5 @@
-import type { MillpondError } from '../../errors.ts'
 import type { LaneId } from '../../source/lane.ts'
+import type { SourceObserver } from '../../source/source-observer.ts'
 import type { Cluster } from './cluster.ts'
 import type { GroupIdentity } from './group-commits.ts'
 import type { Holdings } from './group-holdings.ts'
@@ -27,8 +27,7 @@ export interface MemberOptions {
   readonly heartbeatMs: number
   /** How long others wait for this member to join with them. */
   readonly rebalanceTimeoutMs: number
-  /** Told of errors after which it is tried again. */
-  readonly onRetry: (error: MillpondError) => void
+  readonly observer: SourceObserver
 }
 
 /** Lanes of these partitions, under the ids that their topics have now; those that are not there are left out. */

@@ -1,14 +1,13 @@
-import type { LaneId } from '../../source/lane.ts'
 import type { Cluster } from './cluster.ts'
 import { groupOffsets } from './groups.ts'
 import { partitionName, partitionOffsets, type TopicPartition } from './offsets.ts'
 
-/** How far behind the cluster one partition is, of the archive or of a group. */
+/** How far behind the cluster a group is in one partition. */
 export interface PartitionLag extends TopicPartition {
   /** Kafka's id of the topic. */
   readonly topicId: string
-  /** The next offset that is to be read; undefined where nothing was read of the partition yet. */
-  readonly nextOffset: number | undefined
+  /** The next offset that is to be read. */
+  readonly nextOffset: number
   /** The oldest offset that the cluster has. */
   readonly oldest: number
   /** The offset behind the last that readers of committed messages are given. */
@@ -19,35 +18,8 @@ export interface PartitionLag extends TopicPartition {
   readonly lost: number
 }
 
-/** Where a lane of the archive goes on. */
-export type ArchivedLane = LaneId & { readonly nextPosition: number }
-
 /**
- * How far the archive is behind each partition of these topics. A topic that was made again is not taken for the one that was deleted: it was not
- * read at all yet.
- * @throws MillpondError `TOPIC_UNKNOWN` where the cluster has no such topic.
- */
-export async function archiveLag(
-  cluster: Cluster,
-  topics: readonly string[],
-  lanes: readonly ArchivedLane[],
-  signal?: AbortSignal,
-): Promise<PartitionLag[]> {
-  const next = new Map(lanes.map((lane) => [JSON.stringify([lane.topic, lane.topicId, lane.lane]), lane.nextPosition]))
-  const known = await Promise.all(topics.map((topic) => cluster.topic(topic, signal)))
-  const places = known.flatMap(({ name, topicId, partitions }) =>
-    partitions.map(({ partition }) => ({
-      topic: name,
-      topicId,
-      partition,
-      nextOffset: next.get(JSON.stringify([name, topicId, String(partition)])),
-    })),
-  )
-  return lagsOf(cluster, places, signal)
-}
-
-/**
- * How far a consumer group is behind each partition that it has committed an offset for.
+ * How far a consumer group is behind each partition that it has committed an offset for, by topic and partition.
  * @throws MillpondError `BROKER_REFUSED`.
  */
 export async function groupLag(cluster: Cluster, group: string, signal?: AbortSignal): Promise<PartitionLag[]> {
@@ -59,22 +31,21 @@ export async function groupLag(cluster: Cluster, group: string, signal?: AbortSi
     if (known === undefined || partition >= known.partitions.length) return []
     return [{ topic, topicId: known.topicId, partition, nextOffset: offset }]
   })
-  return lagsOf(cluster, places, signal)
-}
-
-async function lagsOf(
-  cluster: Cluster,
-  places: readonly (TopicPartition & { readonly topicId: string; readonly nextOffset: number | undefined })[],
-  signal: AbortSignal | undefined,
-): Promise<PartitionLag[]> {
   const [oldest, ends] = await Promise.all([
     partitionOffsets(cluster, places, 'oldest', signal),
     partitionOffsets(cluster, places, 'stable-end', signal),
   ])
-  return places.map((place) => {
+  const lags = places.map((place) => {
+    const { nextOffset } = place
     const first = oldest.get(partitionName(place)) ?? 0
     const end = ends.get(partitionName(place)) ?? 0
-    const next = place.nextOffset ?? first
-    return { ...place, oldest: first, end, lag: Math.max(0, end - Math.max(next, first)), lost: Math.max(0, first - next) }
+    return {
+      ...place,
+      oldest: first,
+      end,
+      lag: Math.max(0, end - Math.max(nextOffset, first)),
+      lost: Math.max(0, first - nextOffset),
+    }
   })
+  return lags.sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1))
 }

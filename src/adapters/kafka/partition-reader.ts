@@ -75,7 +75,7 @@ const fetchRequest = ({ topic, partition }: TopicPartition, offset: number, maxB
   maxBytes,
   isolation: 'committed',
   rack: '',
-  partitions: [{ topic, topicId: topic, partition, leaderEpoch: NO_EPOCH, offset, maxBytes }],
+  partitions: [{ topic, topicId: topic, partition, leaderEpoch: NO_EPOCH, offset, lastFetchedEpoch: NO_EPOCH, maxBytes }],
 })
 
 interface Failure {

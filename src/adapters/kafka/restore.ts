@@ -10,6 +10,7 @@ import type { Cluster } from './cluster.ts'
 import { reasonOf } from './cluster-errors.ts'
 import { commitGroupOffsets, deleteGroups, type GroupOffset } from './groups.ts'
 import { partitionName, partitionOffsets } from './offsets.ts'
+import { checkPartitions, type RestoreWarning, warningsOf } from './restore-existing.ts'
 import { createTranslation, type Translate } from './restore-offsets.ts'
 import { createKafkaSink, type KafkaSinkOptions } from './sink.ts'
 import { type ProgressPlace, progressPlace, readProgress } from './sink-progress.ts'
@@ -45,6 +46,8 @@ export interface RestoreParts {
   readonly jobs: JobStore
   readonly nowMs: () => number
   readonly onProgress?: (progress: ReplayProgress) => void
+  /** Told before the first message is sent. */
+  readonly onWarning?: (warning: RestoreWarning) => void
   /** How long to wait for a lease that a killed process left. */
   readonly claimWithinMs?: number
 }
@@ -69,6 +72,8 @@ export interface RestoreReport {
   /** Key of the snapshot that settings and groups were taken from; undefined where the archive has none of this topic. */
   readonly snapshotKey: string | undefined
   readonly job: ReplayJob
+  /** What settings of a topic that was there already do to the messages. */
+  readonly warnings: readonly RestoreWarning[]
   /** Empty where the job did not end: then groups and final settings are still to be restored. */
   readonly offsets: readonly RestoredOffset[]
   readonly refused: readonly RestoreRefusal[]
@@ -94,7 +99,7 @@ const ANY_TIME = '9223372036854775807'
  * offsets of consumer groups, translated to the new ones. Called again with the same job id it goes on where it was.
  * While messages come in, the topic keeps everything; its own retention, compaction and times come last.
  * @throws MillpondError `TOPIC_UNKNOWN` where the archive has no such topic; `TOPIC_EXISTS` where the target has one; `INPUT_INVALID` where lanes are
- * no partitions; what the cluster, the archive and the job throw.
+ * no partitions, or a topic that is there has too few; what the cluster, the archive and the job throw.
  */
 export async function restoreTopic(parts: RestoreParts, order: RestoreOrder, signal: AbortSignal): Promise<RestoreReport> {
   const { cluster, archive, jobs } = parts
@@ -109,15 +114,20 @@ export async function restoreTopic(parts: RestoreParts, order: RestoreOrder, sig
     ...(order.replicationFactor === undefined ? {} : { replicationFactor: order.replicationFactor }),
     settings: whileRestoring(settings),
   }
-  if (planned === undefined && order.intoExisting !== true && (await cluster.metadata([to], signal)).topics.has(to)) {
+  const existing = (await cluster.metadata([to], signal)).topics.get(to)
+  if (planned === undefined && order.intoExisting !== true && existing !== undefined) {
     const message = `the target has a topic ${to} already; restore under another name, or allow an existing one`
     throw new MillpondError('TOPIC_EXISTS', message, { details: { topic: to } })
   }
+  if (existing !== undefined) checkPartitions(existing, origin.lanes)
+  const arrivals = { index: archive.index, lanes: origin.lanes, settings: origin.known?.topic.settings, nowMs: parts.nowMs() }
+  const warnings = order.intoExisting === true && existing !== undefined ? await warningsOf(cluster, to, arrivals, signal) : []
+  for (const warning of warnings) parts.onWarning?.(warning)
   if (planned === undefined) await jobs.create(await planJob(parts, order, origin.topicId))
   else await checkUnfinished(cluster, planned, to, signal)
   const partitions = await prepareTopic(cluster, topic, signal)
   const { job } = await replay(parts, order, signal)
-  const report = { topic: to, partitions, snapshotKey: origin.known?.key, job, offsets: [], refused: [] }
+  const report = { topic: to, partitions, snapshotKey: origin.known?.key, job, warnings, offsets: [], refused: [] }
   if (job.state !== 'done') return report
   const restored = await restoreGroups(parts, { order, origin, job, to }, signal)
   const refused = [...restored.refused, ...(order.intoExisting === true ? [] : await settle(cluster, to, settings))]

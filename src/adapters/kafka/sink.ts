@@ -13,7 +13,7 @@ import { lanePartition, shareOut } from './sink-partition.ts'
 import { createSharedProducer } from './sink-shared.ts'
 import { createJobWriter, type JobWriter } from './sink-job.ts'
 import type { Consignment, PartitionParcels } from './sink-transaction.ts'
-import { ensureTopic, topicSetting } from './topics.ts'
+import { ensureTopic, topicSettings } from './topics.ts'
 
 export interface KafkaSinkOptions extends KafkaOptions {
   /** `lz4` unless given. */
@@ -189,10 +189,7 @@ async function lookUpTopic(
   const made =
     creation === false ? await cluster.topic(name, signal) : await ensureTopic(cluster, newTopic(target, creation), signal)
   // A user may write without being allowed to see settings; then the broker has the last word.
-  const setting = await topicSetting(cluster, name, 'max.message.bytes', signal).catch((error: unknown) => {
-    if (isMillpondError(error, 'BROKER_REFUSED')) return undefined
-    throw error
-  })
+  const setting = (await topicSettings(cluster, name, ['max.message.bytes'], signal)).get('max.message.bytes')
   const maxBatchBytes = Number(setting ?? DEFAULT_MAX_MESSAGE_BYTES)
   if (maxBatchBytes > BATCH_HEADER_BYTES) return { partitions: made.partitions.length, maxBatchBytes }
   throw new MillpondError('INPUT_INVALID', `topic ${name} takes no messages: its max.message.bytes is ${setting}`, {

@@ -1,6 +1,7 @@
 import type { MessageBatch } from '../../batch/batch.ts'
 import type { RecordSet } from '../../encode/block.ts'
-import { readRecordBatches, type RecordBatchInfo } from '../../encode/record-set.ts'
+import type { RecordBatchInfo } from '../../encode/record-set.ts'
+import { hasUnsafeTimes, readRecordsOfAnyTime } from '../../encode/record-times.ts'
 import type { Passed } from '../../source/source.ts'
 import type { FetchedSet } from './fetch-kept.ts'
 import type { FetchStream } from './fetch.ts'
@@ -35,22 +36,31 @@ export async function* readColumns(sets: AsyncIterable<FetchedSet>, signal: Abor
   }
 }
 
-/** Record batches as they are, and word of positions behind the last of them. */
+/** Record batches as they are, and word of positions behind the last of them; messages of those with timestamps that no block can hold. */
 export async function* keptSets(
   sets: AsyncIterable<FetchedSet>,
   release: (set: FetchedSet) => void,
-): AsyncGenerator<RecordSet | Passed> {
+): AsyncGenerator<RecordSet | MessageBatch | Passed> {
   for await (const set of sets) {
-    const { bytes, kept, passedTo } = set
+    const { bytes, kept, fromPosition, passedTo } = set
     const last = kept.at(-1)
+    let from = 0
+    for (const [at, info] of kept.entries()) {
+      if (!hasUnsafeTimes(info)) continue
+      if (at > from) yield { bytes, batches: kept.slice(from, at) }
+      const batch = await readRecordsOfAnyTime(bytes, [info], fromPosition)
+      if (batch.count > 0) yield batch
+      from = at + 1
+    }
     if (last === undefined) release(set)
-    else yield { bytes, batches: kept, release: () => release(set) }
+    else if (from === 0) yield { bytes, batches: kept, release: () => release(set) }
+    else if (from < kept.length) yield { bytes, batches: kept.slice(from) }
     if (last === undefined || passedTo > last.lastOffset + 1) yield { passedTo }
   }
 }
 
 function unpack(set: FetchedSet, group: readonly RecordBatchInfo[]): Promise<MessageBatch> {
-  const batch = readRecordBatches(set.bytes, group, set.fromPosition)
+  const batch = readRecordsOfAnyTime(set.bytes, group, set.fromPosition)
   // Looked at when its turn comes; until then a failure must not count as unhandled.
   batch.catch(() => undefined)
   return batch

@@ -1,8 +1,10 @@
+import type { MessageBatch } from '../../batch/batch.ts'
 import type { RecordSet } from '../../encode/block.ts'
-import { isMillpondError, type MillpondError } from '../../errors.ts'
+import { isMillpondError } from '../../errors.ts'
 import { watched } from '../../source/held-lane.ts'
 import type { Lane } from '../../source/lane.ts'
-import { isPassed, type Passed, positionBehind, type Source } from '../../source/source.ts'
+import { type Passed, positionBehind, type Source } from '../../source/source.ts'
+import type { SourceObserver } from '../../source/source-observer.ts'
 import { createClassicMember } from './classic-group.ts'
 import { type Cluster, openCluster } from './cluster.ts'
 import type { KafkaOptions } from './cluster-options.ts'
@@ -14,6 +16,7 @@ import { createHoldings } from './group-holdings.ts'
 import { createStartPositions, type FirstPosition } from './group-starts.ts'
 import { watchTopics } from './group-topics.ts'
 import type { GroupMember } from './group.ts'
+import { createCommittedEpochs, createLaneEpochs } from './lane-epochs.ts'
 import { fetchedSets, keptSets, readColumns } from './source-read.ts'
 
 export interface KafkaSourceOptions extends KafkaOptions {
@@ -40,8 +43,8 @@ export interface KafkaSourceOptions extends KafkaOptions {
   readonly topicsRefreshMs?: number
   /** Fetched bytes that wait for their readers, of all lanes together. */
   readonly bufferBytes?: number
-  /** Told of what goes wrong in the group and is tried again. */
-  readonly onRetry?: (error: MillpondError) => void
+  /** Told of what goes wrong in the group and with fetching, and is tried again. */
+  readonly observer?: SourceObserver
 }
 
 const SESSION_TIMEOUT_MS = 45_000
@@ -50,6 +53,7 @@ const RELEASE_TIMEOUT_MS = 30_000
 const MAX_HEARTBEAT_MS = 3000
 const TOPICS_REFRESH_MS = 3000
 const BUFFER_BYTES = 16 * 1024 * 1024
+const NOBODY: SourceObserver = { retrying() {}, settled() {} }
 
 /** A subscription of a Kafka cluster as a member of a consumer group; it joins when its lanes are first asked for. */
 export async function openKafkaSource(options: KafkaSourceOptions): Promise<Source> {
@@ -67,9 +71,11 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
   const { sessionTimeoutMs = SESSION_TIMEOUT_MS, releaseTimeoutMs = RELEASE_TIMEOUT_MS } = options
   const { rebalanceTimeoutMs = REBALANCE_TIMEOUT_MS, topicsRefreshMs = TOPICS_REFRESH_MS } = options
   const { heartbeatMs = Math.min(MAX_HEARTBEAT_MS, sessionTimeoutMs / 3), groupInstanceId, groupProtocol = 'classic' } = options
+  const { observer = NOBODY } = options
   const watch = await watchTopics(cluster, topics, topicsRefreshMs)
   const offsets = createPartitionOffsets(cluster)
-  const fetcher = createFetcher(cluster, offsets, { isolation, bufferBytes })
+  const epochs = createLaneEpochs(createCommittedEpochs(cluster, group))
+  const fetcher = createFetcher(cluster, offsets, { isolation, bufferBytes, observer, epochs })
   const stop = new AbortController()
   let running: Promise<void> | undefined
 
@@ -79,7 +85,7 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
     isHeld: (lane) => holdings.isHeld(lane),
   })
   const startPosition = await createStartPositions({ cluster, group, first, isolation, watch, offsets, commits })
-  const holdings = createHoldings({ startPosition, releaseTimeoutMs })
+  const holdings = createHoldings({ startPosition, releaseTimeoutMs, observer })
   const createMember = groupProtocol === 'consumer' ? createConsumerMember : createClassicMember
   const member: GroupMember = createMember({
     cluster,
@@ -90,12 +96,13 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
     sessionTimeoutMs,
     heartbeatMs,
     rebalanceTimeoutMs,
-    onRetry: options.onRetry ?? (() => undefined),
+    observer,
   })
   const run = async () => {
     try {
       await member.run(stop.signal)
     } catch (error) {
+      observer.settled('group')
       holdings.lose()
       holdings.fail(error)
     }
@@ -117,14 +124,16 @@ async function openOn(cluster: Cluster, options: KafkaSourceOptions): Promise<So
       yield* watched(keptSets(openSets(lane, position, signal), fetcher.release), holdings.heldLane(lane), positionBehindSet)
     },
     async range(lane) {
-      const end = isolation === 'committed' ? 'stable-end' : 'end'
-      const [oldest, next] = await Promise.all([offsets.of(lane, 'oldest'), offsets.of(lane, end)])
+      const kinds = ['oldest', isolation === 'committed' ? 'stable-end' : 'end', 'end'] as const
+      const [oldest, next, end] = await Promise.all(kinds.map((kind) => offsets.of(lane, kind)))
+      if (oldest === undefined || next === undefined || end === undefined) return undefined
       // Between two questions the oldest may have overtaken what was the end.
-      return oldest === undefined || next === undefined ? undefined : { oldest, next: Math.max(oldest, next) }
+      return { oldest, next: Math.max(oldest, next), end: Math.max(oldest, next, end) }
     },
     async acknowledge(lane, nextPosition) {
       try {
-        await commits.commit(lane, nextPosition)
+        await commits.commit(lane, nextPosition, await epochs.before(lane, nextPosition))
+        epochs.passed(lane, nextPosition)
       } finally {
         holdings.heldLane(lane)?.acknowledged(nextPosition)
       }
@@ -148,5 +157,5 @@ function ignoreBroker(error: unknown): void {
   if (!isMillpondError(error)) throw error
 }
 
-const positionBehindSet = (item: RecordSet | Passed): number =>
-  isPassed(item) ? item.passedTo : item.batches.at(-1)!.lastOffset + 1
+const positionBehindSet = (item: RecordSet | MessageBatch | Passed): number =>
+  'batches' in item ? item.batches.at(-1)!.lastOffset + 1 : positionBehind(item)

@@ -67,19 +67,22 @@ async function ownSettings(
   return own
 }
 
-/** The value of a setting of the topic, wherever it was set; undefined where this user may not see it. */
-export async function topicSetting(
+/** The values of settings of the topic, wherever they were set; without those that the cluster does not have or this user may not see. */
+export async function topicSettings(
   cluster: Cluster,
   topic: string,
-  name: string,
+  names: readonly string[],
   signal?: AbortSignal,
-): Promise<string | undefined> {
-  const resources = [{ resourceType: TOPIC_RESOURCE, resourceName: topic, configurationKeys: [name] }]
-  const answer = await cluster.request('any', describeConfigsVersions(cluster.protocol), [resources, false, false], {
-    partial: true,
-    ...(signal === undefined ? {} : { signal }),
+): Promise<Map<string, string>> {
+  const resources = [{ resourceType: TOPIC_RESOURCE, resourceName: topic, configurationKeys: [...names] }]
+  const options = { partial: true, ...(signal === undefined ? {} : { signal }) }
+  const asked = cluster.request('any', describeConfigsVersions(cluster.protocol), [resources, false, false], options)
+  const answer = await asked.catch((error: unknown) => {
+    if (isMillpondError(error, 'BROKER_REFUSED')) return undefined
+    throw error
   })
-  return answer.results[0]?.configs.find((config) => config.name === name)?.value ?? undefined
+  const configs = answer?.results[0]?.configs ?? []
+  return new Map(configs.flatMap(({ name, value }) => (value === null || value === undefined ? [] : [[name, value] as const])))
 }
 
 /**

@@ -2,7 +2,7 @@ import type { MessageBatch } from '../../batch/batch.ts'
 import { archivedBatches, createCursor } from '../../commit/archived-batches.ts'
 import { findChains, readCommits } from '../../commit/chain.ts'
 import { messageDifference } from '../../commit/message-difference.ts'
-import { readRecordBatches } from '../../encode/record-set.ts'
+import { readRecordsOfAnyTime } from '../../encode/record-times.ts'
 import { isMillpondError } from '../../errors.ts'
 import type { LaneId } from '../../source/lane.ts'
 import type { Store } from '../../store/store.ts'
@@ -207,7 +207,7 @@ async function account(
       counts.compacted += await passTo(Math.max(next, Math.min(info.baseOffset, to)), undefined)
       const end = Math.min(info.lastOffset + 1, to)
       if (kind === 'messages') {
-        await compare(await readRecordBatches(set, [info], next))
+        await compare(await readRecordsOfAnyTime(set, [info], next))
         counts.compacted += await passTo(Math.max(next, end), undefined)
       } else {
         counts[kind] += await passTo(end, kind === 'aborted' ? 'a message of an aborted transaction' : 'a record of its own')

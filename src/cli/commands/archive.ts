@@ -63,17 +63,21 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   const { ownArchiveParts } = await import('../../api/archiving.ts')
   const { followChains } = await import('../../index/follow.ts')
   const { createLagWatch } = await import('../../api/lag.ts')
+  const { watchSource } = await import('../../api/source-watch.ts')
   await using opened = new AsyncDisposableStack()
   const broker = opened.use(await openBroker(config))
   const { observe, totals } = createRequestTotals()
   const store = opened.use(await openStore(config, 'write', observe))
   const deadLetters = opened.use(createDeadLetters(config))
-  const source = opened.use(await broker.openSource())
+  let note = (line: string): void => cli.note(line)
+  const watch = watchSource({ onNews: ({ text }) => note(text), monotonicMs: () => performance.now() })
+  const source = opened.use(await broker.openSource(watch))
   const index = opened.use(await openIndex(config))
   const tally: Tally = { commits: 0, segments: 0, messages: 0, bytes: 0, deadLetters: 0 }
   const startedMs = performance.now()
   {
     using progress = cli.progress({ label: 'archiving', state: () => ({ count: tally.messages, bytes: tally.bytes }) })
+    note = (line) => progress.note(line)
     const onEvent = (event: ArchiveEvent): void => {
       count(tally, event)
       if (event.kind === 'lane-retrying')
@@ -81,6 +85,7 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
     }
     await runArchive({ ...ownArchiveParts(), source, store, deadLetters, onEvent }, archiveOptions(config, true), cli.signal)
   }
+  note = (line) => cli.note(line)
   await broker.keepSettings?.(store, { nowMs: Date.now(), everyMs: 0 }, cli.signal)
   await followChains(store, index)
   const milliseconds = Math.round(performance.now() - startedMs)
@@ -143,15 +148,21 @@ async function archiveOn(cli: Cli, config: Config): Promise<void> {
   const { startIndexing } = await import('../../api/indexing.ts')
   const { createMetrics } = await import('../../api/metrics.ts')
   const { createReadiness } = await import('../../api/readiness.ts')
+  const { watchSource } = await import('../../api/source-watch.ts')
   const { createLogger } = await import('../logger.ts')
   const logger = createLogger(config.log.level)
   await using opened = new AsyncDisposableStack()
   const broker = opened.use(await openBroker(config))
   const store = opened.use(await openStore(config, 'write'))
   const deadLetters = opened.use(createDeadLetters(config))
-  const source = opened.use(await broker.openSource())
-  const index = opened.use(await openIndex(config))
   const readiness = createReadiness()
+  const watch = watchSource({
+    onNews: ({ level, text, fields }) => logger[level](fields, text),
+    readiness,
+    monotonicMs: () => performance.now(),
+  })
+  const source = opened.use(await broker.openSource(watch))
+  const index = opened.use(await openIndex(config))
   const stopIndexing = new AbortController()
   const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
   const observers = { logger, metrics: createMetrics(), readiness, onCommit: (commit: StoredCommit) => indexing.add(commit) }

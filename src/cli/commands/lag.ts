@@ -52,7 +52,10 @@ export function lagCommand(cli: Cli): Command {
         formatCount(lane.lag),
         lane.lost > 0 ? formatCount(lane.lost) : '',
       ])
-      if (rows.length === 0) return cli.print(group === undefined ? 'the source has no topics' : `${group} has committed nothing`)
+      if (rows.length === 0) {
+        const nothing = `${group} has committed nothing${topic === undefined ? '' : ` of ${topic}`}`
+        return cli.print(group === undefined ? 'the source has no topics' : nothing)
+      }
       await cli.print(formatTable([['topic', 'lane', 'next', 'in the source', 'lag', 'lost'], ...rows]))
       await cli.print(`${formatCount(lags.reduce((sum, { lag }) => sum + lag, 0))} behind in all`)
     })
@@ -100,7 +103,7 @@ async function groupLag(cli: Cli, group: string): Promise<LaneLag[]> {
     topic,
     topicId,
     lane: String(partition),
-    next: nextOffset ?? null,
+    next: nextOffset,
     oldest,
     end,
     lag,

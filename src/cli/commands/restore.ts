@@ -32,11 +32,15 @@ export function restoreCommand(cli: Cli): Command {
 headers, timestamp and order, and then the committed offsets of consumer groups, translated to the new offsets. Settings and group
 offsets are those of the newest snapshot, which \`archive\` and \`serve\` keep beside the archive.
 
+With --into-existing the settings of a topic that is there stay as they are: what would delete, refuse or change messages that come in is told
+as a warning before the first is sent, and in \`warnings\` of --json. It needs a partition for each lane.
+
 It is a job: interrupted or killed, --resume goes on and sends nothing twice (transactions; read with isolation.level=read_committed).`,
     examples: [
       { run: 'millpond restore --topic orders', does: 'into a cluster that has no such topic' },
       { run: 'millpond restore --topic orders --as orders-restored', does: 'under another name' },
       { run: 'millpond restore --topic orders --group billing --set retention.ms=-1', does: 'one group, and a setting' },
+      { run: 'millpond restore --topic orders --into-existing', does: 'behind what the topic holds' },
       { run: 'millpond restore --resume 7f3a --topic orders', does: 'goes on with one that was interrupted' },
     ],
   })
@@ -77,7 +81,7 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
   const startedMs = performance.now()
   const total = (await archive.index.lanes(topic)).reduce((sum, { messages }) => sum + messages, 0)
   const run = async () => {
-    using _ = cli.progress({
+    using progress = cli.progress({
       label: `restoring ${topic}`,
       state: () => ({
         count: at?.counts.read ?? 0,
@@ -99,11 +103,20 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
       ...(intoExisting === true ? { intoExisting } : {}),
     }
     const claimWithinMs = resume === undefined ? 0 : CLAIM_WITHIN_MS
-    return cluster.restore({ archive, jobs, nowMs: Date.now, onProgress, claimWithinMs }, order, cli.signal)
+    const parts = { archive, jobs, nowMs: Date.now, onProgress, claimWithinMs }
+    return cluster.restore(
+      {
+        ...parts,
+        onWarning: ({ setting, value, reason }) =>
+          progress.note(`warning: ${as ?? topic} has ${setting}${value === '' ? '' : `=${value}`}: ${reason}`),
+      },
+      order,
+      cli.signal,
+    )
   }
   const report = await run()
   const milliseconds = Math.round(performance.now() - startedMs)
-  const { job, refused, offsets, partitions, snapshotKey } = report
+  const { job, warnings, refused, offsets, partitions, snapshotKey } = report
   if (cli.json) {
     const { id, state, counts } = job
     await cli.printJson({
@@ -111,6 +124,7 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
       partitions,
       job: { id, state, counts },
       snapshot: snapshotKey ?? null,
+      warnings,
       offsets,
       refused,
       milliseconds,

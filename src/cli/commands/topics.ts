@@ -19,7 +19,7 @@ export function topicsCommand(cli: Cli): Command {
     examples: [
       { run: 'millpond topics', does: 'every topic, with its lag' },
       { run: 'millpond topics show orders', does: 'its lanes' },
-      { run: 'millpond topics create orders --partitions 8', does: 'before its first message' },
+      { run: 'millpond topics create orders --partitions 8', does: 'before its first message, in the local log' },
     ],
   })
   return addDefault(command, listCommand(cli))
@@ -111,7 +111,10 @@ function showCommand(cli: Cli): Command {
   return defineCommand('show', {
     summary: 'the lanes of a topic',
     description: 'Shows each lane of a topic: what the source holds, what the archive holds, how far it is behind.',
-    examples: [{ run: 'millpond topics show orders', does: 'lane by lane' }],
+    examples: [
+      { run: 'millpond topics show orders', does: 'lane by lane' },
+      { run: 'millpond topics show orders --json', does: 'one JSON object' },
+    ],
   })
     .argument('<topic>', 'the topic')
     .action(async (topic: string) => {
@@ -130,7 +133,10 @@ function showCommand(cli: Cli): Command {
           ...details,
           lanes: lanes.map(({ lane, topicId, source, archive, lag }) => ({ lane, topicId, source, archive, lag })),
         })
-      const cells = lanes.map(({ lane, source, archive, lag }) => [
+      // A topic that was made again has the lanes of each: their numbers alone would say nothing.
+      const isOne = new Set(lanes.map(({ topicId }) => topicId)).size === 1
+      const cells = lanes.map(({ lane, topicId, source, archive, lag }) => [
+        ...(isOne ? [] : [topicId]),
         lane,
         source === null ? '' : `${source.oldest}..${source.next}`,
         archive === null ? '' : `${archive.firstPosition}..${archive.nextPosition}`,
@@ -138,7 +144,8 @@ function showCommand(cli: Cli): Command {
         formatCount(lag),
         typeof archive?.maxTimestamp === 'number' ? formatTime(archive.maxTimestamp) : '',
       ])
-      await cli.print(formatTable([['lane', 'in the source', 'archived', 'bytes', 'lag', 'newest archived'], ...cells]))
+      const titles = ['lane', 'in the source', 'archived', 'bytes', 'lag', 'newest archived']
+      await cli.print(formatTable([[...(isOne ? [] : ['topic id']), ...titles], ...cells]))
       const { retentionMs, retentionBytes } = details ?? {}
       const age = typeof retentionMs === 'number' ? formatDuration(retentionMs) : undefined
       const size = typeof retentionBytes === 'number' ? `${formatBytes(retentionBytes)} a partition` : undefined

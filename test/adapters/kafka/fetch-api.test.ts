@@ -12,8 +12,8 @@ const request: FetchRequest = {
   isolation: 'committed',
   rack: '',
   partitions: [
-    { topic: 'orders', topicId, partition: 3, leaderEpoch: 7, offset: 2 ** 33 + 5, maxBytes: 4096 },
-    { topic: 'orders', topicId, partition: 130, leaderEpoch: 0, offset: 0, maxBytes: 4096 },
+    { topic: 'orders', topicId, partition: 3, leaderEpoch: 7, offset: 2 ** 33 + 5, lastFetchedEpoch: 6, maxBytes: 4096 },
+    { topic: 'orders', topicId, partition: 130, leaderEpoch: 0, offset: 0, lastFetchedEpoch: -1, maxBytes: 4096 },
   ],
 }
 
@@ -77,10 +77,17 @@ function answerOf(version: number, records: Uint8Array): Buffer {
           )
           w.appendInt32(-1)
           w.appendBytes(partition === 3 ? Buffer.from(records) : null, isFlexible)
-          // A tag that nobody knows, and one that names the leader.
+          // A tag that nobody knows, one that names the leader, and before them of one partition where its log was cut back.
+          if (isFlexible && partition === 3)
+            w.appendUnsignedVarInt(3)
+              .appendUnsignedVarInt(0)
+              .appendUnsignedVarInt(13)
+              .appendInt32(4)
+              .appendInt64(2n ** 33n + 3n)
+              .appendInt8(0)
+          else if (isFlexible) w.appendUnsignedVarInt(2)
           if (isFlexible)
-            w.appendUnsignedVarInt(2)
-              .appendUnsignedVarInt(1)
+            w.appendUnsignedVarInt(1)
               .appendUnsignedVarInt(2)
               .appendInt16(0)
               .appendUnsignedVarInt(9)
@@ -101,11 +108,11 @@ function answerOf(version: number, records: Uint8Array): Buffer {
 describe('fetch requests of our own', () => {
   it.each([11, 12, 13, 14, 15, 16, 17])('say in version %i what those of the library say', async (version) => {
     const { sent } = await speak(version, answerOf(version, Buffer.from('x')))
-    const partitions = request.partitions.map(({ partition, leaderEpoch, offset, maxBytes }) => ({
+    const partitions = request.partitions.map(({ partition, leaderEpoch, offset, lastFetchedEpoch, maxBytes }) => ({
       partition,
       currentLeaderEpoch: leaderEpoch,
       fetchOffset: BigInt(offset),
-      lastFetchedEpoch: -1,
+      lastFetchedEpoch,
       partitionMaxBytes: maxBytes,
     }))
     const topics = [{ topicId: version >= 13 ? topicId : 'orders', partitions }]
@@ -131,9 +138,17 @@ describe('fetch requests of our own', () => {
         const { answer } = await speak(version, bytes, pieces)
         const topic = version >= 13 ? topicId : 'orders'
         const common = { topic, highWatermark: 2 ** 40, lastStableOffset: 2 ** 33, logStartOffset: -1 }
+        const diverging = version >= 12 ? { diverging: { epoch: 4, endOffset: 2 ** 33 + 3 } } : {}
         expect(answer.errorCode).toBe(0)
         expect(answer.partitions.map((partition) => ({ ...partition, records: [...partition.records] }))).toEqual([
-          { ...common, partition: 3, errorCode: 0, aborted: [{ producerId: 5n, firstOffset: 2 ** 33 }], records: [...records] },
+          {
+            ...common,
+            ...diverging,
+            partition: 3,
+            errorCode: 0,
+            aborted: [{ producerId: 5n, firstOffset: 2 ** 33 }],
+            records: [...records],
+          },
           { ...common, partition: 130, errorCode: 6, aborted: [], records: [] },
         ])
       }),

@@ -167,7 +167,7 @@ describe.skipIf(serverMissing('kafka') !== undefined).each(['4.3.1', '3.9.2'] as
       await until(async () => (await archivedCount(store)) === 1, 'what lies before the transaction')
       await using source = await open({ topics: [topic] })
       const { topicId } = (await archivedMessages(store))[0]!
-      expect(await source.range({ topic, topicId, lane: '0' })).toEqual({ oldest: 0, next: 1 })
+      expect(await source.range({ topic, topicId, lane: '0' })).toEqual({ oldest: 0, next: 1, end: 3 })
       await transaction.commit()
       await until(async () => (await archivedCount(store)) === 3, 'all messages')
       await archiver.stop()
