@@ -1,5 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { payloadBytes, sliceBatch } from '../batch/batch.ts'
+import { joinBatches } from '../batch/join.ts'
 import { readRecordBlock } from '../encode/record-block.ts'
 import { isMillpondError } from '../errors.ts'
 import type { PartialDelivery } from '../sink/partial.ts'
@@ -7,6 +8,7 @@ import { partialOf } from '../sink/partial.ts'
 import type { SelectedRecordSet } from '../search/read.ts'
 import type { Delivery, FailedMessage, Sink, SinkTarget } from '../sink/sink.ts'
 import type { ReplayFailure } from './job.ts'
+import { setBytes } from './joined.ts'
 import type { Pace } from './pace.ts'
 import type { LaneStep } from './recorder.ts'
 import type { Stride } from './stride.ts'
@@ -59,18 +61,20 @@ function rowFrom(batch: MessageBatch, position: number): number {
  * as messages.
  * @throws as `deliver`.
  */
-export async function deliverRecordSet(lane: LaneDelivery, { set, count, nextPosition }: SelectedRecordSet): Promise<void> {
+export async function deliverRecordSet(lane: LaneDelivery, selected: SelectedRecordSet): Promise<void> {
+  const { sets, count, nextPosition } = selected
   const { sink, target, signal, onStep } = lane
   signal.throwIfAborted()
   let broken: { readonly error: unknown }
   try {
-    const { delivered, failed } = await sink.writeRecordSet!(target, set, signal)
-    const counts = { read: count, delivered, failed: failed.length, bytes: set.byteLength }
+    const { delivered, failed } = await sink.writeRecordSets!(target, sets, signal)
+    const counts = { read: count, delivered, failed: failed.length, bytes: setBytes(selected) }
     return await onStep({ nextPosition, counts, failures: failuresOf(target, failed) })
   } catch (error) {
     broken = { error }
   }
-  await deliver(lane, await readRecordBlock(set, 'mixed'), nextPosition, broken)
+  const batches = await Promise.all(sets.map((set) => readRecordBlock(set, 'mixed')))
+  await deliver(lane, joinBatches(batches), nextPosition, broken)
 }
 
 /**

@@ -3,7 +3,10 @@ import type { SelectedBatch, SelectedRecordSet } from '../search/read.ts'
 
 type Selected = SelectedBatch | SelectedRecordSet
 
-const bytesOf = (item: Selected): number => ('set' in item ? item.set.byteLength : item.batch.bytes.byteLength)
+const bytesOf = (item: Selected): number => ('sets' in item ? setBytes(item) : item.batch.bytes.byteLength)
+
+/** Stored bytes of a selection. */
+export const setBytes = ({ sets }: SelectedRecordSet): number => sets.reduce((sum, { byteLength }) => sum + byteLength, 0)
 
 /** The same messages of one lane in fewer items: of about `bytes` each, where those that come are smaller. */
 export async function* joined(items: AsyncIterable<Selected>, bytes: number): AsyncGenerator<Selected> {
@@ -17,7 +20,7 @@ export async function* joined(items: AsyncIterable<Selected>, bytes: number): As
   }
   for await (const item of items) {
     const [first] = held
-    const isOther = first !== undefined && 'set' in first !== 'set' in item
+    const isOther = first !== undefined && 'sets' in first !== 'sets' in item
     if (first !== undefined && (isOther || heldBytes + bytesOf(item) > bytes)) yield take()
     held.push(item)
     heldBytes += bytesOf(item)
@@ -29,11 +32,11 @@ export async function* joined(items: AsyncIterable<Selected>, bytes: number): As
 function joinAll(items: readonly Selected[]): Selected {
   const last = items.at(-1)!
   if (items.length === 1) return last
-  const sets = items.filter((item) => 'set' in item)
+  const sets = items.filter((item) => 'sets' in item)
   if (sets.length > 0) {
     const { lane, nextPosition } = last
     const count = sets.reduce((sum, item) => sum + item.count, 0)
-    return { lane, set: Buffer.concat(sets.map(({ set }) => set)), count, nextPosition }
+    return { lane, sets: sets.flatMap((item) => item.sets), count, nextPosition }
   }
   const batches = items.filter((item) => 'batch' in item)
   return { ...batches.at(-1)!, batch: joinBatches(batches.map(({ batch }) => batch)) }

@@ -82,7 +82,7 @@ export async function runLane(run: Run, at: number, readAhead: ReadAhead): Promi
   }
   const origin = { job: job.id, topic: lane.topic, lane: lane.lane }
   const prepare = (selected: SelectedBatch | SelectedRecordSet) => {
-    if ('set' in selected) return selected
+    if ('sets' in selected) return selected
     const { batch, nextPosition } = selected
     const shaped = shapeBatch(batch, job.options, parts.nowMs())
     return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition: Math.min(nextPosition, toPosition) }
@@ -91,7 +91,7 @@ export async function runLane(run: Run, at: number, readAhead: ReadAhead): Promi
   const selected = read(parts.archive, lane, query, { readAhead, stats: run.stats, signal })
   const { writeBytes } = parts.sink
   for await (const item of ahead(writeBytes === undefined ? selected : joined(selected, writeBytes), prepare)) {
-    if ('set' in item) await deliverRecordSet(delivery, item)
+    if ('sets' in item) await deliverRecordSet(delivery, item)
     else await deliver(delivery, item.batch, item.nextPosition)
   }
   recorder.step(at, { nextPosition: toPosition, counts: NO_COUNTS, failures: [], done: true })
@@ -99,7 +99,7 @@ export async function runLane(run: Run, at: number, readAhead: ReadAhead): Promi
 
 /** Whether stored record batches go out as they are: nothing of a message is changed, and the target takes them whole. */
 const takesRecordSets = ({ job: { options }, parts, pace }: Run): boolean =>
-  parts.sink.writeRecordSet !== undefined && !options.marks && keepsMessages(options) && pace === undefined
+  parts.sink.writeRecordSets !== undefined && !options.marks && keepsMessages(options) && pace === undefined
 
 /** A dry run: what would be sent is counted, by the index where it can tell. */
 async function countLane({ query, parts, recorder, stats, signal }: Run, at: number): Promise<void> {

@@ -13,7 +13,8 @@ export interface LaneBatch {
 /** Messages of one lane as they are stored: Kafka's record batches, all of whose messages are meant. */
 export interface LaneRecordSet {
   readonly lane: LaneId
-  readonly set: Uint8Array
+  /** Whole record batches each; more than one where they were put together. */
+  readonly sets: readonly Uint8Array[]
   readonly count: number
   readonly nextPosition: number
 }
@@ -39,7 +40,7 @@ export async function* inPositionOrder(
 ): AsyncGenerator<LaneBatch | LaneRecordSet> {
   let held: MessageBatch[] = []
   for await (const block of blocks) {
-    if ('set' in block) {
+    if ('sets' in block) {
       yield block
       continue
     }

@@ -178,7 +178,7 @@ async function* selections(
     else {
       const { count, lastPosition } = block.block
       context.counters.messagesMatched += count
-      yield { lane: block.segment.lane, set: block.stored, count, nextPosition: lastPosition + 1 }
+      yield { lane: block.segment.lane, sets: [block.stored], count, nextPosition: lastPosition + 1 }
     }
   }
 }

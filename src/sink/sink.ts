@@ -34,10 +34,11 @@ export interface Sink extends AsyncDisposable {
    */
   write(target: SinkTarget, batch: MessageBatch, signal: AbortSignal): Promise<Delivery>
   /**
-   * As `write`, for messages stored as Kafka's record batches (`set` is whole ones, one behind the other), whose offsets are the positions:
-   * taken over as they are but for offsets and producer. Only where the target takes such batches; it decodes those that it cannot take.
+   * As `write`, for messages stored as Kafka's record batches (each of `sets` is whole ones, one behind the other, whose checksums were looked
+   * at), whose offsets are the positions: taken over as they are but for offsets and producer. Only where the target takes such batches; it
+   * decodes those that it cannot take.
    */
-  writeRecordSet?(target: SinkTarget, set: Uint8Array, signal: AbortSignal): Promise<Delivery>
+  writeRecordSets?(target: SinkTarget, sets: readonly Uint8Array[], signal: AbortSignal): Promise<Delivery>
   /**
    * The first origin position that the job still has to deliver from this lane, known by the target itself together with the
    * messages it holds; only where the target can tell, so that a resumed job sends nothing twice.

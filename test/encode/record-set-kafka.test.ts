@@ -47,15 +47,15 @@ describe.skipIf(serverMissing('kafka') !== undefined)('record sets and Apache Ka
   const logOf = (topic: string) => readFileSync(join(kafka.nodes[0]!.folder, 'logs', `${topic}-0`, '00000000000000000000.log'))
 
   /** Sends one batch, acknowledged; gives the offset it got. */
-  async function produce(topic: string, batch: Uint8Array): Promise<number> {
+  async function produce(topic: string, pieces: readonly Uint8Array[]): Promise<number> {
     const connection = new protocol.Connection('millpond-test')
     const [host, port] = kafka.bootstrap.split(':')
     await connection.connect(host!, Number(port))
     try {
-      const request = { topic, partition: 0, batch, transactionalId: null, timeoutMs: 10_000 }
-      const { code, baseOffset, message } = await createProduceApi(protocol).async(connection, request)
-      expect({ code, message }).toEqual({ code: 0, message: null })
-      return baseOffset
+      const request = { batches: [{ topic, partition: 0, pieces }], transactionalId: null, timeoutMs: 10_000 }
+      const [answer] = await createProduceApi(protocol).async(connection, request)
+      expect(answer).toMatchObject({ topic, partition: 0, code: 0, message: null })
+      return answer!.baseOffset
     } finally {
       await connection.close()
     }
@@ -128,8 +128,8 @@ describe.skipIf(serverMissing('kafka') !== undefined)('record sets and Apache Ka
       })),
     )
     const bytes = await writeRecordBatch(batch, 0, 1500, { codec })
-    expect(await produce(topic, bytes)).toBe(0)
-    expect(await produce(topic, await writeRecordBatch(batch, 1500, 2000, { codec }))).toBe(1500)
+    expect(await produce(topic, [bytes])).toBe(0)
+    expect(await produce(topic, [await writeRecordBatch(batch, 1500, 2000, { codec })])).toBe(1500)
     // The broker keeps what it is given, but for its offset and its epoch.
     const stored = logOf(topic)
     expect(Buffer.compare(stored.subarray(17, bytes.byteLength), bytes.subarray(17))).toBe(0)
@@ -147,7 +147,7 @@ describe.skipIf(serverMissing('kafka') !== undefined)('record sets and Apache Ka
     // And it takes its own batches again.
     const [first] = scanRecordSet(stored).batches
     expect(isProducible(first!)).toBe(true)
-    expect(await produce(topic, rebaseRecordBatch(stored.subarray(0, first!.bytes), { baseOffset: 0 }))).toBe(2000)
+    expect(await produce(topic, rebaseRecordBatch(stored, first!, { baseOffset: 0 }))).toBe(2000)
   })
 
   it('tells transactions and their ends apart', { timeout: GET_LIMIT_MS }, async () => {

@@ -522,9 +522,16 @@ describe('rebaseRecordBatch', () => {
       view.setInt16(21, view.getInt16(21) | 0x50)
       view.setBigInt64(43, 17n)
     })
-    const before = stored.slice()
+    const before = Uint8Array.from(stored)
     const producer = { id: 9n, epoch: 1, baseSequence: 30 }
-    const again = rebaseRecordBatch(stored, { baseOffset: 0, producer, isTransactional: false })
+    const [info] = scanRecordSet(stored).batches
+    const again = Buffer.concat(
+      rebaseRecordBatch(Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength), info!, {
+        baseOffset: 0,
+        producer,
+        isTransactional: false,
+      }),
+    )
     expect(Buffer.compare(stored, before)).toBe(0)
     expect(scanRecordSet(again).batches[0]).toMatchObject({
       baseOffset: 0,
@@ -539,7 +546,7 @@ describe('rebaseRecordBatch', () => {
     expect(Buffer.compare(again.subarray(HEADER_BYTES), stored.subarray(HEADER_BYTES))).toBe(0)
     expect(viewOf(again).getInt16(21)).toBe(3)
     expect(await readAll(again)).toEqual(withoutId(orders(10, 5000)).map((message, position) => ({ ...message, position })))
-    const anonymous = rebaseRecordBatch(Buffer.from(stored), { baseOffset: 3, isTransactional: true })
+    const anonymous = Buffer.concat(rebaseRecordBatch(stored, info!, { baseOffset: 3, isTransactional: true }))
     expect(scanRecordSet(anonymous).batches[0]).toMatchObject({
       baseOffset: 3,
       producerId: -1n,

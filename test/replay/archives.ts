@@ -2,6 +2,7 @@ import { createMemoryStore } from '../../src/adapters/memory/store.ts'
 import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
 import { openSqliteJobs } from '../../src/adapters/sqlite/jobs.ts'
 import type { MessageInput } from '../../src/batch/builder.ts'
+import { joinBatches } from '../../src/batch/join.ts'
 import type { Message } from '../../src/batch/view.ts'
 import { messagesOf } from '../../src/batch/view.ts'
 import type { Format } from '../../src/encode/block.ts'
@@ -13,7 +14,7 @@ import type { JobStore } from '../../src/replay/jobs.ts'
 import type { ReplayOrder } from '../../src/replay/plan.ts'
 import { planReplay } from '../../src/replay/plan.ts'
 import { deliveryBroken } from '../../src/sink/partial.ts'
-import type { FailedMessage, Sink, SinkTarget } from '../../src/sink/sink.ts'
+import type { Delivery, FailedMessage, Sink, SinkTarget } from '../../src/sink/sink.ts'
 import type { LaneId } from '../../src/source/lane.ts'
 import type { Store } from '../../src/store/store.ts'
 import { cut, writeLane } from '../search/archives.ts'
@@ -136,14 +137,16 @@ export function createMemorySink(): MemorySink {
 /** A sink in memory that also takes record batches as they are stored. */
 export interface RecordSink extends MemorySink {
   readonly sets: Uint8Array[]
+  writeRecordSets: (target: SinkTarget, sets: readonly Uint8Array[], signal: AbortSignal) => Promise<Delivery>
 }
 
 export function createRecordSink(): RecordSink {
   const sink: RecordSink = Object.assign(createMemorySink(), {
     sets: [],
-    async writeRecordSet(target: SinkTarget, set: Uint8Array, signal: AbortSignal) {
-      sink.sets.push(set)
-      return sink.write(target, await readRecordBlock(set, 'mixed'), signal)
+    async writeRecordSets(target: SinkTarget, sets: readonly Uint8Array[], signal: AbortSignal) {
+      sink.sets.push(...sets)
+      const batches = await Promise.all(sets.map((set) => readRecordBlock(set, 'mixed')))
+      return sink.write(target, joinBatches(batches), signal)
     },
   })
   return sink

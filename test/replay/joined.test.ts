@@ -13,7 +13,7 @@ const batch = (first: number): SelectedBatch => ({
 })
 const set = (first: number): SelectedRecordSet => ({
   lane,
-  set: new Uint8Array(12).fill(first),
+  sets: [new Uint8Array(12).fill(first)],
   count: 2,
   nextPosition: first + 2,
 })
@@ -43,13 +43,13 @@ describe('joined', () => {
 
   it('joins record sets, and never those with batches', async () => {
     const items = await join([set(0), set(2), batch(4), set(7), set(9), set(11)], 30)
-    expect(items.map((item) => ('set' in item ? [...item.set].filter((_, i) => i % 12 === 0) : 'batch'))).toEqual([
+    expect(items.map((item) => ('sets' in item ? item.sets.map(([first]) => first) : 'batch'))).toEqual([
       [0, 2],
       'batch',
       [7, 9],
       [11],
     ])
-    expect(items.map((item) => ('set' in item ? [item.count, item.nextPosition] : item.nextPosition))).toEqual([
+    expect(items.map((item) => ('sets' in item ? [item.count, item.nextPosition] : item.nextPosition))).toEqual([
       [4, 4],
       7,
       [4, 11],

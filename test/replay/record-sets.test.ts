@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Format } from '../../src/encode/block.ts'
-import { readRecordBlock } from '../../src/encode/record-block.ts'
 import { MillpondError } from '../../src/errors.ts'
 import type { ReplayOptions } from '../../src/replay/job.ts'
 import { REPLAY_HEADERS } from '../../src/replay/marks.ts'
@@ -94,8 +93,9 @@ describe('a replay of record batches', () => {
     await using scene = await openKafka()
     const sink = createRecordSink()
     let isLost = true
-    sink.writeRecordSet = async (target, set, signal) => {
-      const delivery = await sink.write(target, await readRecordBlock(set, 'mixed'), signal)
+    const { writeRecordSets } = sink
+    sink.writeRecordSets = async (target, sets, signal) => {
+      const delivery = await writeRecordSets(target, sets, signal)
       if (!isLost || target.origin.lane !== '0') return delivery
       isLost = false
       throw new MillpondError('DELIVERY_FAILED', 'no answer came')

@@ -32,18 +32,17 @@ export function parcelsOf(batch: MessageBatch, maxBytes: number): Parcel[] {
   return parcels
 }
 
-/** The record batch of a parcel, for this producer. */
+/** The record batch of a parcel, for this producer, in pieces. */
 export async function encodeParcel(
   parcel: Parcel,
   producer: RecordProducer,
   { codec, level, isTransactional }: ParcelEncoding,
-): Promise<Uint8Array> {
+): Promise<readonly Uint8Array[]> {
   if (parcel.kind === 'rows') {
     const options = { codec, producer, isTransactional, ...(level === undefined ? {} : { level }) }
-    return writeRecordBatch(parcel.batch, 0, parcel.batch.count, options)
+    return [await writeRecordBatch(parcel.batch, 0, parcel.batch.count, options)]
   }
-  const { set, info } = parcel
-  return rebaseRecordBatch(set.subarray(info.start, info.start + info.bytes), { baseOffset: 0, producer, isTransactional })
+  return rebaseRecordBatch(parcel.set, parcel.info, { baseOffset: 0, producer, isTransactional })
 }
 
 /** The parcel's messages as rows; a stored one is decoded. */

@@ -1,17 +1,24 @@
 import type * as Kafka from '@platformatic/kafka'
 import type { Protocol } from './protocol.ts'
 
-/** One record batch for one partition. */
-export interface ProduceRequest {
+/** One record batch for one partition, in pieces. */
+export interface ProduceBatch {
   readonly topic: string
   readonly partition: number
-  readonly batch: Uint8Array
+  readonly pieces: readonly Uint8Array[]
+}
+
+/** Batches for partitions that one broker leads, of each one at the most. */
+export interface ProduceRequest {
+  readonly batches: readonly ProduceBatch[]
   readonly transactionalId: string | null
   readonly timeoutMs: number
 }
 
-/** What became of it. */
+/** What became of a batch. */
 export interface ProduceAnswer {
+  readonly topic: string
+  readonly partition: number
   /** Kafka's error code, 0 for none. */
   readonly code: number
   /** Offset of the batch's first record; -1 where it is not known. */
@@ -27,44 +34,41 @@ const API_KEY = 0
 const ALL_REPLICAS = -1
 
 /**
- * The Produce request of one batch, acknowledged by all replicas. The library's own one builds batches from objects, and throws where
- * a partition has an error, which loses what the broker says of single records.
+ * The Produce request, acknowledged by all replicas. The library's own one builds batches from objects, and throws where a partition has an
+ * error, which loses what the broker says of single records.
  */
-export function createProduceApi(kafka: Protocol): Kafka.API<[ProduceRequest], ProduceAnswer> {
-  const create = ({ topic, partition, batch, transactionalId, timeoutMs }: ProduceRequest) =>
-    kafka.Writer.create()
-      .appendString(transactionalId)
-      .appendInt16(ALL_REPLICAS)
-      .appendInt32(timeoutMs)
-      .appendArray([topic], (writer) =>
-        writer.appendString(topic).appendArray([partition], (inner) =>
-          inner
-            .appendInt32(partition)
-            .appendUnsignedVarInt(batch.byteLength + 1)
-            .append(Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength)),
-        ),
+export function createProduceApi(kafka: Protocol): Kafka.API<[ProduceRequest], readonly ProduceAnswer[]> {
+  const create = ({ batches, transactionalId, timeoutMs }: ProduceRequest) => {
+    const writer = kafka.Writer.create().appendString(transactionalId).appendInt16(ALL_REPLICAS).appendInt32(timeoutMs)
+    return writer
+      .appendArray([...Map.groupBy(batches, ({ topic }) => topic)], (outer, [topic, ofTopic]) =>
+        outer.appendString(topic).appendArray(ofTopic, appendBatch),
       )
       .appendTaggedFields()
-  const parse = (_correlationId: number, _apiKey: number, _apiVersion: number, reader: Kafka.Reader): ProduceAnswer => {
-    const answers = reader.readArray((topic) => {
-      topic.readString()
-      return topic.readArray(readPartition)
+  }
+  const parse = (_correlationId: number, _apiKey: number, _apiVersion: number, reader: Kafka.Reader) => {
+    const answers = reader.readArray((outer) => {
+      const topic = outer.readString()
+      return outer.readArray((inner) => readPartition(topic, inner))
     })
     reader.readInt32()
     reader.readTaggedFields()
-    const answer = answers[0]?.[0]
-    if (answer === undefined) throw new kafka.ResponseError(API_KEY, VERSION, { '/': [-1, null] }, answers)
-    return answer
+    return answers.flat()
   }
   return kafka.createAPI(API_KEY, VERSION, create, parse)
 }
 
-function readPartition(reader: Kafka.Reader): ProduceAnswer {
-  reader.readInt32()
+function appendBatch(writer: Kafka.Writer, { partition, pieces }: ProduceBatch): void {
+  writer.appendInt32(partition).appendUnsignedVarInt(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0) + 1)
+  for (const { buffer, byteOffset, byteLength } of pieces) writer.append(Buffer.from(buffer, byteOffset, byteLength))
+}
+
+function readPartition(topic: string, reader: Kafka.Reader): ProduceAnswer {
+  const partition = reader.readInt32()
   const code = reader.readInt16()
   const baseOffset = Number(reader.readInt64())
   reader.readInt64()
   reader.readInt64()
   const rows = reader.readArray((error) => ({ row: error.readInt32(), reason: error.readNullableString() }))
-  return { code, baseOffset, rows, message: reader.readNullableString() }
+  return { topic, partition, code, baseOffset, rows, message: reader.readNullableString() }
 }

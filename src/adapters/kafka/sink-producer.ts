@@ -4,7 +4,7 @@ import { MillpondError } from '../../errors.ts'
 import type { FailedMessage } from '../../sink/sink.ts'
 import type { Parcel, ParcelEncoding } from './sink-parcel.ts'
 import { encodeParcel, halveParcel, parcelCount, parcelPosition, withoutRows } from './sink-parcel.ts'
-import type { ProduceAnswer, ProduceRequest } from './sink-produce.ts'
+import type { ProduceAnswer, ProduceBatch } from './sink-produce.ts'
 
 /** What became of parcels that were appended to one partition. */
 export interface Appended {
@@ -31,14 +31,13 @@ export interface PartitionParts {
   readonly topic: string
   readonly partition: number
   readonly producer: Omit<RecordProducer, 'baseSequence'>
-  readonly transactionalId: string | null
   readonly encoding: ParcelEncoding
   /** Bytes of a batch that the topic takes. */
   readonly maxBatchBytes: number
   /** For how long a batch is sent again that fails for a reason that passes. */
   readonly deliveryTimeoutMs: number
   /** Sends to the partition's leader; an answer that never came is `passing`. */
-  readonly send: (request: ProduceRequest) => Promise<Verdict>
+  readonly send: (batch: ProduceBatch) => Promise<Verdict>
   /** Told once when nothing more can be appended, by any partition of the producer: what was under way may or may not be there. */
   readonly onBroken: (error: unknown) => void
 }
@@ -74,7 +73,7 @@ interface Entry {
   readonly ticket: Ticket
   readonly parcel: Parcel
   sequence: number
-  bytes: Promise<Uint8Array> | undefined
+  pieces: Promise<readonly Uint8Array[]> | undefined
   state: 'waiting' | 'flying'
   trouble: Exclude<Verdict, { kind: 'done' }> | undefined
   attempts: number
@@ -119,22 +118,30 @@ export function createPartitionWriter(parts: PartitionParts): PartitionWriter {
   const entryOf = (ticket: Ticket, parcel: Parcel): Entry => {
     const sequence = nextSequence
     nextSequence = (sequence + parcelCount(parcel)) % SEQUENCES
-    return { ticket, parcel, sequence, bytes: undefined, state: 'waiting', trouble: undefined, attempts: 0, deadlineMs: Infinity }
-  }
-  const encode = (entry: Entry): Promise<Uint8Array> => {
-    if (entry.bytes === undefined) {
-      entry.bytes = encodeParcel(entry.parcel, { ...producer, baseSequence: entry.sequence }, encoding)
-      // Looked at when it is its turn; until then a failure is not unheard of.
-      entry.bytes.catch(() => undefined)
+    return {
+      ticket,
+      parcel,
+      sequence,
+      pieces: undefined,
+      state: 'waiting',
+      trouble: undefined,
+      attempts: 0,
+      deadlineMs: Infinity,
     }
-    return entry.bytes
   }
-  const fly = async (entry: Entry, batch: Uint8Array) => {
+  const encode = (entry: Entry): Promise<readonly Uint8Array[]> => {
+    if (entry.pieces === undefined) {
+      entry.pieces = encodeParcel(entry.parcel, { ...producer, baseSequence: entry.sequence }, encoding)
+      // Looked at when it is its turn; until then a failure is not unheard of.
+      entry.pieces.catch(() => undefined)
+    }
+    return entry.pieces
+  }
+  const fly = async (entry: Entry, pieces: readonly Uint8Array[]) => {
     entry.state = 'flying'
     if (entry.deadlineMs === Infinity) entry.deadlineMs = performance.now() + deliveryTimeoutMs
     flying++
-    const { transactionalId } = parts
-    const verdict = await parts.send({ topic, partition, batch, transactionalId, timeoutMs: deliveryTimeoutMs })
+    const verdict = await parts.send({ topic, partition, pieces })
     flying--
     entry.state = 'waiting'
     if (verdict.kind === 'done') {
@@ -196,11 +203,12 @@ export function createPartitionWriter(parts: PartitionParts): PartitionWriter {
     } else {
       const entry = entries[waiting]!
       for (const next of entries.slice(waiting, waiting + window)) void encode(next)
-      const batch = await encode(entry)
-      if (batch.byteLength > maxBatchBytes) {
-        entry.trouble = { kind: 'too-large', reason: tooLarge(batch.byteLength, maxBatchBytes) }
+      const pieces = await encode(entry)
+      const bytes = bytesOf(pieces)
+      if (bytes > maxBatchBytes) {
+        entry.trouble = { kind: 'too-large', reason: tooLarge(bytes, maxBatchBytes) }
       } else if (broken === undefined && !entries.some(({ trouble }) => trouble !== undefined)) {
-        fly(entry, batch).catch(fail)
+        fly(entry, pieces).catch(fail)
       }
     }
   }
@@ -230,6 +238,8 @@ export function createPartitionWriter(parts: PartitionParts): PartitionWriter {
     break: fail,
   }
 }
+
+const bytesOf = (pieces: readonly Uint8Array[]): number => pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
 
 const tooLarge = (bytes: number, maxBytes: number): string =>
   `a batch of ${bytes} bytes is more than the ${maxBytes} that the topic takes (max.message.bytes)`

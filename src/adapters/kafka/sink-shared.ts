@@ -32,7 +32,7 @@ interface Session {
  * up with all that is under way, and the next write begins another: who repeats that write may send it twice.
  */
 export function createSharedProducer(cluster: Cluster, { encoding, deliveryTimeoutMs, purpose }: SharedOptions): SharedProducer {
-  const send = createSender(cluster, purpose)
+  const send = createSender(cluster, { purpose, transactionalId: null, timeoutMs: deliveryTimeoutMs })
   let opening: Promise<Session> | undefined
 
   const begin = async (): Promise<Session> => {
@@ -63,7 +63,6 @@ export function createSharedProducer(cluster: Cluster, { encoding, deliveryTimeo
       topic,
       partition,
       producer: session,
-      transactionalId: null,
       encoding: { ...encoding, isTransactional: false },
       maxBatchBytes,
       deliveryTimeoutMs,

@@ -92,7 +92,7 @@ export function createTransactionalProducer(cluster: Cluster, name: string, opti
   const { protocol } = cluster
   const { purpose, transactionTimeoutMs, deliveryTimeoutMs } = options
   const atCoordinator: Target = { coordinator: 'transaction', key: name }
-  const send = createSender(cluster, purpose)
+  const send = createSender(cluster, { purpose, transactionalId: name, timeoutMs: deliveryTimeoutMs })
   let session: OpenSession | undefined
   let opening: Promise<OpenSession> | undefined
 
@@ -142,7 +142,6 @@ export function createTransactionalProducer(cluster: Cluster, name: string, opti
       topic,
       partition,
       producer: current,
-      transactionalId: name,
       encoding: { ...options.encoding, isTransactional: true },
       maxBatchBytes,
       deliveryTimeoutMs,

@@ -1,5 +1,6 @@
 import type { MessageBatch } from '../../batch/batch.ts'
 import type { RecordCodec } from '../../encode/record-set.ts'
+import { joinBatches } from '../../batch/join.ts'
 import { isProducible, readRecordBatches, scanRecordSet } from '../../encode/record-set.ts'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import { deliveryBroken } from '../../sink/partial.ts'
@@ -48,7 +49,7 @@ export interface TopicsToCreate {
 }
 
 /** The sink takes stored record batches too, as the `kafka` format keeps them. */
-export type KafkaSink = Sink & Required<Pick<Sink, 'writeRecordSet'>>
+export type KafkaSink = Sink & Required<Pick<Sink, 'writeRecordSets'>>
 
 /** Fits `max.message.bytes` as it is by default, 1,048,588, also without compression. */
 const BATCH_BYTES = 1_000_000
@@ -155,20 +156,28 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
   return {
     name,
     write,
-    async writeRecordSet(target, set, signal) {
+    async writeRecordSets(target, sets, signal) {
       signal.throwIfAborted()
-      const batches = scanRecordSet(set).batches.filter(({ isControl, count }) => !isControl && count > 0)
-      const [first, last] = [batches[0], batches.at(-1)]
+      const stored = sets.flatMap((set) =>
+        scanRecordSet(set, { isChecked: true })
+          .batches.filter(({ isControl, count }) => !isControl && count > 0)
+          .map((info) => ({ set, info })),
+      )
+      const [first, last] = [stored[0], stored.at(-1)]
       if (first === undefined || last === undefined) return { delivered: 0, failed: [] }
       const topic = await topicOf(target, signal)
       const partition = lanePartition(placeOf(target, topic))
-      if (partition === undefined) return write(target, await readRecordBatches(set, batches, first.baseOffset), signal)
+      if (partition === undefined) {
+        const batches = await Promise.all(stored.map(({ set, info }) => readRecordBatches(set, [info], info.baseOffset)))
+        return write(target, joinBatches(batches), signal)
+      }
       const parcels: Parcel[] = []
-      for (const info of batches) {
-        if (info.count > 0 && isProducible(info)) parcels.push({ kind: 'stored', set, info })
+      for (const { set, info } of stored) {
+        if (isProducible(info)) parcels.push({ kind: 'stored', set, info })
         else parcels.push(...parcel(await readRecordBatches(set, [info], info.baseOffset), topic))
       }
-      return send(target, consign(target, topic, [{ partition, parcels }], [first.baseOffset, last.lastOffset + 1]), signal)
+      const span = [first.info.baseOffset, last.info.lastOffset + 1] as const
+      return send(target, consign(target, topic, [{ partition, parcels }], span), signal)
     },
     ...(exactlyOnce ? { resumePosition, writeBytes: WRITE_BYTES } : {}),
     async [Symbol.asyncDispose]() {

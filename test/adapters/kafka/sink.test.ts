@@ -201,7 +201,7 @@ describe.skipIf(serverMissing('kafka') !== undefined)('kafka sink', () => {
         const sent = variedMessages(90)
         const set = await recordSet(sent, { codec, first: 1000, each: 30 })
         const target = { topic, origin, job: 'job' }
-        expect(await sink.writeRecordSet(target, set, running())).toEqual({ delivered: 90, failed: [] })
+        expect(await sink.writeRecordSets(target, [set], running())).toEqual({ delivered: 90, failed: [] })
         expect(await sink.resumePosition!(target)).toBe(1090)
         const [messages] = await readTopic(cluster, topic)
         expect(messages!.map((message) => plain(message, false))).toEqual(sent.map((message) => plainInput(message, false)))
@@ -223,13 +223,13 @@ describe.skipIf(serverMissing('kafka') !== undefined)('kafka sink', () => {
         [newTopic(), set],
         [newTopic(), await recordSet(sent, { codec: 'lz4', first: 10, each: 40 })],
       ] as const) {
-        const { delivered, failed } = await sink.writeRecordSet({ topic, origin, job: 'job' }, stored, running())
+        const { delivered, failed } = await sink.writeRecordSets({ topic, origin, job: 'job' }, [stored], running())
         expect(delivered).toBe(39)
         expect(failed.map(({ position }) => position)).toEqual([stored === set ? 70 : 30])
         expect(valuesOf((await readTopic(cluster, topic)).flat())).toEqual(values)
       }
       const topic = newTopic()
-      await byKey.writeRecordSet({ topic, origin, job: 'job' }, set, running())
+      await byKey.writeRecordSets({ topic, origin, job: 'job' }, [set], running())
       expect((await readTopic(cluster, topic)).filter((messages) => messages.length > 0).length).toBeGreaterThan(1)
     })
   })
