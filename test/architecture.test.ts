@@ -17,7 +17,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   layout: ['errors'],
   source: [...ground, 'encode', 'store'],
   store: ['errors', 'kernel'],
-  sink: ['errors', 'batch'],
+  sink: ['errors', 'batch', 'encode'],
   commit: [...ground, 'encode', 'layout', 'source', 'store'],
   index: ['errors', 'encode', 'source', 'store', 'commit'],
   search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],

@@ -1,4 +1,5 @@
-import type { RecordBatchInfo, RecordCodec } from './record-set.ts'
+import type { RecordCodec } from './record-header.ts'
+import type { RecordBatchInfo } from './record-set.ts'
 
 /** How a segment's blocks are written. Others (`parquet`, `json`, `raw`, `value-avro`) come as formats of their own. */
 export type Format = 'avro' | 'kafka'
@@ -19,6 +20,23 @@ export interface RecordSet {
   /** Gives `bytes` back, to be filled anew: nobody may look at them any more. It need not be called. */
   readonly release?: () => void
 }
+
+/** Avro records that were decompressed, of messages whose positions have no gaps. */
+export interface AvroRecords {
+  readonly format: 'avro'
+  readonly bytes: Uint8Array
+  readonly count: number
+  readonly firstPosition: number
+}
+
+/** Kafka's record batches, one behind the other, as a segment holds them. */
+export interface StoredRecordBatches {
+  readonly format: 'kafka'
+  readonly bytes: Uint8Array
+}
+
+/** Messages of a block of which no columns were made; that the bytes are what was written was checked. */
+export type StoredMessages = AvroRecords | StoredRecordBatches
 
 /** What look-ups may ask for: the key, the id, or the values of one header, named `header:<name>`. */
 export type LookupField = 'key' | 'id' | `header:${string}`

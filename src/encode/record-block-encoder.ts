@@ -5,7 +5,8 @@ import type { EncodeOptions } from './avro-block.ts'
 import type { RecordBlock, RecordSet } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
 import { BlockAccount, encodeRecordBlock, messageBytes } from './record-block.ts'
-import { batchCrc32c, type RecordBatchInfo, readRecordBatches, unpackRecordBatches, writeRecordBatch } from './record-set.ts'
+import { writeRecordBatch } from './record-batch.ts'
+import { batchCrc32c, type RecordBatchInfo, readRecordBatches, unpackRecordBatches } from './record-set.ts'
 
 /** An encoder that writes messages as record batches, in blocks of about `blockBytes` before compression. It keeps the batches it takes. */
 export function createRecordBlockEncoder(options: EncodeOptions & { readonly blockBytes: number }): BlockEncoder<RecordBlock> {

@@ -11,7 +11,9 @@ import type { EncodeOptions, UnencodableMessage } from './avro-block.ts'
 import type { Codec, LookupField, RecordBlock, StoredCodec } from './block.ts'
 import { LookupHashes } from './lookup-hashes.ts'
 import { MAX_MESSAGE_BYTES } from './raw-block.ts'
-import { type RecordCodec, readRecordBatches, rowsThatFit, scanRecordSet, writeRecordBatch } from './record-set.ts'
+import { rowsThatFit, writeRecordBatch } from './record-batch.ts'
+import type { RecordCodec } from './record-header.ts'
+import { readRecordBatches, scanRecordSet } from './record-set.ts'
 
 /** Codecs of Kafka by their names in Avro. Kafka's `lz4` has none: such batches are archived as they come, and never written. */
 const RECORD_CODECS: Readonly<Record<Codec, RecordCodec>> = {

@@ -1,16 +1,33 @@
-import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
+import type { MessageBatch } from '../batch/batch.ts'
 import { batchOf } from '../batch/builder.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import { UNSAFE_INTEGER } from '../kernel/fault.ts'
 import { readRecordParts, type RecordPart, type RecordVisitor, visitRecordParts } from '../kernel/record-read.ts'
-import { encodeRecords } from '../kernel/record-write.ts'
-import { packRecords, unpackRecords } from './record-codec.ts'
-
-/** Codecs of Kafka's record batches, in the order of their numbers. */
-export type RecordCodec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
-
-const CODECS: readonly RecordCodec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
+import { unpackRecords } from './record-codec.ts'
+import {
+  APPEND_TIME,
+  ATTRIBUTES_AT,
+  BASE_SEQUENCE_AT,
+  BASE_TIMESTAMP_AT,
+  CODEC_BITS,
+  CODECS,
+  CONTROL,
+  COUNT_AT,
+  CRC_AT,
+  HEADER_BYTES,
+  LAST_OFFSET_DELTA_AT,
+  LEADER_EPOCH_AT,
+  LENGTH_AT,
+  LOG_OVERHEAD,
+  MAGIC_AT,
+  MAX_TIMESTAMP_AT,
+  PRODUCER_EPOCH_AT,
+  PRODUCER_ID_AT,
+  type RecordCodec,
+  TRANSACTIONAL,
+  viewOf,
+} from './record-header.ts'
 
 /** What the header of a record batch says, and where in its record set the batch lies. */
 export interface RecordBatchInfo {
@@ -51,62 +68,6 @@ export interface RecordSetScan {
    */
   readonly neededBytes: number | undefined
 }
-
-/** The producer fields of a batch. */
-export interface RecordProducer {
-  readonly id: bigint
-  readonly epoch: number
-  /** Sequence number of the first record. */
-  readonly baseSequence: number
-}
-
-/** How a batch is written. */
-export interface WriteRecordBatchOptions {
-  readonly codec: RecordCodec
-  /** Effort of gzip (1 to 9) or zstd (1 to 22); 1 is fast and the default. */
-  readonly level?: number
-  /** Offset of the first record, 0 unless given; with `keepOffsets` the position of the first row. */
-  readonly baseOffset?: number
-  /** Offsets are the rows' positions with their gaps; otherwise they count up from `baseOffset`, as brokers demand of producers. */
-  readonly keepOffsets?: boolean
-  readonly producer?: RecordProducer
-  readonly isTransactional?: boolean
-}
-
-/** What of a stored batch is set when it is produced again. */
-export interface RebaseOptions {
-  readonly baseOffset: number
-  readonly producer?: RecordProducer
-  readonly isTransactional?: boolean
-}
-
-/** Length of a batch's header. Source: Apache Kafka 4.3, `DefaultRecordBatch`; the places below are its. */
-export const HEADER_BYTES = 61
-const LENGTH_AT = 8
-/** Offset and length, which the length leaves out. */
-const LOG_OVERHEAD = 12
-const LEADER_EPOCH_AT = 12
-const MAGIC_AT = 16
-const CRC_AT = 17
-/** The CRC covers everything from here on. */
-const ATTRIBUTES_AT = 21
-const LAST_OFFSET_DELTA_AT = 23
-export const BASE_TIMESTAMP_AT = 27
-const MAX_TIMESTAMP_AT = 35
-const PRODUCER_ID_AT = 43
-const PRODUCER_EPOCH_AT = 51
-const BASE_SEQUENCE_AT = 53
-const COUNT_AT = 57
-
-const CODEC_BITS = 0x07
-const APPEND_TIME = 0x08
-const TRANSACTIONAL = 0x10
-const CONTROL = 0x20
-const DELETE_HORIZON = 0x40
-
-const MAX_OFFSET_DELTA = 0x7fff_ffff
-
-const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 const corrupt = (what: string, details: Record<string, unknown>, cause?: unknown) =>
   new MillpondError('RECORD_SET_CORRUPT', what, { cause, details })
@@ -299,128 +260,4 @@ function skipVarint(bytes: Uint8Array, from: number): number {
   let at = from
   while (bytes[at++]! >= 0x80);
   return at
-}
-
-/**
- * One record batch of rows `from` to `to - 1`, of which there is one at the least, complete with its CRC. What Kafka's messages do
- * not have is left out: the id.
- * @throws MillpondError `POSITION_INVALID` where kept offsets do not fit one batch; `MESSAGE_TOO_LARGE` for more than 1 GiB of records.
- */
-export async function writeRecordBatch(
-  batch: MessageBatch,
-  from: number,
-  to: number,
-  options: WriteRecordBatchOptions,
-): Promise<Uint8Array> {
-  const rows = sliceBatch(batch, from, to)
-  const { codec, keepOffsets = false } = options
-  const firstPosition = rows.positions[0]
-  if (firstPosition === undefined) throw new MillpondError('INTERNAL', 'a record batch holds one message at the least')
-  const baseOffset = options.baseOffset ?? (keepOffsets ? firstPosition : 0)
-  const lastDelta = keepOffsets ? rows.positions[rows.count - 1]! - baseOffset : rows.count - 1
-  if ((firstPosition < baseOffset && keepOffsets) || !(lastDelta <= MAX_OFFSET_DELTA)) {
-    throw new MillpondError('POSITION_INVALID', `offsets from ${firstPosition} on do not fit a batch at ${baseOffset}`, {
-      details: { firstPosition, baseOffset, lastDelta },
-    })
-  }
-  const baseTimestamp = rows.timestamps[0]!
-  const writing = { baseOffset, keepOffsets, baseTimestamp }
-  let bytes: Uint8Array
-  if (codec === 'gzip' || codec === 'zstd') {
-    const records = encodeRecords(rows, { ...writing, form: 'plain', headBytes: 0 })
-    const packed = await packRecords(codec, records, options.level)
-    bytes = new Uint8Array(HEADER_BYTES + packed.byteLength)
-    bytes.set(packed, HEADER_BYTES)
-  } else {
-    bytes = encodeRecords(rows, { ...writing, form: codec === 'none' ? 'plain' : codec, headBytes: HEADER_BYTES })
-  }
-  const view = viewOf(bytes)
-  view.setBigInt64(0, BigInt(baseOffset))
-  view.setInt32(LENGTH_AT, bytes.byteLength - LOG_OVERHEAD)
-  view.setInt32(LEADER_EPOCH_AT, -1)
-  view.setInt8(MAGIC_AT, 2)
-  view.setInt16(ATTRIBUTES_AT, CODECS.indexOf(codec))
-  view.setInt32(LAST_OFFSET_DELTA_AT, lastDelta)
-  view.setBigInt64(BASE_TIMESTAMP_AT, BigInt(baseTimestamp))
-  view.setBigInt64(MAX_TIMESTAMP_AT, BigInt(latest(rows)))
-  view.setInt32(COUNT_AT, rows.count)
-  setProducer(view, options)
-  setCrc(bytes, view)
-  return bytes
-}
-
-function latest({ count, timestamps }: MessageBatch): number {
-  let most = timestamps[0]!
-  for (let row = 1; row < count; row++) if (timestamps[row]! > most) most = timestamps[row]!
-  return most
-}
-
-function setProducer(view: DataView, { producer, isTransactional }: Pick<RebaseOptions, 'producer' | 'isTransactional'>): void {
-  view.setBigInt64(PRODUCER_ID_AT, producer?.id ?? -1n)
-  view.setInt16(PRODUCER_EPOCH_AT, producer?.epoch ?? -1)
-  view.setInt32(BASE_SEQUENCE_AT, producer?.baseSequence ?? -1)
-  const attributes = view.getInt16(ATTRIBUTES_AT) & ~TRANSACTIONAL
-  view.setInt16(ATTRIBUTES_AT, isTransactional === true ? attributes | TRANSACTIONAL : attributes)
-}
-
-const setCrc = (bytes: Uint8Array, view: DataView) => view.setUint32(CRC_AT, crc32c(bytes.subarray(ATTRIBUTES_AT)))
-
-/** Bytes that a length or count takes: 7 of its bits, doubled by the zig-zag, go into each. */
-const lengthBytes = (length: number) => Math.ceil((33 - Math.clz32(length)) / 7)
-
-/** Attributes, a timestamp of ten bytes and an offset of five: with its length the most that a record has beside its fields. */
-const RECORD_OVERHEAD_BYTES = 16 + 5
-
-/**
- * How many rows from `from` on fit into one record batch of at most `maxBytes` before compression, header included: one at the least,
- * however large. A batch never spans more positions than its offsets can, so that it may keep them.
- */
-export function rowsThatFit(batch: MessageBatch, from: number, maxBytes: number): number {
-  const field = (start: number, end: number) => (start < 0 ? 1 : lengthBytes(end - start) + end - start)
-  let bytes = HEADER_BYTES
-  let row = from
-  for (; row < batch.count; row++) {
-    const firstHeader = batch.headerFrom[row]!
-    const endHeader = batch.headerFrom[row + 1]!
-    bytes += RECORD_OVERHEAD_BYTES + lengthBytes(endHeader - firstHeader)
-    bytes += field(batch.keyStart[row]!, batch.keyEnd[row]!) + field(batch.valueStart[row]!, batch.valueEnd[row]!)
-    for (let header = firstHeader; header < endHeader; header++) {
-      bytes += field(batch.headerNameStart[header]!, batch.headerNameEnd[header]!)
-      bytes += field(batch.headerValueStart[header]!, batch.headerValueEnd[header]!)
-    }
-    const isTooMuch = bytes > maxBytes || batch.positions[row]! - batch.positions[from]! > MAX_OFFSET_DELTA
-    if (isTooMuch && row > from) break
-  }
-  return row - from
-}
-
-/**
- * Whether brokers take the stored batch from a producer as it is: they refuse gaps in its offsets, as compaction leaves them, and
- * timestamps that a broker gave. Source: Apache Kafka 4.3, `LogValidator`.
- */
-export const isProducible = ({ count, baseOffset, lastOffset, isControl, timestampType }: RecordBatchInfo): boolean =>
-  count > 0 && count === lastOffset - baseOffset + 1 && !isControl && timestampType === 'create'
-
-/**
- * A stored batch, for which `isProducible` holds, fit to be produced again, in two pieces: its header anew, and its records as they lie in the
- * set. Its CRC is worked out from the one that it has.
- */
-export function rebaseRecordBatch(
-  set: Uint8Array,
-  info: RecordBatchInfo,
-  options: RebaseOptions,
-): readonly [Uint8Array, Uint8Array] {
-  const { start, bytes, crc } = info
-  // Not by `slice`, which of a Buffer gives no copy.
-  const head = new Uint8Array(set.subarray(start, start + HEADER_BYTES))
-  const before = crc32c(head.subarray(ATTRIBUTES_AT))
-  const view = viewOf(head)
-  view.setBigInt64(0, BigInt(options.baseOffset))
-  view.setInt32(LEADER_EPOCH_AT, -1)
-  view.setInt16(ATTRIBUTES_AT, view.getInt16(ATTRIBUTES_AT) & ~DELETE_HORIZON)
-  setProducer(view, options)
-  // A CRC is linear: what differs in the header is moved over the records.
-  const changed = before ^ crc32c(head.subarray(ATTRIBUTES_AT))
-  view.setUint32(CRC_AT, joinCrc32c(changed, crc, bytes - HEADER_BYTES))
-  return [head, set.subarray(start + HEADER_BYTES, start + bytes)]
 }

@@ -3,7 +3,8 @@ import { joinBatches } from '../batch/join.ts'
 import { isMillpondError } from '../errors.ts'
 import { UNSAFE_INTEGER } from '../kernel/fault.ts'
 import type { UnencodableMessage } from './avro-block.ts'
-import { BASE_TIMESTAMP_AT, HEADER_BYTES, readRecordBatches, type RecordBatchInfo } from './record-set.ts'
+import { BASE_TIMESTAMP_AT, HEADER_BYTES } from './record-header.ts'
+import { readRecordBatches, type RecordBatchInfo } from './record-set.ts'
 
 const MAX_TIME = BigInt(Number.MAX_SAFE_INTEGER)
 

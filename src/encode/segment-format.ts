@@ -1,9 +1,10 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
-import { type EncodeOptions, decodeBlock, findUnencodable, type UnencodableMessage } from './avro-block.ts'
+import { type EncodeOptions, decodeBlock, findUnencodable, readRecords, type UnencodableMessage } from './avro-block.ts'
 import { avroFileHeader, blockFrame, isCodec, parseAvroFileHeader, parseStoredBlock } from './avro-file.ts'
-import type { EncodedBlock, Format, StoredCodec } from './block.ts'
+import type { EncodedBlock, Format, StoredCodec, StoredMessages } from './block.ts'
+import { decompress } from './codec.ts'
 import { type BlockEncoder, type BufferPool, createBlockEncoder } from './block-encoder.ts'
 import { findNotRecords, readRecordBlock } from './record-block.ts'
 import { createRecordBlockEncoder } from './record-block-encoder.ts'
@@ -49,6 +50,8 @@ export interface SegmentFormat {
    * @throws MillpondError `BLOCK_CORRUPT`.
    */
   readBlock(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<MessageBatch>
+  /** What `decodeStored` makes messages of; undefined where that is no less work than `readBlock`. @throws MillpondError `BLOCK_CORRUPT`. */
+  openBlock(stored: Uint8Array, codec: StoredCodec, block: BlockEntry): Promise<StoredMessages | undefined>
 }
 
 function avroCodec(codec: StoredCodec) {
@@ -70,6 +73,11 @@ const avro: SegmentFormat = {
     const { count, payload } = parseStoredBlock(stored, header?.sync)
     return decodeBlock({ codec: avroCodec(codec), bytes: payload, count })
   },
+  async openBlock(stored, codec, { count, firstPosition, lastPosition }) {
+    if (count !== lastPosition - firstPosition + 1) return undefined
+    const { payload } = parseStoredBlock(stored)
+    return { format: 'avro', bytes: await decompress(avroCodec(codec), payload), count, firstPosition }
+  },
 }
 
 /** The plain concatenation of record batches, as Kafka's own log files are. */
@@ -81,6 +89,7 @@ const kafka: SegmentFormat = {
   openFraming: () => ({ header: new Uint8Array(0), frame: ({ bytes }) => [bytes] }),
   readHeader: () => ({ bytes: 0, codec: undefined, sync: undefined }),
   readBlock: (stored, codec) => readRecordBlock(stored, codec),
+  openBlock: async (bytes) => ({ format: 'kafka', bytes }),
 }
 
 const formats: Readonly<Record<Format, SegmentFormat>> = { avro, kafka }
@@ -96,6 +105,17 @@ export const readStoredBlock = (
   segment: { readonly format: Format; readonly codec: StoredCodec },
   stored: Uint8Array,
 ): Promise<MessageBatch> => formats[segment.format].readBlock(stored, segment.codec)
+
+/** The messages of a block of this segment without columns; undefined where that is no less work than reading it. @throws MillpondError `BLOCK_CORRUPT`. */
+export const openStoredBlock = (
+  segment: { readonly format: Format; readonly codec: StoredCodec },
+  stored: Uint8Array,
+  block: BlockEntry,
+): Promise<StoredMessages | undefined> => formats[segment.format].openBlock(stored, segment.codec, block)
+
+/** The messages of what `openBlock` gave. @throws MillpondError `BLOCK_CORRUPT`. */
+export const decodeStored = async (stored: StoredMessages): Promise<MessageBatch> =>
+  stored.format === 'kafka' ? readRecordBlock(stored.bytes, 'mixed') : readRecords(stored.bytes, stored.count)
 
 /** Compares a block's bytes with what its commit says of them. @throws MillpondError `BLOCK_CORRUPT`. */
 export function checkStoredBlock(

@@ -4,9 +4,12 @@ import type { Kernel } from './kernel.ts'
 import { MAX_RECORDS_BYTES } from './record-read.ts'
 import { type LoadedRows, withRows } from './rows.ts'
 
+/** What the kernel compresses by itself; other codecs take `plain` records. */
+export type RecordForm = 'plain' | 'lz4' | 'snappy'
+
 /** How records are written. */
 export interface RecordWriting {
-  readonly form: 'plain' | 'lz4' | 'snappy'
+  readonly form: RecordForm
   /** Bytes left free before them, for what the caller puts there. */
   readonly headBytes: number
   /** With `keepOffsets`, offsets are written as what positions are more than this; otherwise they count up from 0. */
@@ -22,7 +25,8 @@ const LZ4_END = new Uint8Array(4)
 /** Magic, version and compatible version. Source: snappy-java 1.1.10, `SnappyCodec`. */
 const XERIAL_HEADER = Uint8Array.of(0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1)
 
-const forms = {
+/** What frames compressed records, and the room that compressing so many bytes takes. */
+export const packing = {
   plain: { head: new Uint8Array(0), end: new Uint8Array(0), packedBytes: () => 0 },
   lz4: { head: LZ4_HEADER, end: LZ4_END, packedBytes: (bytes: number) => bytes + Math.ceil(bytes / 128) + 64 },
   snappy: {
@@ -37,7 +41,7 @@ const forms = {
  * @throws MillpondError `POSITION_INVALID`, `MESSAGE_TOO_LARGE`.
  */
 export function encodeRecords(batch: MessageBatch, writing: RecordWriting): Uint8Array {
-  const { head, end, packedBytes } = forms[writing.form]
+  const { head, end, packedBytes } = packing[writing.form]
   let out = new Uint8Array(0)
   let used = writing.headBytes + head.byteLength
   let rawBytes = 0
@@ -91,15 +95,21 @@ function writeRows(rows: LoadedRows, row: number, writing: RecordWriting): { byt
     writing.keepOffsets ? -1 : row,
     writing.baseTimestamp,
   )
-  if (writing.form === 'plain') return { bytes: raw, at: free, raw }
-  const at = Math.ceil((free + raw) / 64) * 64 + 64
-  return { bytes: compressIn(kernel, writing.form, { free, raw, at }), at, raw }
+  const { at, length } = packIn(kernel, writing.form, { at: free, length: raw })
+  return { bytes: length, at, raw }
 }
 
-function compressIn(
+/** Room behind records that `packIn` takes. */
+export const packedRoom = (form: RecordForm, bytes: number): number => 128 + packing[form].packedBytes(bytes)
+
+/** Compresses what lies in the kernel behind it; gives where that is. */
+export function packIn(
   { exports }: Kernel,
-  form: 'lz4' | 'snappy',
-  { free, raw, at }: { free: number; raw: number; at: number },
-): number {
-  return form === 'lz4' ? exports.lz4CompressBlocks(free, raw, at) : exports.xerialCompress(free, raw, at)
+  form: RecordForm,
+  { at, length }: { readonly at: number; readonly length: number },
+): { readonly at: number; readonly length: number } {
+  if (form === 'plain') return { at, length }
+  const packedAt = Math.ceil((at + length) / 64) * 64 + 64
+  const packed = form === 'lz4' ? exports.lz4CompressBlocks(at, length, packedAt) : exports.xerialCompress(at, length, packedAt)
+  return { at: packedAt, length: packed }
 }

@@ -1,14 +1,14 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { payloadBytes, sliceBatch } from '../batch/batch.ts'
 import { joinBatches } from '../batch/join.ts'
-import { readRecordBlock } from '../encode/record-block.ts'
+import { decodeStored } from '../encode/segment-format.ts'
 import { isMillpondError } from '../errors.ts'
 import type { PartialDelivery } from '../sink/partial.ts'
 import { partialOf } from '../sink/partial.ts'
-import type { SelectedRecordSet } from '../search/read.ts'
+import type { SelectedStored } from '../search/read.ts'
 import type { Delivery, FailedMessage, Sink, SinkTarget } from '../sink/sink.ts'
 import type { ReplayFailure } from './job.ts'
-import { setBytes } from './joined.ts'
+import { storedBytes } from './joined.ts'
 import type { Pace } from './pace.ts'
 import type { LaneStep } from './recorder.ts'
 import type { Stride } from './stride.ts'
@@ -57,24 +57,23 @@ function rowFrom(batch: MessageBatch, position: number): number {
 }
 
 /**
- * Delivers record batches as they are stored, to a sink that takes them. Where that breaks off they are decoded, and what is left goes on
- * as messages.
+ * Delivers messages as blocks hold them, to a sink that takes them so. Where that breaks off they are decoded, and what is left goes on as
+ * columns.
  * @throws as `deliver`.
  */
-export async function deliverRecordSet(lane: LaneDelivery, selected: SelectedRecordSet): Promise<void> {
-  const { sets, count, nextPosition } = selected
+export async function deliverStored(lane: LaneDelivery, selected: SelectedStored): Promise<void> {
   const { sink, target, signal, onStep } = lane
+  const { stored, count, nextPosition } = selected
   signal.throwIfAborted()
   let broken: { readonly error: unknown }
   try {
-    const { delivered, failed } = await sink.writeRecordSets!(target, sets, signal)
-    const counts = { read: count, delivered, failed: failed.length, bytes: setBytes(selected) }
+    const { delivered, failed } = await sink.writeStored!(target, stored, signal)
+    const counts = { read: count, delivered, failed: failed.length, bytes: storedBytes(selected) }
     return await onStep({ nextPosition, counts, failures: failuresOf(target, failed) })
   } catch (error) {
     broken = { error }
   }
-  const batches = await Promise.all(sets.map((set) => readRecordBlock(set, 'mixed')))
-  await deliver(lane, joinBatches(batches), nextPosition, broken)
+  await deliver(lane, joinBatches(await Promise.all(stored.map(decodeStored))), nextPosition, broken)
 }
 
 /**

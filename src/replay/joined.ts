@@ -1,12 +1,12 @@
 import { joinBatches } from '../batch/join.ts'
-import type { SelectedBatch, SelectedRecordSet } from '../search/read.ts'
+import type { SelectedBatch, SelectedStored } from '../search/read.ts'
 
-type Selected = SelectedBatch | SelectedRecordSet
+type Selected = SelectedBatch | SelectedStored
 
-const bytesOf = (item: Selected): number => ('sets' in item ? setBytes(item) : item.batch.bytes.byteLength)
+const bytesOf = (item: Selected): number => ('stored' in item ? storedBytes(item) : item.batch.bytes.byteLength)
 
-/** Stored bytes of a selection. */
-export const setBytes = ({ sets }: SelectedRecordSet): number => sets.reduce((sum, { byteLength }) => sum + byteLength, 0)
+/** Bytes of a selection, as it is opened. */
+export const storedBytes = ({ stored }: SelectedStored): number => stored.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
 
 /** The same messages of one lane in fewer items: of about `bytes` each, where those that come are smaller. */
 export async function* joined(items: AsyncIterable<Selected>, bytes: number): AsyncGenerator<Selected> {
@@ -20,7 +20,7 @@ export async function* joined(items: AsyncIterable<Selected>, bytes: number): As
   }
   for await (const item of items) {
     const [first] = held
-    const isOther = first !== undefined && 'sets' in first !== 'sets' in item
+    const isOther = first !== undefined && 'stored' in first !== 'stored' in item
     if (first !== undefined && (isOther || heldBytes + bytesOf(item) > bytes)) yield take()
     held.push(item)
     heldBytes += bytesOf(item)
@@ -32,11 +32,11 @@ export async function* joined(items: AsyncIterable<Selected>, bytes: number): As
 function joinAll(items: readonly Selected[]): Selected {
   const last = items.at(-1)!
   if (items.length === 1) return last
-  const sets = items.filter((item) => 'sets' in item)
-  if (sets.length > 0) {
+  const stored = items.filter((item) => 'stored' in item)
+  if (stored.length > 0) {
     const { lane, nextPosition } = last
-    const count = sets.reduce((sum, item) => sum + item.count, 0)
-    return { lane, sets: sets.flatMap((item) => item.sets), count, nextPosition }
+    const count = stored.reduce((sum, item) => sum + item.count, 0)
+    return { lane, stored: stored.flatMap((item) => item.stored), count, nextPosition }
   }
   const batches = items.filter((item) => 'batch' in item)
   return { ...batches.at(-1)!, batch: joinBatches(batches.map(({ batch }) => batch)) }

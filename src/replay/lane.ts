@@ -1,11 +1,11 @@
 import { countMessages } from '../search/count.ts'
 import type { ReadAhead } from '../search/context.ts'
 import type { MessageQuery } from '../search/query.ts'
-import type { Archive, ReadStats, SelectedBatch, SelectedRecordSet } from '../search/read.ts'
+import type { Archive, ReadStats, SelectedBatch, SelectedStored } from '../search/read.ts'
 import { readLane, readLaneStored } from '../search/read.ts'
 import type { Sink, SinkTarget } from '../sink/sink.ts'
 import type { Clock, DeliveryRetry } from './deliver.ts'
-import { deliver, deliverRecordSet, standardDeliveryRetry } from './deliver.ts'
+import { deliver, deliverStored, standardDeliveryRetry } from './deliver.ts'
 import type { PlannedReplay, ReplayCounts, ReplayJob } from './job.ts'
 import { NO_COUNTS, targetTopic } from './job.ts'
 import { joined } from './joined.ts'
@@ -81,25 +81,25 @@ export async function runLane(run: Run, at: number, readAhead: ReadAhead): Promi
     },
   }
   const origin = { job: job.id, topic: lane.topic, lane: lane.lane }
-  const prepare = (selected: SelectedBatch | SelectedRecordSet) => {
-    if ('sets' in selected) return selected
+  const prepare = (selected: SelectedBatch | SelectedStored) => {
+    if ('stored' in selected) return selected
     const { batch, nextPosition } = selected
     const shaped = shapeBatch(batch, job.options, parts.nowMs())
     return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition: Math.min(nextPosition, toPosition) }
   }
-  const read = takesRecordSets(run) ? readLaneStored : readLane
+  const read = takesStored(run) ? readLaneStored : readLane
   const selected = read(parts.archive, lane, query, { readAhead, stats: run.stats, signal })
   const { writeBytes } = parts.sink
   for await (const item of ahead(writeBytes === undefined ? selected : joined(selected, writeBytes), prepare)) {
-    if ('sets' in item) await deliverRecordSet(delivery, item)
+    if ('stored' in item) await deliverStored(delivery, item)
     else await deliver(delivery, item.batch, item.nextPosition)
   }
   recorder.step(at, { nextPosition: toPosition, counts: NO_COUNTS, failures: [], done: true })
 }
 
-/** Whether stored record batches go out as they are: nothing of a message is changed, and the target takes them whole. */
-const takesRecordSets = ({ job: { options }, parts, pace }: Run): boolean =>
-  parts.sink.writeRecordSets !== undefined && !options.marks && keepsMessages(options) && pace === undefined
+/** Whether messages go out as blocks hold them: nothing of them is changed, and the target takes them so. */
+const takesStored = ({ job: { options }, parts, pace }: Run): boolean =>
+  parts.sink.writeStored !== undefined && !options.marks && keepsMessages(options) && pace === undefined
 
 /** A dry run: what would be sent is counted, by the index where it can tell. */
 async function countLane({ query, parts, recorder, stats, signal }: Run, at: number): Promise<void> {

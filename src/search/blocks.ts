@@ -1,6 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
+import type { StoredMessages } from '../encode/block.ts'
 import type { BlockEntry } from '../encode/segment.ts'
-import { checkStoredBlock, readStoredBlock } from '../encode/segment-format.ts'
+import { checkStoredBlock, openStoredBlock, readStoredBlock } from '../encode/segment-format.ts'
 import { isMillpondError, MillpondError, wrapError } from '../errors.ts'
 import { sameLane } from '../index/lane-order.ts'
 import type { IndexedSegment } from '../index/segment-index.ts'
@@ -24,8 +25,13 @@ export interface ReadBlock extends BlockTask {
   readonly batch: MessageBatch
 }
 
+/** A block that was opened, of whose messages no columns were made. */
+export interface OpenedBlock extends BlockTask {
+  readonly messages: StoredMessages
+}
+
 /** A block as it lies in the segment. */
-export interface StoredBlock extends BlockTask {
+interface StoredBlock extends BlockTask {
   readonly stored: Uint8Array
 }
 
@@ -41,15 +47,16 @@ export function readBlocks(context: ReadContext, plans: AsyncIterable<SegmentPla
   return readEach(context, plans, (block) => decode(context, block))
 }
 
-/** The same, but blocks that `isKept` names are only compared with their checksums and given as they are stored. */
-export function readBlocksOrKeep(
+/** The same, but blocks that `isKept` names are only compared with their checksums and decompressed, where that is less work. */
+export function readBlocksOrOpen(
   context: ReadContext,
   plans: AsyncIterable<SegmentPlan>,
   isKept: (task: BlockTask) => boolean,
-): AsyncGenerator<ReadBlock | StoredBlock> {
-  return readEach<ReadBlock | StoredBlock>(context, plans, async (block) =>
-    isKept(block) ? keep(context, block) : decode(context, block),
-  )
+): AsyncGenerator<ReadBlock | OpenedBlock> {
+  return readEach<ReadBlock | OpenedBlock>(context, plans, async (block) => {
+    const opened = isKept(block) ? await open(context, block) : undefined
+    return opened ?? decode(context, block)
+  })
 }
 
 function readEach<T>(
@@ -152,15 +159,17 @@ async function decode(context: ReadContext, { stored, ...task }: StoredBlock): P
   return { ...task, batch }
 }
 
-function keep(context: ReadContext, kept: StoredBlock): StoredBlock {
+async function open(context: ReadContext, { stored, ...task }: StoredBlock): Promise<OpenedBlock | undefined> {
   context.signal.throwIfAborted()
   try {
-    check(kept, kept.stored)
+    check(task, stored)
+    const messages = await openStoredBlock(task.segment, stored, task.block)
+    if (messages === undefined) return undefined
+    count(context, task.block)
+    return { ...task, messages }
   } catch (error) {
-    throw named(kept, error)
+    throw named(task, error)
   }
-  count(context, kept.block)
-  return kept
 }
 
 function count({ counters }: ReadContext, block: BlockEntry): void {

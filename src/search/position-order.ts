@@ -1,5 +1,6 @@
 import { sliceBatch } from '../batch/batch.ts'
 import type { MessageBatch } from '../batch/batch.ts'
+import type { StoredMessages } from '../encode/block.ts'
 import type { LaneId } from '../source/lane.ts'
 import { firstRowFrom } from './match.ts'
 
@@ -10,11 +11,11 @@ export interface LaneBatch {
   readonly nextPosition: number
 }
 
-/** Messages of one lane as they are stored: Kafka's record batches, all of whose messages are meant. */
-export interface LaneRecordSet {
+/** Messages of one lane as blocks hold them, all of which are meant. */
+export interface LaneStored {
   readonly lane: LaneId
-  /** Whole record batches each; more than one where they were put together. */
-  readonly sets: readonly Uint8Array[]
+  /** In order; more than one where they were put together. */
+  readonly stored: readonly StoredMessages[]
   readonly count: number
   readonly nextPosition: number
 }
@@ -30,17 +31,17 @@ export interface BlockSelection {
 
 /**
  * Gives what the blocks hold in the order of positions. Blocks that follow each other pass as they are; where segments of one
- * commit lie across each other, messages are held back until nothing that comes can precede them. Record sets pass at once: they are
+ * commit lie across each other, messages are held back until nothing that comes can precede them. What is stored passes at once: it is
  * of segments that no other lies across.
  */
 export function inPositionOrder(blocks: AsyncIterable<BlockSelection>): AsyncGenerator<LaneBatch>
-export function inPositionOrder(blocks: AsyncIterable<BlockSelection | LaneRecordSet>): AsyncGenerator<LaneBatch | LaneRecordSet>
+export function inPositionOrder(blocks: AsyncIterable<BlockSelection | LaneStored>): AsyncGenerator<LaneBatch | LaneStored>
 export async function* inPositionOrder(
-  blocks: AsyncIterable<BlockSelection | LaneRecordSet>,
-): AsyncGenerator<LaneBatch | LaneRecordSet> {
+  blocks: AsyncIterable<BlockSelection | LaneStored>,
+): AsyncGenerator<LaneBatch | LaneStored> {
   let held: MessageBatch[] = []
   for await (const block of blocks) {
-    if ('sets' in block) {
+    if ('stored' in block) {
       yield block
       continue
     }

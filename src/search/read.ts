@@ -3,12 +3,12 @@ import { compactIfSparse } from '../batch/compact.ts'
 import type { IndexedLane, SegmentIndex } from '../index/segment-index.ts'
 import type { LaneId } from '../source/lane.ts'
 import type { Store } from '../store/store.ts'
-import { type BlockTask, type ReadBlock, readBlocks, readBlocksOrKeep, type StoredBlock } from './blocks.ts'
+import { type BlockTask, type OpenedBlock, type ReadBlock, readBlocks, readBlocksOrOpen } from './blocks.ts'
 import type { ReadAhead, ReadContext, ReadCounters } from './context.ts'
 import { createMatcher, isWithin } from './match.ts'
 import { planSegments } from './plan.ts'
 import { inPositionOrder } from './position-order.ts'
-import type { BlockSelection, LaneBatch, LaneRecordSet } from './position-order.ts'
+import type { BlockSelection, LaneBatch, LaneStored } from './position-order.ts'
 import { matchesNothing, questionsOf } from './query.ts'
 import type { MessageQuery } from './query.ts'
 import type { SliceCache } from './slice-cache.ts'
@@ -25,8 +25,8 @@ export interface Archive {
 /** Messages of one lane that were selected. Reading goes on at `nextPosition` after them. */
 export type SelectedBatch = LaneBatch
 
-/** A block of Kafka's record batches that was selected whole, as it is stored. */
-export type SelectedRecordSet = LaneRecordSet
+/** A block that was selected whole, of which no columns were made. */
+export type SelectedStored = LaneStored
 
 /** What reading has cost so far, of how much; counters that go up while it goes on. */
 export interface ReadStats extends ReadCounters {
@@ -94,8 +94,8 @@ export function readLane(
 }
 
 /**
- * As `readLane`, but blocks of the format `kafka` whose messages are all meant are given as they are stored: they are compared with their
- * checksums, and not decoded.
+ * As `readLane`, but blocks whose messages are all meant are given without making columns of them, where that is less work: they are compared with
+ * their checksums, and not decoded.
  * @throws MillpondError as `readLane`.
  */
 export function readLaneStored(
@@ -103,17 +103,16 @@ export function readLaneStored(
   lane: LaneId,
   query: MessageQuery = {},
   options: ReadOptions = {},
-): AsyncIterable<SelectedBatch | SelectedRecordSet> {
+): AsyncIterable<SelectedBatch | SelectedStored> {
   const laneQuery = ofLane(query, lane)
   const byContent = questionsOf(laneQuery).length > 0
-  const isKept = ({ segment, block, isApart }: BlockTask) =>
-    segment.format === 'kafka' && isApart && !byContent && isWithin(block, laneQuery)
-  return reading<SelectedBatch | SelectedRecordSet>(archive, options, READ_AHEAD, async function* (context, stats) {
+  const isKept = ({ block, isApart }: BlockTask) => isApart && !byContent && isWithin(block, laneQuery)
+  return reading<SelectedBatch | SelectedStored>(archive, options, READ_AHEAD, async function* (context, stats) {
     const known = await archive.index.lane(lane)
     if (known === undefined) return
     addTotals(stats, [known])
     if (matchesNothing(laneQuery)) return
-    const blocks = readBlocksOrKeep(context, planSegments(context, archive.index, laneQuery), isKept)
+    const blocks = readBlocksOrOpen(context, planSegments(context, archive.index, laneQuery), isKept)
     yield* inPositionOrder(selections(context, laneQuery, blocks))
   })
 }
@@ -170,15 +169,15 @@ async function* matching(context: ReadContext, index: SegmentIndex, query: Messa
 async function* selections(
   context: ReadContext,
   query: MessageQuery,
-  blocks: AsyncIterable<ReadBlock | StoredBlock>,
-): AsyncGenerator<BlockSelection | SelectedRecordSet> {
+  blocks: AsyncIterable<ReadBlock | OpenedBlock>,
+): AsyncGenerator<BlockSelection | SelectedStored> {
   const select = createSelection(context, query)
   for await (const block of blocks) {
     if ('batch' in block) yield select(block)
     else {
       const { count, lastPosition } = block.block
       context.counters.messagesMatched += count
-      yield { lane: block.segment.lane, sets: [block.stored], count, nextPosition: lastPosition + 1 }
+      yield { lane: block.segment.lane, stored: [block.messages], count, nextPosition: lastPosition + 1 }
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { MessageBatch } from '../batch/batch.ts'
+import type { StoredMessages } from '../encode/block.ts'
 
 /** A message that the target did not take, and why. */
 export interface FailedMessage {
@@ -34,11 +35,10 @@ export interface Sink extends AsyncDisposable {
    */
   write(target: SinkTarget, batch: MessageBatch, signal: AbortSignal): Promise<Delivery>
   /**
-   * As `write`, for messages stored as Kafka's record batches (each of `sets` is whole ones, one behind the other, whose checksums were looked
-   * at), whose offsets are the positions: taken over as they are but for offsets and producer. Only where the target takes such batches; it
-   * decodes those that it cannot take.
+   * As `write`, for messages as blocks hold them, in order: only where the target has less work with them than with columns. It decodes what it
+   * cannot take.
    */
-  writeRecordSets?(target: SinkTarget, sets: readonly Uint8Array[], signal: AbortSignal): Promise<Delivery>
+  writeStored?(target: SinkTarget, stored: readonly StoredMessages[], signal: AbortSignal): Promise<Delivery>
   /**
    * The first origin position that the job still has to deliver from this lane, known by the target itself together with the
    * messages it holds; only where the target can tell, so that a resumed job sends nothing twice.

@@ -1,4 +1,4 @@
-import type { RecordCodec } from '../../src/encode/record-set.ts'
+import type { RecordCodec } from '../../src/encode/record-header.ts'
 
 /**
  * The log of a topic to which Kafka's ConsoleProducer (Apache Kafka 4.3.1: snappy-java, lz4-java, zstd-jni) wrote the same twelve

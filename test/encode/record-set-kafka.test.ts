@@ -5,15 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createProduceApi } from '../../src/adapters/kafka/sink-produce.ts'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import { messagesOf } from '../../src/batch/view.ts'
-import {
-  controlType,
-  isProducible,
-  readRecordBatches,
-  rebaseRecordBatch,
-  type RecordCodec,
-  scanRecordSet,
-  writeRecordBatch,
-} from '../../src/encode/record-set.ts'
+import { isProducible, rebaseRecordBatch, writeRecordBatch } from '../../src/encode/record-batch.ts'
+import type { RecordCodec } from '../../src/encode/record-header.ts'
+import { controlType, readRecordBatches, scanRecordSet } from '../../src/encode/record-set.ts'
 import { GET_LIMIT_MS } from '../servers/cache.ts'
 import { type Kafka, startKafka } from '../servers/kafka.ts'
 import { serverMissing } from '../servers/missing.ts'

@@ -3,7 +3,9 @@ import * as fc from 'fast-check'
 import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
-import { readRecordBatches, type RecordCodec, scanRecordSet, writeRecordBatch } from '../../src/encode/record-set.ts'
+import { writeRecordBatch } from '../../src/encode/record-batch.ts'
+import type { RecordCodec } from '../../src/encode/record-header.ts'
+import { readRecordBatches, scanRecordSet } from '../../src/encode/record-set.ts'
 import { messagesArbitrary, plainMessage, plainMessages } from '../batch/message-arbitrary.ts'
 
 const codecs: readonly RecordCodec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']

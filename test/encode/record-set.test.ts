@@ -1,18 +1,18 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sliceBatch } from '../../src/batch/batch.ts'
+import { encodeBlock } from '../../src/encode/avro-block.ts'
+import type { AvroRecords } from '../../src/encode/block.ts'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import {
-  controlType,
   isProducible,
-  readRecordBatches,
   rebaseRecordBatch,
-  type RecordBatchInfo,
-  type RecordCodec,
   rowsThatFit,
-  scanRecordSet,
+  transcodeRecordBatch,
   writeRecordBatch,
-} from '../../src/encode/record-set.ts'
+} from '../../src/encode/record-batch.ts'
+import type { RecordCodec } from '../../src/encode/record-header.ts'
+import { controlType, readRecordBatches, type RecordBatchInfo, scanRecordSet } from '../../src/encode/record-set.ts'
 import { messagesArbitrary, plainMessage, plainMessages } from '../batch/message-arbitrary.ts'
 import { readRecordsTwin, writeRecordsTwin } from '../kernel/record-twin.ts'
 import { crc32cTwin } from '../kernel/twins.ts'
@@ -511,6 +511,40 @@ describe('rowsThatFit', () => {
   it('ends a batch before its offsets would be too far apart', () => {
     const batch = batchOf([0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 33].map((position) => ({ position, timestamp: 0 })))
     expect([0, 3, 4].map((from) => rowsThatFit(batch, from, 1_000_000))).toEqual([3, 1, 1])
+  })
+})
+
+describe('transcodeRecordBatch', () => {
+  const avroOf = async (messages: readonly MessageInput[]): Promise<AvroRecords> => {
+    const { bytes, count, firstPosition } = await encodeBlock(batchOf(messages), { codec: 'null', lookups: [] })
+    return { format: 'avro', bytes, count, firstPosition }
+  }
+  const dense = nonEmpty.map((messages) => messages.map((message, i) => ({ ...message, position: messages[0]!.position + i })))
+
+  it.each(codecs)('makes of Avro records the very batch that is made of columns (%s)', async (codec) => {
+    await fc.assert(
+      fc.asyncProperty(dense, fc.boolean(), async (messages, isTransactional) => {
+        const options = { codec, producer: { id: 9n, epoch: 1, baseSequence: 30 }, isTransactional }
+        const expected = await writeRecordBatch(batchOf(messages), 0, messages.length, options)
+        expect(Buffer.compare(await transcodeRecordBatch(await avroOf(messages), options), expected)).toBe(0)
+      }),
+      { numRuns: 40 },
+    )
+  })
+  it('takes as many headers as there are', async () => {
+    const headers = Array.from({ length: 5000 }, (_, i) => ({ name: `h${i}`, value: null }))
+    const messages = [0, 1, 2].map((position) => ({ position, timestamp: 0, headers }))
+    const written = await transcodeRecordBatch(await avroOf(messages), { codec: 'lz4' })
+    expect(await readAll(written)).toEqual(withoutId(messages))
+  })
+  it('refuses records that are not what is said of them', async () => {
+    const records = await avroOf(orders(10, 5))
+    const wrong = [{ count: 9 }, { count: 11 }, { firstPosition: 4 }, { bytes: records.bytes.subarray(1) }]
+    for (const change of wrong) {
+      await expect(transcodeRecordBatch({ ...records, ...change }, { codec: 'lz4' })).rejects.toMatchObject({
+        code: 'BLOCK_CORRUPT',
+      })
+    }
   })
 })
 

@@ -2,7 +2,9 @@ import type { MessageBatch } from '../../src/batch/batch.ts'
 import type { MessageInput } from '../../src/batch/builder.ts'
 import type { RecordSet } from '../../src/encode/block.ts'
 import { crc32c } from '../../src/kernel/checksum.ts'
-import { type RecordCodec, scanRecordSet, writeRecordBatch } from '../../src/encode/record-set.ts'
+import { writeRecordBatch } from '../../src/encode/record-batch.ts'
+import type { RecordCodec } from '../../src/encode/record-header.ts'
+import { scanRecordSet } from '../../src/encode/record-set.ts'
 
 /** Messages that travel as one record batch. */
 export interface BatchContent {

@@ -1,7 +1,7 @@
 import { type MessageBatch, sliceBatch } from '../../src/batch/batch.ts'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import type { RecordSet } from '../../src/encode/block.ts'
-import type { RecordCodec } from '../../src/encode/record-set.ts'
+import type { RecordCodec } from '../../src/encode/record-header.ts'
 import { MillpondError } from '../../src/errors.ts'
 import type { Lane, LaneId } from '../../src/source/lane.ts'
 import type { Passed, Source } from '../../src/source/source.ts'

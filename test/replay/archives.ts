@@ -5,8 +5,8 @@ import type { MessageInput } from '../../src/batch/builder.ts'
 import { joinBatches } from '../../src/batch/join.ts'
 import type { Message } from '../../src/batch/view.ts'
 import { messagesOf } from '../../src/batch/view.ts'
-import type { Format } from '../../src/encode/block.ts'
-import { readRecordBlock } from '../../src/encode/record-block.ts'
+import type { Format, StoredMessages } from '../../src/encode/block.ts'
+import { decodeStored } from '../../src/encode/segment-format.ts'
 import { followChains } from '../../src/index/follow.ts'
 import type { SegmentIndex } from '../../src/index/segment-index.ts'
 import type { ReplayJob } from '../../src/replay/job.ts'
@@ -134,19 +134,18 @@ export function createMemorySink(): MemorySink {
   return sink
 }
 
-/** A sink in memory that also takes record batches as they are stored. */
+/** A sink in memory that also takes messages as blocks hold them. */
 export interface RecordSink extends MemorySink {
-  readonly sets: Uint8Array[]
-  writeRecordSets: (target: SinkTarget, sets: readonly Uint8Array[], signal: AbortSignal) => Promise<Delivery>
+  readonly stored: StoredMessages[]
+  writeStored: (target: SinkTarget, stored: readonly StoredMessages[], signal: AbortSignal) => Promise<Delivery>
 }
 
 export function createRecordSink(): RecordSink {
   const sink: RecordSink = Object.assign(createMemorySink(), {
-    sets: [],
-    async writeRecordSets(target: SinkTarget, sets: readonly Uint8Array[], signal: AbortSignal) {
-      sink.sets.push(...sets)
-      const batches = await Promise.all(sets.map((set) => readRecordBlock(set, 'mixed')))
-      return sink.write(target, joinBatches(batches), signal)
+    stored: [],
+    async writeStored(target: SinkTarget, stored: readonly StoredMessages[], signal: AbortSignal) {
+      sink.stored.push(...stored)
+      return sink.write(target, joinBatches(await Promise.all(stored.map(decodeStored))), signal)
     },
   })
   return sink

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { batchOf } from '../../src/batch/builder.ts'
 import { messagesOf } from '../../src/batch/view.ts'
 import { joined } from '../../src/replay/joined.ts'
-import type { SelectedBatch, SelectedRecordSet } from '../../src/search/read.ts'
+import type { SelectedBatch, SelectedStored } from '../../src/search/read.ts'
 
 const lane = { topic: 'orders', topicId: 'a', lane: '0' }
 /** Ten bytes of values, and two of keys. */
@@ -11,19 +11,18 @@ const batch = (first: number): SelectedBatch => ({
   batch: batchOf([first, first + 1].map((position) => ({ position, timestamp: position, key: 'k', value: '12345' }))),
   nextPosition: first + 3,
 })
-const set = (first: number): SelectedRecordSet => ({
+const set = (first: number): SelectedStored => ({
   lane,
-  sets: [new Uint8Array(12).fill(first)],
+  stored: [{ format: 'kafka', bytes: new Uint8Array(12).fill(first) }],
   count: 2,
   nextPosition: first + 2,
 })
 
-async function* given(items: readonly (SelectedBatch | SelectedRecordSet)[]) {
+async function* given(items: readonly (SelectedBatch | SelectedStored)[]) {
   yield* items
 }
 
-const join = (items: readonly (SelectedBatch | SelectedRecordSet)[], bytes: number) =>
-  Array.fromAsync(joined(given(items), bytes))
+const join = (items: readonly (SelectedBatch | SelectedStored)[], bytes: number) => Array.fromAsync(joined(given(items), bytes))
 
 describe('joined', () => {
   it.each([
@@ -41,15 +40,15 @@ describe('joined', () => {
     for (const { batch: one, nextPosition } of batches) expect(nextPosition).toBe(one.positions.at(-1)! + 2)
   })
 
-  it('joins record sets, and never those with batches', async () => {
+  it('joins what is stored, and never those with batches', async () => {
     const items = await join([set(0), set(2), batch(4), set(7), set(9), set(11)], 30)
-    expect(items.map((item) => ('sets' in item ? item.sets.map(([first]) => first) : 'batch'))).toEqual([
+    expect(items.map((item) => ('stored' in item ? item.stored.map(({ bytes }) => bytes[0]) : 'batch'))).toEqual([
       [0, 2],
       'batch',
       [7, 9],
       [11],
     ])
-    expect(items.map((item) => ('sets' in item ? [item.count, item.nextPosition] : item.nextPosition))).toEqual([
+    expect(items.map((item) => ('stored' in item ? [item.count, item.nextPosition] : item.nextPosition))).toEqual([
       [4, 4],
       7,
       [4, 11],

@@ -1,11 +1,23 @@
 import type { MessageBatch } from '../../batch/batch.ts'
 import { selectRows, sliceBatch } from '../../batch/batch.ts'
-import type { RecordBatchInfo, RecordCodec, RecordProducer } from '../../encode/record-set.ts'
-import { readRecordBatches, rebaseRecordBatch, rowsThatFit, writeRecordBatch } from '../../encode/record-set.ts'
+import type { AvroRecords, StoredMessages } from '../../encode/block.ts'
+import type { RecordProducer } from '../../encode/record-batch.ts'
+import type { RecordCodec } from '../../encode/record-header.ts'
+import type { RecordBatchInfo } from '../../encode/record-set.ts'
+import {
+  isProducible,
+  rebaseRecordBatch,
+  rowsThatFit,
+  transcodeRecordBatch,
+  writeRecordBatch,
+} from '../../encode/record-batch.ts'
+import { readRecordBatches, scanRecordSet } from '../../encode/record-set.ts'
+import { decodeStored } from '../../encode/segment-format.ts'
 
-/** Messages that travel as one record batch: rows that are still to be written as one, or a batch as it was stored. */
+/** Messages that travel as one record batch: rows or Avro records that are still to be written as one, or a batch as it was stored. */
 export type Parcel =
   | { readonly kind: 'rows'; readonly batch: MessageBatch }
+  | { readonly kind: 'records'; readonly records: AvroRecords }
   | { readonly kind: 'stored'; readonly set: Uint8Array; readonly info: RecordBatchInfo }
 
 /** How parcels are encoded. */
@@ -15,11 +27,35 @@ export interface ParcelEncoding {
   readonly isTransactional: boolean
 }
 
-export const parcelCount = (parcel: Parcel): number => (parcel.kind === 'rows' ? parcel.batch.count : parcel.info.count)
+export function parcelCount(parcel: Parcel): number {
+  if (parcel.kind === 'rows') return parcel.batch.count
+  return parcel.kind === 'records' ? parcel.records.count : parcel.info.count
+}
 
-/** Origin position of a row of a parcel; those of a stored one have no gaps. */
-export const parcelPosition = (parcel: Parcel, row: number): number =>
-  parcel.kind === 'rows' ? parcel.batch.positions[row]! : parcel.info.baseOffset + row
+/** Origin position of a row of a parcel; only rows may have gaps. */
+export function parcelPosition(parcel: Parcel, row: number): number {
+  if (parcel.kind === 'rows') return parcel.batch.positions[row]!
+  return (parcel.kind === 'records' ? parcel.records.firstPosition : parcel.info.baseOffset) + row
+}
+
+/** Records that become a batch this much larger than is usual are still written as one: compressed it is smaller. */
+const MOST_RECORDS = 1.25
+
+/** What blocks hold as parcels; what cannot travel as it is goes as rows, in parcels of at most `maxBytes` before compression. */
+export async function storedParcels(stored: StoredMessages, maxBytes: number): Promise<Parcel[]> {
+  if (stored.format === 'avro') {
+    if (stored.bytes.byteLength <= maxBytes * MOST_RECORDS) return [{ kind: 'records', records: stored }]
+    return parcelsOf(await decodeStored(stored), maxBytes)
+  }
+  const parcels: Parcel[] = []
+  // As part of its block it was checked.
+  for (const info of scanRecordSet(stored.bytes, { isChecked: true }).batches) {
+    if (info.isControl || info.count === 0) continue
+    if (isProducible(info)) parcels.push({ kind: 'stored', set: stored.bytes, info })
+    else parcels.push(...parcelsOf(await readRecordBatches(stored.bytes, [info], info.baseOffset), maxBytes))
+  }
+  return parcels
+}
 
 /** The messages as parcels of at most `maxBytes` before compression; a larger message is one by itself. */
 export function parcelsOf(batch: MessageBatch, maxBytes: number): Parcel[] {
@@ -38,16 +74,17 @@ export async function encodeParcel(
   producer: RecordProducer,
   { codec, level, isTransactional }: ParcelEncoding,
 ): Promise<readonly Uint8Array[]> {
-  if (parcel.kind === 'rows') {
-    const options = { codec, producer, isTransactional, ...(level === undefined ? {} : { level }) }
-    return [await writeRecordBatch(parcel.batch, 0, parcel.batch.count, options)]
-  }
+  const options = { codec, producer, isTransactional, ...(level === undefined ? {} : { level }) }
+  if (parcel.kind === 'rows') return [await writeRecordBatch(parcel.batch, 0, parcel.batch.count, options)]
+  if (parcel.kind === 'records') return [await transcodeRecordBatch(parcel.records, options)]
   return rebaseRecordBatch(parcel.set, parcel.info, { baseOffset: 0, producer, isTransactional })
 }
 
-/** The parcel's messages as rows; a stored one is decoded. */
-export async function openParcel(parcel: Parcel): Promise<MessageBatch> {
-  return parcel.kind === 'rows' ? parcel.batch : readRecordBatches(parcel.set, [parcel.info], parcel.info.baseOffset)
+/** The parcel's messages as rows. */
+async function openParcel(parcel: Parcel): Promise<MessageBatch> {
+  if (parcel.kind === 'rows') return parcel.batch
+  if (parcel.kind === 'records') return decodeStored(parcel.records)
+  return readRecordBatches(parcel.set, [parcel.info], parcel.info.baseOffset)
 }
 
 /** The parcel as two halves; it has two messages or more. */

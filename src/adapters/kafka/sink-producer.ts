@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RecordProducer } from '../../encode/record-set.ts'
+import type { RecordProducer } from '../../encode/record-batch.ts'
 import { MillpondError } from '../../errors.ts'
 import type { FailedMessage } from '../../sink/sink.ts'
 import type { Parcel, ParcelEncoding } from './sink-parcel.ts'

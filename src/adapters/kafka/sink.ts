@@ -1,14 +1,14 @@
 import type { MessageBatch } from '../../batch/batch.ts'
-import type { RecordCodec } from '../../encode/record-set.ts'
+import type { RecordCodec } from '../../encode/record-header.ts'
 import { joinBatches } from '../../batch/join.ts'
-import { isProducible, readRecordBatches, scanRecordSet } from '../../encode/record-set.ts'
+import { decodeStored } from '../../encode/segment-format.ts'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import { deliveryBroken } from '../../sink/partial.ts'
 import type { Delivery, Sink, SinkTarget } from '../../sink/sink.ts'
 import type { KafkaOptions } from './cluster-options.ts'
 import { type Cluster, openCluster } from './cluster.ts'
 import type { Parcel } from './sink-parcel.ts'
-import { parcelsOf } from './sink-parcel.ts'
+import { parcelCount, parcelPosition, parcelsOf, storedParcels } from './sink-parcel.ts'
 import type { PartitionChoice } from './sink-partition.ts'
 import { lanePartition, shareOut } from './sink-partition.ts'
 import { createSharedProducer } from './sink-shared.ts'
@@ -49,7 +49,7 @@ export interface TopicsToCreate {
 }
 
 /** The sink takes stored record batches too, as the `kafka` format keeps them. */
-export type KafkaSink = Sink & Required<Pick<Sink, 'writeRecordSets'>>
+export type KafkaSink = Sink & Required<Pick<Sink, 'writeStored'>>
 
 /** Fits `max.message.bytes` as it is by default, 1,048,588, also without compression. */
 const BATCH_BYTES = 1_000_000
@@ -156,27 +156,16 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
   return {
     name,
     write,
-    async writeRecordSets(target, sets, signal) {
+    async writeStored(target, stored, signal) {
       signal.throwIfAborted()
-      const stored = sets.flatMap((set) =>
-        scanRecordSet(set, { isChecked: true })
-          .batches.filter(({ isControl, count }) => !isControl && count > 0)
-          .map((info) => ({ set, info })),
-      )
-      const [first, last] = [stored[0], stored.at(-1)]
-      if (first === undefined || last === undefined) return { delivered: 0, failed: [] }
       const topic = await topicOf(target, signal)
       const partition = lanePartition(placeOf(target, topic))
-      if (partition === undefined) {
-        const batches = await Promise.all(stored.map(({ set, info }) => readRecordBatches(set, [info], info.baseOffset)))
-        return write(target, joinBatches(batches), signal)
-      }
-      const parcels: Parcel[] = []
-      for (const { set, info } of stored) {
-        if (isProducible(info)) parcels.push({ kind: 'stored', set, info })
-        else parcels.push(...parcel(await readRecordBatches(set, [info], info.baseOffset), topic))
-      }
-      const span = [first.info.baseOffset, last.info.lastOffset + 1] as const
+      if (partition === undefined) return write(target, joinBatches(await Promise.all(stored.map(decodeStored))), signal)
+      const largest = Math.min(batchBytes, topic.maxBatchBytes)
+      const parcels = (await Promise.all(stored.map((each) => storedParcels(each, largest)))).flat()
+      const [first, last] = [parcels[0], parcels.at(-1)]
+      if (first === undefined || last === undefined) return { delivered: 0, failed: [] }
+      const span = [parcelPosition(first, 0), parcelPosition(last, parcelCount(last) - 1) + 1] as const
       return send(target, consign(target, topic, [{ partition, parcels }], span), signal)
     },
     ...(exactlyOnce ? { resumePosition, writeBytes: WRITE_BYTES } : {}),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { keepRecords } from '../../../src/adapters/kafka/fetch-kept.ts'
 import { batchOf } from '../../../src/batch/builder.ts'
 import { crc32c } from '../../../src/kernel/checksum.ts'
-import { writeRecordBatch } from '../../../src/encode/record-set.ts'
+import { writeRecordBatch } from '../../../src/encode/record-batch.ts'
 
 interface Written {
   readonly offset: number

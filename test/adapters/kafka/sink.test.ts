@@ -8,8 +8,9 @@ import { type KafkaSink, type KafkaSinkOptions, openKafkaSink, type TopicsToCrea
 import { setTopicSettings } from '../../../src/adapters/kafka/topics.ts'
 import type { MessageBatch } from '../../../src/batch/batch.ts'
 import { batchOf } from '../../../src/batch/builder.ts'
-import type { RecordCodec } from '../../../src/encode/record-set.ts'
-import { scanRecordSet, writeRecordBatch } from '../../../src/encode/record-set.ts'
+import type { RecordCodec } from '../../../src/encode/record-header.ts'
+import { writeRecordBatch } from '../../../src/encode/record-batch.ts'
+import { scanRecordSet } from '../../../src/encode/record-set.ts'
 import type { SinkTarget } from '../../../src/sink/sink.ts'
 import { sinkContract } from '../../contract/sink.ts'
 import { type NewMessage, numbered, plain, plainInput, variedMessages } from '../../contract/source.ts'
@@ -201,7 +202,10 @@ describe.skipIf(serverMissing('kafka') !== undefined)('kafka sink', () => {
         const sent = variedMessages(90)
         const set = await recordSet(sent, { codec, first: 1000, each: 30 })
         const target = { topic, origin, job: 'job' }
-        expect(await sink.writeRecordSets(target, [set], running())).toEqual({ delivered: 90, failed: [] })
+        expect(await sink.writeStored(target, [{ format: 'kafka', bytes: set }], running())).toEqual({
+          delivered: 90,
+          failed: [],
+        })
         expect(await sink.resumePosition!(target)).toBe(1090)
         const [messages] = await readTopic(cluster, topic)
         expect(messages!.map((message) => plain(message, false))).toEqual(sent.map((message) => plainInput(message, false)))
@@ -223,13 +227,17 @@ describe.skipIf(serverMissing('kafka') !== undefined)('kafka sink', () => {
         [newTopic(), set],
         [newTopic(), await recordSet(sent, { codec: 'lz4', first: 10, each: 40 })],
       ] as const) {
-        const { delivered, failed } = await sink.writeRecordSets({ topic, origin, job: 'job' }, [stored], running())
+        const { delivered, failed } = await sink.writeStored(
+          { topic, origin, job: 'job' },
+          [{ format: 'kafka', bytes: stored }],
+          running(),
+        )
         expect(delivered).toBe(39)
         expect(failed.map(({ position }) => position)).toEqual([stored === set ? 70 : 30])
         expect(valuesOf((await readTopic(cluster, topic)).flat())).toEqual(values)
       }
       const topic = newTopic()
-      await byKey.writeRecordSets({ topic, origin, job: 'job' }, [set], running())
+      await byKey.writeStored({ topic, origin, job: 'job' }, [{ format: 'kafka', bytes: set }], running())
       expect((await readTopic(cluster, topic)).filter((messages) => messages.length > 0).length).toBeGreaterThan(1)
     })
   })

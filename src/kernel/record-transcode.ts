@@ -1,0 +1,85 @@
+import { columnsBytes } from './columns.ts'
+import { checkResult, HEADERS_FULL } from './fault.ts'
+import { type Kernel, SLACK_BYTES, withKernel } from './kernel.ts'
+import { packIn, packedRoom, packing, type RecordForm } from './record-write.ts'
+
+/** Avro records as records of Kafka's. */
+export interface TranscodedRecords {
+  /** The records, behind `headBytes` that are left free. */
+  readonly bytes: Uint8Array
+  readonly firstPosition: number
+  readonly lastPosition: number
+  readonly firstTimestamp: number
+  readonly maxTimestamp: number
+}
+
+export interface Transcoding {
+  readonly form: RecordForm
+  readonly headBytes: number
+}
+
+/** What a record of Kafka's may be longer by: its length, attributes, time and offset, and the number of its headers. */
+const RECORD_GROWTH_BYTES = 5 + 1 + 10 + 5 + 5
+const RESULT_BYTES = 64
+const align = (address: number) => Math.ceil(address / 64) * 64
+
+/**
+ * `count` Avro records, which must be all that `raw` holds and of which there is one at the least, as records whose offsets count up from 0 and
+ * whose timestamps count from the first one's. Nothing of them leaves the kernel in between; their ids are no part of it.
+ * @throws MillpondError `BLOCK_CORRUPT`.
+ */
+export function transcodeRecords(raw: Uint8Array, count: number, transcoding: Transcoding): TranscodedRecords {
+  // Two bytes are the least that a header takes. Room for all that could be there is rarely needed.
+  const mostHeaders = raw.byteLength >> 1
+  for (let headers = Math.min(mostHeaders, Math.max(1024, count * 8)); ; headers = Math.min(mostHeaders, headers * 8)) {
+    const transcoded = tryRecords(raw, { count, headers }, transcoding)
+    if (transcoded !== undefined) return transcoded
+  }
+}
+
+function tryRecords(
+  raw: Uint8Array,
+  { count, headers }: { readonly count: number; readonly headers: number },
+  { form, headBytes }: Transcoding,
+): TranscodedRecords | undefined {
+  const columns = columnsBytes(count, headers)
+  const recordsRoom = raw.byteLength + count * RECORD_GROWTH_BYTES
+  const needed = RESULT_BYTES + columns + raw.byteLength + recordsRoom + packedRoom(form, recordsRoom) + 5 * SLACK_BYTES
+  return withKernel(needed, (kernel) => {
+    const result = kernel.arenaStart
+    const start = result + RESULT_BYTES
+    const source = align(start + columns)
+    kernel.bytes.set(raw, source)
+    const found = kernel.exports.readRows(source, raw.byteLength, start, count, headers, result)
+    if (found === HEADERS_FULL) return undefined
+    const at = { row: kernel.i32[result / 4], offset: kernel.i32[result / 4 + 1] }
+    checkResult(found, 'BLOCK_CORRUPT', `a block of ${count} messages cannot be read`, found < 0 ? at : {})
+    const times = kernel.f64.subarray(start / 8 + count, start / 8 + 2 * count)
+    const firstTimestamp = times[0]!
+    const out = align(source + raw.byteLength + SLACK_BYTES)
+    const length = kernel.exports.writeRecords(start, count, headers, source, out, 0, 0, firstTimestamp)
+    return {
+      bytes: packedOut(kernel, { at: out, length }, { form, headBytes }),
+      firstPosition: kernel.f64[start / 8]!,
+      lastPosition: kernel.f64[start / 8 + count - 1]!,
+      firstTimestamp,
+      maxTimestamp: times.reduce((most, time) => Math.max(most, time)),
+    }
+  })
+}
+
+function packedOut(
+  kernel: Kernel,
+  { at, length }: { readonly at: number; readonly length: number },
+  { form, headBytes }: Transcoding,
+): Uint8Array {
+  const { head, end } = packing[form]
+  const packed = packIn(kernel, form, { at, length })
+  const used = headBytes + head.byteLength
+  // All of it is written.
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(used + packed.length + end.byteLength).buffer)
+  bytes.set(head, headBytes)
+  bytes.set(kernel.bytes.subarray(packed.at, packed.at + packed.length), used)
+  bytes.set(end, used + packed.length)
+  return bytes
+}
