@@ -7,6 +7,7 @@ if (major < 24) {
   process.stderr.write('next: install it from https://nodejs.org, or: npx -p node@24 millpond\n')
   process.exitCode = 3
 } else {
+  keepCompiled()
   import('./run.ts').then(
     function start(edge) {
       return edge.run(process)
@@ -16,4 +17,20 @@ if (major < 24) {
       process.exitCode = 1
     },
   )
+}
+
+/**
+ * What is compiled for this start serves the next ones: before the first import, for what is loaded earlier is not kept. The folder is the
+ * user's own and not Node's usual one, which is below a folder that all users share: who writes there says what runs here. Where nothing can
+ * be written, nothing is kept.
+ */
+function keepCompiled() {
+  try {
+    const path = process.getBuiltinModule('node:path')
+    const os = process.getBuiltinModule('node:os')
+    const caches = process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache')
+    process.getBuiltinModule('node:module').enableCompileCache(path.join(caches, 'millpond', 'compiled'))
+  } catch {
+    // Who has no home folder starts without.
+  }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -148,6 +148,24 @@ describe('an old Node', () => {
     const { exitCode, stderr } = await runProgram(['--help'], { nodeWords })
     expect(exitCode).toBe(errorTable.NODE_TOO_OLD.exitCode)
     expect(stderr).toContain('NODE_TOO_OLD')
+  })
+})
+
+describe('what is compiled for a start', () => {
+  it('is kept for the next, below the folder of the user for what can be made again', async () => {
+    const env = { XDG_CACHE_HOME: join(dir, 'caches') }
+    const { exitCode, stderr } = await runProgram(['config', 'check', '--dir', dir], { env })
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
+    const kept = await readdir(join(dir, 'caches/millpond/compiled'), { recursive: true })
+    // A folder for this Node, and in it a file for each that was loaded.
+    expect(kept.length).toBeGreaterThan(10)
+  })
+
+  it('is lost without a word where nothing can be written', async () => {
+    const notFolder = join(dir, 'not-a-folder')
+    await writeFile(notFolder, '')
+    const { exitCode, stderr } = await runProgram(['config', 'check', '--dir', dir], { env: { XDG_CACHE_HOME: notFolder } })
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
   })
 })
 

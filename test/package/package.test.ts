@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join, relative, resolve, sep } from 'node:path'
+import { join, posix, relative, resolve, sep } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { outputOf, runCommand } from '../live/command.ts'
 
@@ -13,6 +14,37 @@ async function filesBelow(folder: string): Promise<string[]> {
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
+}
+
+interface Manifest {
+  readonly version: string
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly peerDependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+  readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
+}
+
+const readManifest = async (folder: string) => JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest
+
+/** Every module that a file names in an import, `import()` and type-only ones included. */
+function importsOf(text: string): string[] {
+  const found = text.matchAll(
+    /^(?:import|export) (?:type )?(?:(?:\w+|\* as \w+|(?:\w+, )?\{[^}]*\}) from )?['"]([^'"]+)['"]|\bimport\(['"]([^'"]+)['"]\)/gmu,
+  )
+  return [...found].map((match) => match[1] ?? match[2]!)
+}
+
+/** What `files` of a folder and the files that they import name: files of the folder, themselves among them, and packages. */
+async function reachedFrom(folder: string, files: readonly string[]) {
+  const reached = new Set(files)
+  const packages = new Set<string>()
+  for (const file of reached) {
+    for (const name of importsOf(await readFile(join(folder, file), 'utf8'))) {
+      if (!name.startsWith('.')) packages.add(name)
+      else reached.add(posix.join(posix.dirname(file), name))
+    }
+  }
+  return { files: [...reached], packages: [...packages] }
 }
 
 describe('the package, installed in an empty folder', { timeout: 180_000 }, () => {
@@ -31,11 +63,18 @@ describe('the package, installed in an empty folder', { timeout: 180_000 }, () =
 
   const millpond = (...words: string[]) => outputOf(folder, process.execPath, ['node_modules/.bin/millpond', ...words])
 
-  it('holds the built program, its types and its documentation, and nothing else', async () => {
-    const sources = (await filesBelow(join(root, 'src'))).filter(
-      (file) => file.endsWith('.ts') && !file.endsWith('.d.ts') && !file.startsWith('kernel/assembly/'),
-    )
-    const built = sources.flatMap((file) => [file.replace(/\.ts$/u, '.js'), file.replace(/\.ts$/u, '.d.ts')])
+  const exportedFiles = async () => Object.values((await readManifest(root)).exports).filter((entry) => typeof entry !== 'string')
+
+  /** What the files that are started, and the modules that package.json names, load. */
+  const loaded = async () => {
+    const modules = (await exportedFiles()).map((entry) => posix.normalize(entry.default))
+    return reachedFrom(installed, ['dist/cli/main.js', 'dist/cli/log-worker.js', ...modules])
+  }
+
+  it('holds what its entries load, their types and its documentation, and nothing else', async () => {
+    const { files } = await loaded()
+    const sources = (await exportedFiles()).map(({ types }) => types.replace('./dist/', 'src/').replace(/\.d\.ts$/u, '.ts'))
+    const types = (await reachedFrom(root, sources)).files.map((file) => file.replace('src/', 'dist/').replace(/\.ts$/u, '.d.ts'))
     const documents = (await filesBelow(join(root, 'docs'))).map((file) => `docs/${file}`)
     const expected = [
       'CHANGELOG.md',
@@ -44,30 +83,59 @@ describe('the package, installed in an empty folder', { timeout: 180_000 }, () =
       'bench/results.md',
       'package.json',
       ...documents,
-      ...[...built, 'kernel/kernel.wasm'].map((file) => `dist/${file}`),
+      'dist/cli/LICENSES.txt',
+      'dist/cli/kernel.wasm',
+      ...files,
+      ...types,
     ]
     expect((await filesBelow(installed)).toSorted()).toEqual(expected.toSorted())
+    const commands = await readdir(join(root, 'src/cli/commands'))
+    expect(commands.length).toBeGreaterThan(10)
+    for (const command of commands) expect(files).toContain(`dist/cli/cli-commands-${command.replace(/\.ts$/u, '.js')}`)
+  })
+
+  it('loads no package but those that whoever installs it gets, or is asked to install', async () => {
+    const { dependencies, peerDependencies } = await readManifest(installed)
+    const packages = (await loaded()).packages.filter((name) => !isBuiltin(name))
+    expect(packages).toEqual(expect.arrayContaining(Object.keys(dependencies)))
+    expect(Object.keys({ ...dependencies, ...peerDependencies })).toEqual(expect.arrayContaining(packages))
+  })
+
+  it('starts with a file that loads nothing before Node is known to be new enough, and what is compiled to be kept', async () => {
+    expect(await readFile(join(installed, 'dist/cli/main.js'), 'utf8')).not.toMatch(/^(?:import|export) (?!\{\s*\};)/mu)
+  })
+
+  it('brings the licenses of what is built into it', async () => {
+    const text = await readFile(join(installed, 'dist/cli/LICENSES.txt'), 'utf8')
+    const named = [...text.matchAll(/^(\S+) \d+\.\d+\.\d+ \([^)]+\)$/gmu)].map((match) => match[1])
+    expect(named).toEqual([
+      '@platformatic/dynamic-buffer',
+      '@platformatic/kafka',
+      'commander',
+      'debug',
+      'has-flag',
+      'ms',
+      'supports-color',
+      'yaml',
+      'zod',
+    ])
   })
 
   it('leaves out what only its development needs', async () => {
     const names = await readdir(join(folder, 'node_modules'))
     expect(names).toContain('fastify')
-    for (const name of ['@aws-sdk', 'assemblyscript', 'azurite', 'kafkajs', 'typescript', 'vega-datasets', 'vitest'])
-      expect(names).not.toContain(name)
+    for (const name of Object.keys((await readManifest(root)).devDependencies)) expect(names).not.toContain(name.split('/')[0])
   })
 
   it('gives every entry of its exports, as modules and as types', async () => {
-    const { exports } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as {
-      exports: Record<string, unknown>
-    }
-    const entries = Object.keys(exports)
+    const names = Object.keys((await readManifest(installed)).exports)
       .filter((entry) => entry !== './package.json')
       .map((entry) => `millpond${entry.slice(1)}`)
-    expect(entries).toContain('millpond/source')
-    await writeFile(join(folder, 'load.js'), entries.map((entry) => `await import('${entry}')\n`).join(''))
+    expect(names).toContain('millpond/source')
+    await writeFile(join(folder, 'load.js'), names.map((entry) => `await import('${entry}')\n`).join(''))
     await outputOf(folder, process.execPath, ['load.js'])
 
-    const lines = entries.map((entry, i) => `import * as entry${i} from '${entry}'\nexport const given${i} = entry${i}\n`)
+    const lines = names.map((entry, i) => `import * as entry${i} from '${entry}'\nexport const given${i} = entry${i}\n`)
     const use = `import type { Source } from 'millpond/source'\nexport const close = (source: Source) => source[Symbol.asyncDispose]()\n`
     await writeFile(join(folder, 'use.ts'), [...lines, use].join(''))
     const compilerOptions = {
@@ -84,7 +152,7 @@ describe('the package, installed in an empty folder', { timeout: 180_000 }, () =
   })
 
   it('starts by its name', async () => {
-    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
+    const { version } = await readManifest(root)
     expect((await outputOf(folder, 'npx', ['--no-install', 'millpond', '--version'])).trim()).toBe(version)
   })
 
@@ -93,7 +161,7 @@ describe('the package, installed in an empty folder', { timeout: 180_000 }, () =
     await millpond('config', 'check')
     await writeFile(join(folder, 'orders.jsonl'), '{"key":"a","value":{"n":1}}\n{"key":"b","value":{"n":2}}\n')
     await millpond('ingest', 'orders', 'orders.jsonl')
-    await millpond('archive', '--once')
+    await millpond('archive', '--once', '--threads', '2')
     expect(JSON.parse(await millpond('search', '--topic', 'orders', '--key', 'b', '--json'))).toMatchObject({
       key: 'b',
       value: { n: 2 },
@@ -103,6 +171,17 @@ describe('the package, installed in an empty folder', { timeout: 180_000 }, () =
       messages: 2,
       compared: 2,
     })
+  })
+
+  it('says of a mistake what the program says that is not built', async () => {
+    await writeFile(
+      join(folder, 'wrong.yaml'),
+      'data: 7\nhttp: { port: many, hots: x }\narchive: { rotate: { maxAge: 3 parsecs } }\n',
+    )
+    const words = ['--config', 'wrong.yaml', 'config', 'check']
+    const built = await runCommand(folder, process.execPath, ['node_modules/.bin/millpond', ...words])
+    expect(built).toEqual(await runCommand(folder, process.execPath, [join(root, 'src/cli/main.ts'), ...words]))
+    expect(built).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('wrong.yaml') })
   })
 
   it('says what to install where a command needs a package of its own', async () => {
