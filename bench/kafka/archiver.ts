@@ -14,8 +14,8 @@ export interface LaneEvent {
   readonly nextPosition: number
 }
 
-/** `millpond archive` as a service, until it is killed or stopped. */
-export interface Archiver {
+/** `millpond archive` as a service, until it is stopped; disposing kills it. */
+export interface Archiver extends AsyncDisposable {
   readonly folder: string
   readonly child: Child
   /** What it has done with lanes so far. */
@@ -60,6 +60,7 @@ export async function startArchiver(bench: Bench, place: ArchivePlace): Promise<
       const { code } = await child.end()
       if (code !== 0) throw new Error(`the archiver ended with ${code}; its log ends:\n${tailOf(logPath)}`)
     },
+    [Symbol.asyncDispose]: async () => void (await child.end(0)),
   }
 }
 

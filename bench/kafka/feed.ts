@@ -16,10 +16,10 @@ export interface FeedOptions {
   readonly batchCount: number
 }
 
-/** Messages that go into a topic at a steady rate, from this process, until it is stopped. */
-export interface Feed {
+/** Messages that go into a topic at a steady rate, from this process, until it is stopped; disposing leaves open what became of the last ones. */
+export interface Feed extends AsyncDisposable {
   readonly sent: () => number
-  /** Since the first, or until it was stopped. */
+  /** From its start until now, or until it was stopped. */
   readonly messagesPerSecond: () => number
   /** Age, in ms, of the oldest message that was sent into a partition from that offset on; 0 where none was. */
   readonly ageMs: (partition: number, offset: number) => number
@@ -27,11 +27,11 @@ export interface Feed {
   readonly stop: () => Promise<void>
 }
 
+/** Starts a feed, when each partition has taken its first batch: a broker makes files for it, which takes long. */
 export async function startFeed({ bootstrap, topic, partitions, ...steady }: FeedOptions): Promise<Feed> {
   const { messagesPerSecond, batchCount } = steady
   const sink = await openKafkaSink({ brokers: bootstrap.split(','), codec: 'lz4' })
   const generator = createMessageGenerator({ ids: false, messagesPerMs: messagesPerSecond / 1000 })
-  const startMs = performance.now()
   // When the batch of each turn was sent; partitions take turns.
   const sentMs: number[] = []
   const writing = new Set<Promise<unknown>>()
@@ -49,9 +49,12 @@ export async function startFeed({ bootstrap, topic, partitions, ...steady }: Fee
     write.catch((error: unknown) => stopping.abort(error))
     writing.add(write)
   }
+  for (let partition = 0; partition < partitions; partition++) send()
+  await Promise.all(writing)
+  const startMs = performance.now()
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      const due = ((performance.now() - startMs) / 1000) * (messagesPerSecond / batchCount)
+      const due = ((performance.now() - startMs) / 1000) * (messagesPerSecond / batchCount) + partitions
       while (sentMs.length < due && writing.size < UNDER_WAY) send()
       await after(TICK_MS)
     }
@@ -60,7 +63,8 @@ export async function startFeed({ bootstrap, topic, partitions, ...steady }: Fee
   const sent = () => sentMs.length * batchCount
   return {
     sent,
-    messagesPerSecond: () => Math.round((sent() / ((stoppedMs ?? performance.now()) - startMs)) * 1000),
+    messagesPerSecond: () =>
+      Math.round(((sent() - partitions * batchCount) / ((stoppedMs ?? performance.now()) - startMs)) * 1000),
     ageMs(partition, offset) {
       const oldestMs = sentMs[Math.floor(offset / batchCount) * partitions + partition]
       return oldestMs === undefined ? 0 : performance.now() - oldestMs
@@ -73,6 +77,10 @@ export async function startFeed({ bootstrap, topic, partitions, ...steady }: Fee
       await Promise.all(writing)
       await sink[Symbol.asyncDispose]()
       if (failure !== undefined) throw failure
+    },
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      await sink[Symbol.asyncDispose]()
     },
   }
 }

@@ -65,7 +65,7 @@ Each archive is compared with its topic, offset by offset, after it was measured
   --messages N         in the topic of archives, restores and batches-5mb; 2000000 unless given
   --large-messages N   in that of messages-1mb; 2000 unless given
   --rate N             messages a second of partitions-1000 and member-death, all partitions together; 100000 unless given
-  --seconds N          for how long partitions-1000 is fed; 60 unless given
+  --seconds N          for how long partitions-1000 is fed after all lanes are opened; 60 unless given
   --source             the program from its source, not from dist
 
 In rounds, compared with peers (ofPeer: our rate with start by the peer's):
