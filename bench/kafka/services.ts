@@ -71,13 +71,20 @@ export async function manyPartitions(bench: Bench, { messagesPerSecond, seconds 
   }
 }
 
-/** Fewest and most commits of a lane. */
+/** Fewest and most commits of a lane, and how long, at the least and the most, one waited for its first after it was opened. */
 function commitsPerLane(archiver: Archiver): Figures {
-  const counts = new Map<number, number>()
-  for (const { kind, partition } of archiver.events())
-    if (kind === 'committed') counts.set(partition, (counts.get(partition) ?? 0) + 1)
-  const all = [...counts.values()]
-  return { fewestCommitsOfLane: Math.min(...all), mostCommitsOfLane: Math.max(...all) }
+  const events = Map.groupBy(archiver.events(), ({ partition }) => partition)
+  const lanes = [...events.values()].map((all) => {
+    const commits = all.filter(({ kind }) => kind === 'committed')
+    return { count: commits.length, firstMs: (commits[0]?.atMs ?? Infinity) - all[0]!.atMs }
+  })
+  const [counts, firstMs] = [lanes.map(({ count }) => count), lanes.map(({ firstMs }) => firstMs)]
+  return {
+    fewestCommitsOfLane: Math.min(...counts),
+    mostCommitsOfLane: Math.max(...counts),
+    soonestFirstCommitSeconds: tenths(Math.min(...firstMs)),
+    latestFirstCommitSeconds: tenths(Math.max(...firstMs)),
+  }
 }
 
 /** One of two archivers is killed: how soon the other goes on with its lanes. */
