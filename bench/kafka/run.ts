@@ -1,40 +1,25 @@
-// `npm run -s bench:kafka -- [--messages N] [--case NAME]… [--peer NAME=COMMAND]… [--json]`: the archive and its peers on one Kafka topic.
-import { spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+// `npm run -s bench:kafka -- --help`: the archive and its peers on one Kafka topic, and what else a Kafka archive has to bear.
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Kafka, startKafka } from '../../test/servers/kafka.ts'
-import { type Minio, startMinio } from '../../test/servers/minio.ts'
-import { fillTopic } from './fill.ts'
-
-const TOPIC = 'orders'
-const PARTITIONS = 8
-const root = resolve(import.meta.dirname, '../..')
-
-/** What one run of a program cost. */
-interface Cost {
-  readonly seconds: number
-  readonly cpuSeconds: number
-  readonly peakMemoryMB: number
-  readonly exitCode: number | null
-}
-
-/** The servers of a run, and where programs work. */
-interface Bench {
-  readonly kafka: Kafka
-  readonly minio: Minio
-  readonly folder: string
-  readonly messages: number
-  /** The program's words: the installed form where there is one. */
-  readonly program: readonly string[]
-}
-
-type Figures = Readonly<Record<string, unknown>>
+import { startKafka } from '../../test/servers/kafka.ts'
+import { startMinio } from '../../test/servers/minio.ts'
+import { type Bench, type Figures, programWords } from './bench.ts'
+import { removeCopies } from './clean.ts'
+import { archive, type ArchiveCase, consumerPerformance, restore } from './copies.ts'
+import { largeBatchesTopic, largeMessagesTopic, ordersTopic, type SourceTopic } from './fill.ts'
+import { parsePeer, runPeer } from './peers.ts'
+import { counted, type Entrant, median, runRounds, summarize } from './rounds.ts'
+import { manyPartitions, memberDeath, type ServiceOptions } from './services.ts'
 
 const { values } = parseArgs({
   options: {
     messages: { type: 'string', default: '2000000' },
+    'large-messages': { type: 'string', default: '2000' },
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '60' },
+    rate: { type: 'string', default: '100000' },
     case: { type: 'string', multiple: true },
     peer: { type: 'string', multiple: true },
     source: { type: 'boolean', default: false },
@@ -43,151 +28,151 @@ const { values } = parseArgs({
   },
 })
 
-async function measured(bench: Bench, name: string, words: readonly string[]): Promise<{ cost: Cost; output: string }> {
-  const resultFile = join(bench.folder, `${name}.json`)
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'measured-child.ts'), resultFile, ...words], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    cwd: bench.folder,
+const archives: readonly ArchiveCase[] = [
+  { name: 'archive-avro', format: 'avro' },
+  { name: 'archive-kafka', format: 'kafka' },
+  { name: 'archive-avro-threads-2', format: 'avro', threads: 2 },
+  { name: 'archive-kafka-threads-2', format: 'kafka', threads: 2 },
+]
+/** By the archive that each restores. */
+const restores: Readonly<Record<string, string>> = { 'restore-avro': 'archive-avro', 'restore-kafka': 'archive-kafka' }
+const larges: readonly (ArchiveCase & { readonly topic: 'messages' | 'batches' })[] = [
+  { name: 'messages-1mb', topic: 'messages', format: 'avro' },
+  { name: 'messages-1mb-kafka', topic: 'messages', format: 'kafka' },
+  { name: 'batches-5mb', topic: 'batches', format: 'avro' },
+  { name: 'batches-5mb-kafka', topic: 'batches', format: 'kafka' },
+]
+const services: Readonly<Record<string, (bench: Bench, options: ServiceOptions) => Promise<Figures>>> = {
+  'partitions-1000': manyPartitions,
+  'member-death': memberDeath,
+}
+const caseNames = [
+  ...archives.map(({ name }) => name),
+  ...Object.keys(restores),
+  ...larges.map(({ name }) => name),
+  ...Object.keys(services),
+]
+
+const HELP = `bench:kafka [--case NAME]… [--peer NAME=COMMAND]… [--rounds N] [--messages N] [--source] [--json]
+
+Archives and restores on a real Kafka and MinIO, in rounds over all cases and peers, each round in another order. The line of a case has the medians
+of the rounds, and its slowest and fastest by messagesPerSecondWithStart. With more than one round the first warms the servers up and does not count.
+Each archive is compared with its topic, offset by offset, after it was measured. What fails is told as \`failed\`, and the exit code is 1.
+
+  --case NAME          one of those below; all unless given
+  --peer NAME=COMMAND  a program of others, run by sh; it ends when all MESSAGES of KAFKA_TOPIC are in S3_BUCKET, or in RESTORE_TOPIC
+  --rounds N           3 unless given
+  --messages N         in the topic of archives, restores and batches-5mb; 2000000 unless given
+  --large-messages N   in that of messages-1mb; 2000 unless given
+  --rate N             messages a second of partitions-1000 and member-death, all partitions together; 100000 unless given
+  --seconds N          for how long partitions-1000 is fed after all lanes are opened; 60 unless given
+  --source             the program from its source, not from dist
+
+In rounds, compared with peers (ofPeer: our rate with start by the peer's):
+  archive-avro, archive-kafka, archive-avro-threads-2, archive-kafka-threads-2
+  restore-avro, restore-kafka
+In rounds:
+  messages-1mb, messages-1mb-kafka    messages of 1 MB, half of which nothing compresses, as avro and kafka
+  batches-5mb, batches-5mb-kafka      record batches of 5 MB
+Once, after the rounds, each with a service that archives what a producer in this process sends:
+  partitions-1000   memory over time, commits of lanes, the age of the oldest uncommitted message
+  member-death      seconds from the kill of one of two archivers until the other has committed its lanes
+
+A peer finds in its environment KAFKA_BROKERS, KAFKA_TOPIC, MESSAGES, ROUND, S3_ENDPOINT, S3_BUCKET, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY. The
+bucket is new in each round. A peer whose name ends in -restore runs after all archives, has the bucket of the peer whose name begins alike (kb-restore
+that of kb) and writes into RESTORE_TOPIC, which it makes.
+`
+
+/** What takes part in the rounds: the wanted cases, those that they need, and the peers. */
+function entrantsOf(bench: Bench, wanted: readonly string[], topics: Topics): Entrant[] {
+  const needed = new Set([...wanted, ...wanted.flatMap((name) => restores[name] ?? [])])
+  const isNeeded = ({ name }: ArchiveCase) => needed.has(name)
+  const { orders } = topics
+  const of = ({ ran }: SourceTopic) => ({ ran: `${ran}; Kafka ${bench.kafka.version}, MinIO` })
+  const archiving = (stage: Entrant['stage'], topic: SourceTopic, which: ArchiveCase): Entrant => ({
+    name: which.name,
+    stage,
+    ...of(topic),
+    run: (round) => archive(bench, topic, round, which),
   })
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
-  const ended = Promise.withResolvers<void>()
-  child.once('close', () => ended.resolve())
-  await ended.promise
-  const cost = JSON.parse(await readFile(resultFile, 'utf8')) as Cost
-  if (cost.exitCode !== 0) throw new Error(`${name} ended with ${cost.exitCode}: ${output}`)
-  return { cost, output }
+  return [
+    ...archives.filter(isNeeded).map((which) => archiving('archive', orders, which)),
+    ...Object.entries(restores)
+      .filter(([name]) => wanted.includes(name))
+      .map(([name, from]) => ({
+        name,
+        stage: 'restore' as const,
+        ...of(orders),
+        run: (round: number) => restore(bench, orders, round, from),
+      })),
+    ...larges.filter(isNeeded).map((which) => archiving('large', topics[which.topic], which)),
+    ...(values.peer ?? []).map(parsePeer).map((peer) => ({
+      name: `peer ${peer.name}`,
+      stage: peer.restores ? ('restore' as const) : ('archive' as const),
+      peer: peer.name,
+      ...of(orders),
+      run: (round: number) => runPeer(bench, orders, round, peer),
+    })),
+  ]
 }
 
-/** A folder with a configuration of its own: archive, index and jobs of one case. */
-async function folderFor(bench: Bench, name: string, settings: Figures): Promise<string> {
-  const folder = join(bench.folder, name)
-  await mkdir(folder, { recursive: true })
-  const { endpoint, region, accessKeyId, secretAccessKey } = bench.minio
-  const bucket = `bench-${name}`
-  await bench.minio.createBucket(bucket)
-  const config = {
-    source: { type: 'kafka', topics: [TOPIC], group: `bench-${name}` },
-    kafka: { brokers: bench.kafka.bootstrap.split(',') },
-    store: { type: 's3' },
-    s3: { bucket, endpoint, region, accessKeyId, secretAccessKey },
-    log: { level: 'warn' },
-    ...settings,
+interface Topics {
+  readonly orders: SourceTopic
+  readonly messages: SourceTopic
+  readonly batches: SourceTopic
+}
+
+/** Runs the rounds and gives a line for each entrant. */
+async function inRounds(bench: Bench, wanted: readonly string[], note: (line: string) => void): Promise<Figures[]> {
+  const topics = {
+    orders: ordersTopic(Number(values.messages)),
+    messages: largeMessagesTopic(Number(values['large-messages'])),
+    batches: largeBatchesTopic(Number(values.messages)),
   }
-  await writeFile(join(folder, 'millpond.yaml'), JSON.stringify(config, undefined, 2))
-  return folder
-}
-
-async function millpond(bench: Bench, name: string, folder: string, words: readonly string[]) {
-  const { cost, output } = await measured(bench, name, [...bench.program, ...words, '--dir', folder, '--json'])
-  return { cost, answer: JSON.parse(output) as Record<string, unknown> }
-}
-
-const perMessage = ({ cpuSeconds }: Cost, messages: number): number => Number(((cpuSeconds / messages) * 1e6).toFixed(3))
-
-/** Archives the whole topic, then proves that the archive equals it. */
-async function archive(bench: Bench, name: string, settings: Figures): Promise<Figures> {
-  const folder = await folderFor(bench, name, settings)
-  const { cost, answer } = await millpond(bench, name, folder, ['archive', '--once'])
-  const messages = Number(answer['messages'])
-  const proof = await millpond(bench, `${name}-verify`, folder, ['verify', '--against', 'kafka'])
-  const isWhole = messages === bench.messages && Number(proof.answer['messages']) === bench.messages
-  if (!isWhole) throw new Error(`${name}: ${messages} of ${bench.messages} messages are archived`)
-  return {
-    messagesPerSecond: Math.round(messages / (Number(answer['milliseconds']) / 1000)),
-    messagesPerSecondWithStart: Math.round(messages / cost.seconds),
-    cpuMicrosPerMessage: perMessage(cost, messages),
-    peakMemoryMB: cost.peakMemoryMB,
-    objects: Number(answer['segments']) + Number(answer['commits']),
-    requests: answer['requests'],
-    archivedMB: Math.round(Number(answer['bytes']) / 1e6),
+  const entrants = entrantsOf(bench, wanted, topics)
+  if (entrants.length === 0) return []
+  const isWanted = (topic: 'messages' | 'batches') => larges.some((each) => each.topic === topic && wanted.includes(each.name))
+  const filled = [
+    ...(entrants.some(({ stage }) => stage !== 'large') ? [topics.orders] : []),
+    ...(['messages', 'batches'] as const).filter(isWanted).map((name) => topics[name]),
+  ]
+  for (const topic of filled) {
+    note(`fills ${topic.name}`)
+    await topic.fill(bench.kafka)
   }
-}
-
-/** Restores what the archive of that case holds into another topic. */
-async function restore(bench: Bench, name: string, from: string): Promise<Figures> {
-  const words = ['restore', '--topic', TOPIC, '--as', `${TOPIC}-${name}`, '--no-groups']
-  const { cost, answer } = await millpond(bench, name, join(bench.folder, from), words)
-  const { counts } = answer['job'] as { counts: { delivered: number } }
-  if (counts.delivered !== bench.messages)
-    throw new Error(`${name}: ${counts.delivered} of ${bench.messages} messages are restored`)
-  return {
-    messagesPerSecond: Math.round(counts.delivered / (Number(answer['milliseconds']) / 1000)),
-    messagesPerSecondWithStart: Math.round(counts.delivered / cost.seconds),
-    cpuMicrosPerMessage: perMessage(cost, counts.delivered),
-    peakMemoryMB: cost.peakMemoryMB,
-  }
-}
-
-/** Kafka's own consumer, which only reads: messages a second. */
-async function consumerPerformance({ kafka, messages }: Bench): Promise<number> {
-  const words = ['--bootstrap-server', kafka.bootstrap, '--topic', TOPIC, '--num-records', String(messages), '--timeout', '60000']
-  const output = await kafka.tool('ConsumerPerformance', words, { forBenchmark: true })
-  const [head = '', line = ''] = output.trim().split('\n').slice(-2)
-  const at = head.split(', ').indexOf('nMsg.sec')
-  return Math.round(Number(line.split(', ')[at]))
-}
-
-/** A program of others, given as a command: it is told where everything is by its environment. */
-async function peer(bench: Bench, name: string, command: string): Promise<Figures> {
-  const bucket = `peer-${name}`
-  await bench.minio.createBucket(bucket)
-  const { endpoint, region, accessKeyId, secretAccessKey } = bench.minio
-  Object.assign(process.env, {
-    KAFKA_BROKERS: bench.kafka.bootstrap,
-    KAFKA_TOPIC: TOPIC,
-    MESSAGES: String(bench.messages),
-    S3_ENDPOINT: endpoint,
-    S3_BUCKET: bucket,
-    AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  const readings: number[] = []
+  const told = await runRounds(entrants, {
+    rounds: Number(values.rounds),
+    before: async () => void readings.push(await consumerPerformance(bench, filled[0]!)),
+    after: () => removeCopies(bench, topics.orders.name),
+    note,
   })
-  const { cost } = await measured(bench, `peer-${name}`, ['sh', '-c', command])
-  return {
-    messagesPerSecondWithStart: Math.round(bench.messages / cost.seconds),
-    cpuMicrosPerMessage: perMessage(cost, bench.messages),
-    peakMemoryMB: cost.peakMemoryMB,
-  }
-}
-
-const cases: Readonly<Record<string, (bench: Bench) => Promise<Figures>>> = {
-  'archive-avro': (bench) => archive(bench, 'avro', {}),
-  'archive-kafka': (bench) => archive(bench, 'kafka', { archive: { format: 'kafka' } }),
-  'restore-avro': (bench) => restore(bench, 'restored-avro', 'avro'),
-  'restore-kafka': (bench) => restore(bench, 'restored-kafka', 'kafka'),
+  return summarize(entrants, told).map((line) => ({ ...line, consumerPerformance: median(counted(readings)) }))
 }
 
 async function main(): Promise<void> {
-  if (values.help) {
-    process.stdout.write(
-      `bench:kafka [--messages N] [--case ${Object.keys(cases).join('|')}]… [--peer NAME=COMMAND]… [--source] [--json]\n`,
-    )
-    return
-  }
-  const wanted = values.case ?? Object.keys(cases)
-  const unknown = wanted.find((name) => cases[name] === undefined)
-  if (unknown !== undefined) throw new Error(`there is no case ${unknown}; there are ${Object.keys(cases).join(', ')}`)
+  if (values.help) return void process.stdout.write(HELP)
+  const wanted = values.case ?? caseNames
+  const unknown = wanted.find((name) => !caseNames.includes(name))
+  if (unknown !== undefined) throw new Error(`there is no case ${unknown}; there are ${caseNames.join(', ')}`)
   const folder = await mkdtemp(join(tmpdir(), 'millpond-bench-kafka-'))
   await using opened = new AsyncDisposableStack()
   opened.defer(() => rm(folder, { recursive: true, force: true }))
-  const kafka = opened.use(await startKafka({ forBenchmark: true }))
+  // Removed copies leave the disk before the next round.
+  const kafka = opened.use(await startKafka({ forBenchmark: true, properties: { 'log.segment.delete.delay.ms': '500' } }))
   const minio = opened.use(await startMinio())
-  const program = [process.execPath, values.source ? join(root, 'src/cli/main.ts') : join(root, 'dist/cli/main.js')]
-  const bench: Bench = { kafka, minio, folder, messages: Number(values.messages), program }
-  // The generated messages are older than a topic keeps them by default.
-  await kafka.createTopic(TOPIC, { partitions: PARTITIONS, config: { 'retention.ms': '-1' } })
-  await fillTopic(kafka.bootstrap, { topic: TOPIC, partitions: PARTITIONS, messages: bench.messages })
-  const ran = `${bench.messages} messages of 200-byte JSON, 16-byte keys, 3 headers, lz4, ${PARTITIONS} partitions; Kafka ${kafka.version}, MinIO`
-  const reading = await consumerPerformance(bench)
-  const tell = (name: string, figures: Figures) => {
-    const line = { case: name, ...figures, consumerPerformance: reading, ran }
-    process.stdout.write(values.json ? `${JSON.stringify(line)}\n` : `${name}: ${JSON.stringify(figures)}\n`)
+  const bench: Bench = { kafka, minio, folder, program: programWords(values.source) }
+  const note = (line: string) => void process.stderr.write(`${line}\n`)
+  const tell = (line: Figures) => {
+    if (line['failed'] !== undefined) process.exitCode = 1
+    process.stdout.write(values.json ? `${JSON.stringify(line)}\n` : `${String(line['case'])}: ${JSON.stringify(line)}\n`)
   }
-  for (const name of wanted) tell(name, await cases[name]!(bench))
-  for (const given of values.peer ?? []) {
-    const at = given.indexOf('=')
-    tell(`peer ${given.slice(0, at)}`, await peer(bench, given.slice(0, at), given.slice(at + 1)))
+  for (const line of await inRounds(bench, wanted, note)) tell(line)
+  const options = { messagesPerSecond: Number(values.rate), seconds: Number(values.seconds) }
+  for (const [name, run] of Object.entries(services)) {
+    if (!wanted.includes(name)) continue
+    note(`runs ${name}`)
+    tell({ case: name, ...(await run(bench, options).catch((error: unknown) => ({ failed: String(error) }))) })
   }
 }
 
