@@ -3,7 +3,7 @@ import { openKafkaSink } from '../../src/adapters/kafka/sink.ts'
 import type { MessageBatch } from '../../src/batch/batch.ts'
 import { batchOf } from '../../src/batch/builder.ts'
 import { createMessageGenerator, FIRST_TIMESTAMP_MS } from '../../src/cli/bench/messages.ts'
-import type { RecordCodec } from '../../src/encode/record-set.ts'
+import type { RecordCodec } from '../../src/encode/record-header.ts'
 import type { Kafka } from '../../test/servers/kafka.ts'
 
 /** A topic that archives are made of, filled before anything is measured. */

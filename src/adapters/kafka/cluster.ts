@@ -329,6 +329,8 @@ export function pauseAfter(failures: number, random: () => number = Math.random)
 /** The promise's outcome, or the signal's reason as soon as it aborts; the call itself goes on. */
 async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
+  // It was begun: how it ends may be of interest to nobody any more.
+  promise.catch(() => undefined)
   signal.throwIfAborted()
   const aborted = Promise.withResolvers<never>()
   const abort = () => aborted.reject(signal.reason)

@@ -198,6 +198,29 @@ describe.skipIf(serverMissing('kafka') !== undefined)('a Kafka cluster', () => {
     await expect(cluster.metadata([])).resolves.toMatchObject({ brokers: { size: 1 } })
   })
 
+  it('leaves no failure unheard of a request that nobody waits for any more', async () => {
+    const unheard: unknown[] = []
+    const hear = (error: unknown) => unheard.push(error)
+    const cluster = await openCluster({ brokers: [kafka.bootstrap] })
+    const stop = new AbortController()
+    process.on('unhandledRejection', hear)
+    kafka.pause()
+    try {
+      const versions = [cluster.protocol.metadataV12.api]
+      const asked = cluster.request('any', versions, [[], false, false], { once: true, signal: stop.signal })
+      stop.abort(new Error('enough'))
+      await expect(asked).rejects.toThrow('enough')
+      await cluster[Symbol.asyncDispose]()
+      await new Promise((resolve) => {
+        setTimeout(resolve, 50)
+      })
+      expect(unheard).toEqual([])
+    } finally {
+      kafka.resume()
+      process.off('unhandledRejection', hear)
+    }
+  })
+
   it('replaces a connection whose session ends, while requests go on', async () => {
     await using own = await startKafka({
       listeners: ['plain'],
