@@ -2,6 +2,7 @@ import { addHeader } from './batch/add-header.ts'
 import { createHeldShares, type HeldShare, type HeldShares } from './batch/held-shares.ts'
 import { closeLargest } from './batch/close-largest.ts'
 import { createMemoryBudget, type MemoryBudget } from './batch/memory-budget.ts'
+import { memoryShares } from './batch/memory-shares.ts'
 import { openAccount, type PositionAccount } from './commit/account.ts'
 import { type Chain, openChain } from './commit/chain.ts'
 import type { CommitDraft, Gap, StoredCommit } from './commit/commit.ts'
@@ -69,8 +70,6 @@ const FIRST_RETRY_MS = 200
 const LONGEST_RETRY_MS = 15_000
 /** A lane that ran this long has left its last trouble behind. */
 const CALM_MS = 60_000
-/** Buffers for blocks that are kept for the next ones, of all lanes. */
-const MAX_SPARE_BUFFERS = 16
 const NO_BYTES = new Uint8Array(0)
 
 /**
@@ -80,8 +79,19 @@ const NO_BYTES = new Uint8Array(0)
  */
 export async function runArchive(parts: ArchiveParts, options: ArchiveOptions, signal: AbortSignal): Promise<void> {
   const openLanes = new Set<OpenLane>()
-  const budget = createMemoryBudget(options.memoryBytes, () => reclaim(openLanes, options.memoryBytes))
-  const pool = createBufferPool(options.blockBytes, MAX_SPARE_BUFFERS)
+  let isReclaiming = false
+  // Asked for again and again while lanes wait, and not for nothing where they are thousands: once a turn of the event loop suffices.
+  const reclaimSoon = () => {
+    if (isReclaiming) return
+    isReclaiming = true
+    setImmediate(() => {
+      isReclaiming = false
+      reclaim(openLanes, budget)
+    })
+  }
+  const { spareBuffers, messageBytes } = memoryShares(options.memoryBytes, options.blockBytes)
+  const pool = createBufferPool(options.blockBytes, spareBuffers)
+  const budget = createMemoryBudget(() => messageBytes(openLanes.size), reclaimSoon)
   const shares = createHeldShares(budget)
   const ending = new AbortController()
   const assigning = AbortSignal.any([signal, ending.signal])
@@ -132,9 +142,15 @@ const PENDING_SHARE = 1 / 4
 const SEGMENTS_SHARE = 1 / 2
 const RECLAIMED_SHARE = 1 / 8
 
-/** Makes room in the budget: with many slow lanes all of it could wait for blocks or segments to be full, and no lane would be read any more. */
-function reclaim(lanes: ReadonlySet<OpenLane>, limitBytes: number): void {
+/**
+ * Makes room in the budget: with many slow lanes all of it could wait for blocks or segments to be full, and no lane would be read any more.
+ * What is on its way out is waited for first, so that blocks and segments do not become smaller than they have to be.
+ */
+function reclaim(lanes: ReadonlySet<OpenLane>, { limitBytes, heldBytes }: MemoryBudget): void {
   const reclaimBytes = limitBytes * RECLAIMED_SHARE
+  let lastingBytes = 0
+  for (const { feed, filling } of lanes) lastingBytes += feed.pendingHeldBytes + (filling.isToClose ? 0 : filling.share.heldBytes)
+  if (heldBytes - lastingBytes >= reclaimBytes) return
   closeLargest(lanes, {
     isWorthFrom: limitBytes * PENDING_SHARE,
     reclaimBytes,

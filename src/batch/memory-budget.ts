@@ -1,5 +1,6 @@
 /** A share of the process's memory: what is held is acquired before more is read, so that a slow store slows the reader. */
 export interface MemoryBudget {
+  /** It may change, and what is held may be more then. */
   readonly limitBytes: number
   readonly heldBytes: number
   /**
@@ -19,13 +20,13 @@ interface Waiter {
 }
 
 /**
- * A budget of `limitBytes`. `reclaim` is called when something has to wait, and when something was given back and that did not suffice: it
+ * A budget of `limitBytes()`. `reclaim` is called when something has to wait, and when something was given back and that did not suffice: it
  * may see to it that others give back.
  */
-export function createMemoryBudget(limitBytes: number, reclaim: () => void = () => undefined): MemoryBudget {
+export function createMemoryBudget(limitBytes: () => number, reclaim: () => void = () => undefined): MemoryBudget {
   let heldBytes = 0
   const waiters: Waiter[] = []
-  const fits = (bytes: number) => heldBytes === 0 || heldBytes + bytes <= limitBytes
+  const fits = (bytes: number) => heldBytes === 0 || heldBytes + bytes <= limitBytes()
   const admitWaiters = () => {
     while (waiters.length > 0 && fits(waiters[0]!.bytes)) {
       const waiter = waiters.shift()!
@@ -34,7 +35,9 @@ export function createMemoryBudget(limitBytes: number, reclaim: () => void = () 
     }
   }
   return {
-    limitBytes,
+    get limitBytes() {
+      return limitBytes()
+    },
     get heldBytes() {
       return heldBytes
     },

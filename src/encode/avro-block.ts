@@ -8,7 +8,8 @@ import { SLACK_BYTES, withKernel } from '../kernel/kernel.ts'
 import type { RecordRows } from '../kernel/record-read.ts'
 import { withRows } from '../kernel/rows.ts'
 import type { AvroBlock, Codec, LookupField } from './block.ts'
-import { compress, type CompressOptions, decompress, MAX_RAW_BYTES } from './codec.ts'
+import { compress, type CompressOptions, decompress, type LateBytes, MAX_RAW_BYTES } from './codec.ts'
+import { Growing } from './growing.ts'
 import { MAX_MESSAGE_BYTES, type RawBlock, RawBlockBuilder } from './raw-block.ts'
 
 /** How blocks are made. */
@@ -34,23 +35,28 @@ const MIN_RECORD_BYTES = 6
 /** Encodes and compresses the whole batch, which is not empty, as one block. */
 export async function encodeBlock(batch: MessageBatch, options: EncodeOptions): Promise<AvroBlock> {
   if (batch.count === 0) throw new MillpondError('INTERNAL', 'a block holds one message at the least')
-  const builder = new RawBlockBuilder(options.lookups, { blockBytes: Infinity })
+  const records = new Growing(new Uint8Array(0))
+  const builder = new RawBlockBuilder(options.lookups, { blockBytes: Infinity, records })
   const taken = builder.append(batch, 0)
   if (taken < batch.count) {
     throw new MillpondError('MESSAGE_TOO_LARGE', `${batch.count} messages are more than one block can hold`, {
       details: { taken },
     })
   }
-  return compressBlock(builder.seal(), options)
+  return compressBlock(builder.seal(), records.filled, options)
 }
 
-/** The block of these records; `raw.bytes` must not change before it resolves. */
-export async function compressBlock(raw: RawBlock, options: EncodeOptions & CompressOptions): Promise<AvroBlock> {
+/** The block of these records, of which `raw` is known; they must not change before it resolves. */
+export async function compressBlock(
+  raw: RawBlock,
+  records: Uint8Array | LateBytes,
+  options: EncodeOptions & CompressOptions,
+): Promise<AvroBlock> {
   return {
     format: 'avro',
     codec: options.codec,
-    bytes: await compress(options.codec, raw.bytes, options),
-    rawBytes: raw.bytes.byteLength,
+    bytes: await compress(options.codec, records, options),
+    rawBytes: records.byteLength,
     count: raw.count,
     firstPosition: raw.firstPosition,
     lastPosition: raw.lastPosition,

@@ -2,6 +2,8 @@ import type { MessageBatch } from '../batch/batch.ts'
 import type { RecordRows, RecordVisitor } from '../kernel/record-read.ts'
 import { areEncodable, compressBlock, type EncodeOptions } from './avro-block.ts'
 import type { AvroBlock, EncodedBlock } from './block.ts'
+import { Growing } from './growing.ts'
+import { PIECE_BYTES, type PiecePool, Piecewise } from './piecewise.ts'
 import { RawBlockBuilder } from './raw-block.ts'
 
 /** Uncompressed bytes of a block unless told otherwise. */
@@ -38,37 +40,60 @@ export interface AddedRecords<Block extends EncodedBlock> {
   readonly failure: { readonly error: unknown } | undefined
   /** The position of the last message that was ever taken; -Infinity for none. */
   readonly lastPosition: number
-  /** Length of what was shown, as records of Kafka. */
-  readonly rawBytes: number
+  /** What is held of what was shown until its block is compressed: its length as records of Kafka, and hashes for look-ups. */
+  readonly heldBytes: number
 }
 
-/** Room for the first block of a lane, of which nobody knows how large it will be. */
-const FIRST_BYTES = 16 * 1024
+/** Bytes of a hash for a look-up. */
+const HASH_BYTES = 8
 
 /** Buffers kept for the next blocks; more are in use only while compression is behind. */
 const MAX_SPARE_BUFFERS = 4
 
-/** Buffers of one size that are used again: taking large ones from the system and giving them back costs more than filling them. */
-export interface BufferPool {
+/**
+ * Buffers for one whole block each, and pieces of blocks, that are used again: taking large ones from the system and giving them back costs more
+ * than filling them.
+ */
+export interface BufferPool extends PiecePool {
+  /** Whether so few buffers are out that another may be had for a block that only begins. */
+  readonly isPlenty: boolean
+  /** What share was left of the last block that was compressed. */
+  lastRatio: number | undefined
   take(): Uint8Array
   giveBack(buffer: Uint8Array): void
 }
 
-/** A pool of buffers of `bytes`, of which it keeps at most `maxSpare`. */
+/** A pool of buffers of `bytes`, of which it keeps at most `maxSpare`, and twice as much of pieces; twice as many may be out for blocks that begin. */
 export function createBufferPool(bytes: number, maxSpare: number): BufferPool {
   const spare: Uint8Array[] = []
+  const sparePieces: Uint8Array[] = []
+  const maxSparePieces = Math.ceil((2 * maxSpare * bytes) / PIECE_BYTES)
+  let out = 0
   return {
-    take: () => spare.pop() ?? new Uint8Array(bytes),
+    lastRatio: undefined,
+    get isPlenty() {
+      return out < 2 * maxSpare
+    },
+    take() {
+      out++
+      return spare.pop() ?? new Uint8Array(bytes)
+    },
     giveBack(buffer) {
+      out--
       if (spare.length < maxSpare) spare.push(buffer)
+    },
+    takePiece: () => sparePieces.pop() ?? new Uint8Array(PIECE_BYTES),
+    giveBackPieces(pieces) {
+      sparePieces.push(...pieces.slice(0, maxSparePieces - sparePieces.length))
     },
   }
 }
 
-/** A block that is being filled, and where. */
+/** A block that is being filled, and where: in a buffer of the pool, or in pieces. */
 interface Filling {
   readonly builder: RawBlockBuilder
-  readonly buffer: Uint8Array
+  readonly records: Growing | Piecewise
+  readonly buffer: Uint8Array | undefined
 }
 
 /**
@@ -82,36 +107,44 @@ export function createBlockEncoder(
   let filling: Filling | undefined
   let lastPosition = -Infinity
   let lastRatio: number | undefined
-  let lastBytes = 0
   let lastCount = 0
+  let wasFull = false
 
   const open = (): Filling => {
-    // Thousands of slow lanes must not have a whole buffer each: what is small at first grows where it is not.
-    const isLarge = lastBytes >= blockBytes / 2
-    const buffer = isLarge ? pool.take() : new Uint8Array(Math.min(blockBytes, Math.max(FIRST_BYTES, lastBytes)))
-    return {
-      builder: new RawBlockBuilder(lookups, { blockBytes, buffer, after: lastPosition, expectedCount: lastCount }),
-      buffer,
-    }
+    // Thousands of slow lanes must not have a whole buffer each.
+    const buffer = wasFull && pool.isPlenty ? pool.take() : undefined
+    const records = buffer === undefined ? new Piecewise(pool) : new Growing(buffer)
+    const expectedCount = buffer === undefined ? 0 : lastCount
+    return { builder: new RawBlockBuilder(lookups, { blockBytes, records, after: lastPosition, expectedCount }), records, buffer }
   }
-  const close = async ({ builder, buffer }: Filling): Promise<AvroBlock> => {
+  const close = async ({ builder, records, buffer }: Filling): Promise<AvroBlock> => {
     const raw = builder.seal()
-    lastBytes = raw.bytes.byteLength
     lastCount = raw.count
+    let used = buffer
+    const join = () => {
+      if (records instanceof Growing) return records.filled
+      if (records.used > blockBytes) return records.moveTo(new Uint8Array(records.used))
+      used = pool.take()
+      return records.moveTo(used)
+    }
+    // Under `null` the records themselves are the block, and the buffer is wanted back.
+    const bytes = { byteLength: records.used, join: options.codec === 'null' ? () => Uint8Array.from(join()) : join }
+    // Lanes of one archive are more alike than nothing.
+    const expectedRatio = lastRatio ?? pool.lastRatio
     try {
-      // Under `null` the records themselves are the block, and the buffer is wanted back.
-      const own = options.codec === 'null' ? { ...raw, bytes: Uint8Array.from(raw.bytes) } : raw
-      const block = await compressBlock(own, lastRatio === undefined ? options : { ...options, expectedRatio: lastRatio })
+      const block = await compressBlock(raw, bytes, expectedRatio === undefined ? options : { ...options, expectedRatio })
       lastRatio = block.bytes.byteLength / block.rawBytes
+      pool.lastRatio = lastRatio
       return block
     } finally {
-      if (buffer.byteLength === blockBytes) pool.giveBack(buffer)
+      if (used !== undefined) pool.giveBack(used)
     }
   }
-  const flush = () => {
+  const flush = (isFull: boolean) => {
     if (filling === undefined || filling.builder.count === 0) return undefined
     const block = close(filling)
     filling = undefined
+    wasFull = isFull
     return block
   }
 
@@ -128,7 +161,7 @@ export function createBlockEncoder(
         filling ??= open()
         row = filling.builder.append(batch, row)
         lastPosition = batch.positions[row - 1] ?? lastPosition
-        if (row < batch.count || filling.builder.bytes >= blockBytes) blocks.push(flush()!)
+        if (row < batch.count || filling.builder.bytes >= blockBytes) blocks.push(flush(true)!)
       }
       return blocks
     },
@@ -136,9 +169,9 @@ export function createBlockEncoder(
       // A block is closed by the kernel too, which is not to be had before the visit has ended.
       const full: Filling[] = []
       let isWhole = true
-      let rawBytes = 0
+      let heldBytes = 0
       const use = (rows: RecordRows) => {
-        rawBytes += rows.bytes
+        heldBytes += rows.bytes + rows.count * lookups.length * HASH_BYTES
         isWhole &&= areEncodable(rows)
         for (let row = 0; isWhole && row < rows.count;) {
           filling ??= open()
@@ -146,9 +179,8 @@ export function createBlockEncoder(
           lastPosition = filling.builder.lastPosition
           if (row === rows.count && filling.builder.bytes < blockBytes) break
           full.push(filling)
-          // The next one is opened before this one is closed.
-          lastBytes = filling.builder.bytes
           filling = undefined
+          wasFull = true
         }
       }
       let failure: AddedRecords<AvroBlock>['failure']
@@ -157,8 +189,8 @@ export function createBlockEncoder(
       } catch (error) {
         failure = { error }
       }
-      return { blocks: full.map((each) => close(each)), isWhole, failure, lastPosition, rawBytes }
+      return { blocks: full.map((each) => close(each)), isWhole, failure, lastPosition, heldBytes }
     },
-    flush,
+    flush: () => flush(false),
   }
 }

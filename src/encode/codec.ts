@@ -42,13 +42,20 @@ export interface CompressOptions {
   readonly expectedRatio?: number
 }
 
+/** Bytes that are put together when it is their turn: only few have to be in one piece at once. */
+export interface LateBytes {
+  readonly byteLength: number
+  readonly join: () => Uint8Array
+}
+
 /** Compresses the records of a block, off the main thread where Node can; `raw` must not change until it resolves. */
-export async function compress(codec: Codec, raw: Uint8Array, options: CompressOptions = {}): Promise<Uint8Array> {
+export async function compress(codec: Codec, raw: Uint8Array | LateBytes, options: CompressOptions = {}): Promise<Uint8Array> {
   const { level = DEFAULT_LEVEL, expectedRatio = 0.5 } = options
-  if (codec === 'null') return raw
-  if (codec === 'snappy') return withCrc(snappyCompress(raw), raw)
+  const bytes = () => (raw instanceof Uint8Array ? raw : raw.join())
+  if (codec === 'null') return bytes()
+  if (codec === 'snappy') return snappy(bytes())
   const chunkSize = outputChunkBytes(raw, expectedRatio)
-  if (codec === 'deflate') return compact(await inTurn(() => outputOf(createDeflateRaw({ level, chunkSize }), raw)))
+  if (codec === 'deflate') return compact(await inTurn(() => outputOf(createDeflateRaw({ level, chunkSize }), bytes())))
   const hasSmallWindow = level <= 3 && raw.byteLength <= 4 * 1024 * KiB
   const params = {
     [constants.ZSTD_c_compressionLevel]: level,
@@ -56,7 +63,7 @@ export async function compress(codec: Codec, raw: Uint8Array, options: CompressO
     ...(hasSmallWindow && { [constants.ZSTD_c_windowLog]: WINDOW_LOG }),
   }
   const zstd = { chunkSize, pledgedSrcSize: raw.byteLength, params }
-  return compact(await inTurn(() => outputOf(createZstdCompress(zstd), raw)))
+  return compact(await inTurn(() => outputOf(createZstdCompress(zstd), bytes())))
 }
 
 /** What comes out of the stream for `input`. Node gives the end of a frame apart though it lies behind the rest: that needs no copy. */
@@ -139,7 +146,7 @@ async function unzstd(bytes: Uint8Array, maxRawBytes: number): Promise<Uint8Arra
 }
 
 /** Blocks of one lane shrink alike: with a little to spare one chunk takes all, and nothing is copied afterwards. */
-const outputChunkBytes = (raw: Uint8Array, expectedRatio: number) =>
+const outputChunkBytes = (raw: Pick<Uint8Array, 'byteLength'>, expectedRatio: number) =>
   Math.min(1024 * KiB, Math.max(4 * KiB, Math.ceil(raw.byteLength * expectedRatio * 1.08) + KiB))
 
 /** Room for all that comes out where the frame says how much, and for one byte more: a full chunk would make Node add another. */
@@ -176,7 +183,8 @@ function compact(buffer: Buffer): Uint8Array {
 }
 
 /** Avro's snappy: the data, then the CRC-32 of what was compressed, high byte first. Source: Avro 1.12 specification, "snappy". */
-function withCrc(compressed: Uint8Array, raw: Uint8Array): Uint8Array {
+function snappy(raw: Uint8Array): Uint8Array {
+  const compressed = snappyCompress(raw)
   const bytes = new Uint8Array(compressed.byteLength + 4)
   bytes.set(compressed)
   new DataView(bytes.buffer).setUint32(compressed.byteLength, crc32(raw))

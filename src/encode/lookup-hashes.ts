@@ -50,6 +50,8 @@ export class LookupHashes {
   takeFilters(): BlockFilter[] {
     return this.#fields.map(({ field, hashes }) => {
       const filter = buildFilter(field, hashes.filled)
+      // Thousands of lanes must not keep room for as much as each once had.
+      hashes.bytes = NO_BYTES
       hashes.used = 0
       return filter
     })

@@ -5,12 +5,11 @@ import type { RecordRows } from '../kernel/record-read.ts'
 import { type LoadedRows, withRows } from '../kernel/rows.ts'
 import type { BlockFilter, LookupField } from './block.ts'
 import { Growing } from './growing.ts'
+import type { Piecewise } from './piecewise.ts'
 import { type HashedRows, LookupHashes } from './lookup-hashes.ts'
 
-/** The records of one block before compression, with what is known about them. */
+/** What is known about the records of one block before compression. */
 export interface RawBlock {
-  /** The records; they lie in the buffer that the builder was given, or in one that it made because they did not fit. */
-  readonly bytes: Uint8Array
   readonly count: number
   readonly firstPosition: number
   readonly lastPosition: number
@@ -33,7 +32,8 @@ export const encodedRecordBytes = ({ bytes, count, headers }: Pick<RecordRows, '
 
 export interface RawBlockOptions {
   readonly blockBytes: number
-  readonly buffer?: Uint8Array
+  /** Where the records are written. */
+  readonly records?: Growing | Piecewise
   readonly after?: number
   readonly expectedCount?: number
 }
@@ -41,7 +41,7 @@ export interface RawBlockOptions {
 /** Writes messages as the records of one block. A class: it is the hot path of every archive, and its state changes with each call. */
 export class RawBlockBuilder {
   readonly #blockBytes: number
-  readonly #records: Growing
+  readonly #records: Growing | Piecewise
   readonly #hashes: LookupHashes
   #count = 0
   #firstPosition = NaN
@@ -50,13 +50,12 @@ export class RawBlockBuilder {
   #maxTimestamp = -Infinity
 
   /**
-   * A block of at most `blockBytes`, or of one message, written into `buffer` where it fits; positions are above `after`. About
-   * `expectedCount` messages will come.
+   * A block of at most `blockBytes`, or of one message; positions are above `after`. About `expectedCount` messages will come.
    */
   constructor(lookups: readonly LookupField[], options: RawBlockOptions) {
-    const { blockBytes, buffer = NO_BYTES, after = -Infinity, expectedCount } = options
+    const { blockBytes, records = new Growing(NO_BYTES), after = -Infinity, expectedCount } = options
     this.#blockBytes = Math.min(blockBytes, 0x7fff_ffff)
-    this.#records = new Growing(buffer)
+    this.#records = records
     this.#lastPosition = after
     this.#hashes = new LookupHashes(lookups, expectedCount)
   }
@@ -131,10 +130,9 @@ export class RawBlockBuilder {
     return Math.max(encodedRecordBytes(rows), this.#hashes.scratchBytes(rows.columns))
   }
 
-  /** The block of all that was appended; the builder must not be used afterwards. */
+  /** What is known of all that was appended; the builder must not be used afterwards. */
   seal(): RawBlock {
     return {
-      bytes: this.#records.filled,
       count: this.#count,
       firstPosition: this.#firstPosition,
       lastPosition: this.#lastPosition,

@@ -100,6 +100,8 @@ export function openBlockFeed(
   let taken = Promise.withResolvers<void>()
   let wake = Promise.withResolvers<void>()
   let finished = false
+  /** A record set is being taken apart. */
+  let isAdding = false
   /** How much longer records are than they were stored. */
   let ratio = 1
   let failure: unknown
@@ -118,9 +120,10 @@ export function openBlockFeed(
     }
     if (blocks.length === 0) return
     const last = queue.at(-1)! as { block: Promise<EncodedBlock> }
-    queue[queue.length - 1] = { block: last.block, heldBytes: pendingHeldBytes }
-    queuedBytes += pendingHeldBytes
-    pendingHeldBytes = 0
+    const bytes = Math.max(0, pendingHeldBytes - encoder.pendingBytes)
+    queue[queue.length - 1] = { block: last.block, heldBytes: bytes }
+    queuedBytes += bytes
+    pendingHeldBytes -= bytes
     pendingSinceMs = encoder.pendingCount > 0 ? nowMs() : undefined
   }
   const pass = (passedTo: number) => {
@@ -131,9 +134,9 @@ export function openBlockFeed(
     if (last !== undefined && 'passedTo' in last) queue.pop()
     push({ passedTo: readPosition })
   }
-  /** A block of record batches holds as much as it is long; the rest of its set is still to come. */
+  /** A block of record batches holds as much as it is long where the rest of its set is still to come. */
   const pushGathered = (block: EncodedBlock) => {
-    const bytes = Math.min(pendingHeldBytes, block.bytes.byteLength)
+    const bytes = isAdding ? Math.min(pendingHeldBytes, block.bytes.byteLength) : pendingHeldBytes
     pendingHeldBytes -= bytes
     queuedBytes += bytes
     push({ block: Promise.resolve(block), heldBytes: bytes })
@@ -184,6 +187,8 @@ export function openBlockFeed(
     lastReadMs = nowMs()
     readPosition = positionBehind(batch)
     take(batch)
+    // Nothing of it can be encoded.
+    if (pendingCount() === 0) releasePending()
   }
   const readBatches = async () => {
     for await (const batch of source.read(lane, position, reading)) {
@@ -217,11 +222,11 @@ export function openBlockFeed(
     const stored = storedBytes(batches)
     const expected = Math.ceil(stored * (batches.some(({ codec }) => codec !== 'none') ? ratio : 1))
     await budget.acquire(expected, reading)
-    const { blocks, isWhole, failure, lastPosition, rawBytes } = addRecords(visit)
-    if (rawBytes < expected) budget.release(expected - rawBytes)
-    else budget.hold(rawBytes - expected)
-    pendingHeldBytes += rawBytes
-    ratio = Math.max(1, rawBytes / stored)
+    const { blocks, isWhole, failure, lastPosition, heldBytes } = addRecords(visit)
+    if (heldBytes < expected) budget.release(expected - heldBytes)
+    else budget.hold(heldBytes - expected)
+    pendingHeldBytes += heldBytes
+    ratio = Math.max(1, heldBytes / stored)
     pushBlocks(blocks)
     if (encoder.pendingCount > 0) pendingSinceMs ??= nowMs()
     else releasePending()
@@ -281,10 +286,15 @@ export function openBlockFeed(
       const bytes = set.batches.reduce((sum, batch) => sum + batch.bytes, 0)
       await budget.acquire(bytes, reading)
       pendingHeldBytes += bytes
+      isAdding = true
+      let isFree = true
       for await (const block of gatherer.add(set)) {
+        isFree &&= block.bytes.buffer !== set.bytes.buffer
         pushGathered(block)
         await room(MAX_QUEUED_SET_BYTES)
       }
+      isAdding = false
+      if (isFree) set.release?.()
       if (gatherer.pendingCount > 0) pendingSinceMs ??= nowMs()
       else releasePending()
       lastReadMs = nowMs()

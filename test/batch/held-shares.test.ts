@@ -3,7 +3,7 @@ import { createHeldShares } from '../../src/batch/held-shares.ts'
 import { createMemoryBudget } from '../../src/batch/memory-budget.ts'
 
 function openShares(limitBytes: number, count: number) {
-  const budget = createMemoryBudget(limitBytes)
+  const budget = createMemoryBudget(() => limitBytes)
   const shares = createHeldShares(budget)
   return { budget, shares: Array.from({ length: count }, () => shares.open()) }
 }

@@ -7,7 +7,7 @@ const isPending = async (promise: Promise<void>): Promise<boolean> =>
 
 describe('a memory budget', () => {
   it('lets in what fits and makes the rest wait until enough is given back', async () => {
-    const budget = createMemoryBudget(100)
+    const budget = createMemoryBudget(() => 100)
     await budget.acquire(60, never)
     const second = budget.acquire(50, never)
     expect(await isPending(second)).toBe(true)
@@ -19,7 +19,7 @@ describe('a memory budget', () => {
   })
 
   it('keeps the order of asking, so that large ones are not passed over for ever', async () => {
-    const budget = createMemoryBudget(100)
+    const budget = createMemoryBudget(() => 100)
     await budget.acquire(80, never)
     const large = budget.acquire(90, never)
     const small = budget.acquire(1, never)
@@ -31,7 +31,7 @@ describe('a memory budget', () => {
   })
 
   it('lets one pass alone that is larger than all of it', async () => {
-    const budget = createMemoryBudget(100)
+    const budget = createMemoryBudget(() => 100)
     await budget.acquire(1, never)
     const huge = budget.acquire(1000, never)
     expect(await isPending(huge)).toBe(true)
@@ -41,7 +41,7 @@ describe('a memory budget', () => {
   })
 
   it('counts what is held already without waiting', async () => {
-    const budget = createMemoryBudget(100)
+    const budget = createMemoryBudget(() => 100)
     budget.hold(150)
     const next = budget.acquire(1, never)
     expect(await isPending(next)).toBe(true)
@@ -50,8 +50,22 @@ describe('a memory budget', () => {
     expect(budget.heldBytes).toBe(51)
   })
 
+  it('goes by the limit that there is now', async () => {
+    let limitBytes = 100
+    const budget = createMemoryBudget(() => limitBytes)
+    await budget.acquire(60, never)
+    limitBytes = 50
+    const next = budget.acquire(30, never)
+    budget.release(20)
+    expect(await isPending(next)).toBe(true)
+    limitBytes = 100
+    budget.release(1)
+    await next
+    expect(budget).toMatchObject({ limitBytes: 100, heldBytes: 69 })
+  })
+
   it('forgets who stops waiting, and lets the next one in', async () => {
-    const budget = createMemoryBudget(100)
+    const budget = createMemoryBudget(() => 100)
     const stop = new AbortController()
     await budget.acquire(60, never)
     const large = budget.acquire(80, stop.signal)
@@ -65,7 +79,10 @@ describe('a memory budget', () => {
 
   it('asks for room when something has to wait, and again while what is given back does not suffice', async () => {
     let asked = 0
-    const budget = createMemoryBudget(100, () => asked++)
+    const budget = createMemoryBudget(
+      () => 100,
+      () => asked++,
+    )
     await budget.acquire(90, never)
     expect(asked).toBe(0)
     const first = budget.acquire(50, never)
@@ -79,7 +96,10 @@ describe('a memory budget', () => {
   })
 
   it('lets holders give back while they are asked', async () => {
-    const budget = createMemoryBudget(100, () => budget.release(60))
+    const budget = createMemoryBudget(
+      () => 100,
+      () => budget.release(60),
+    )
     await budget.acquire(60, never)
     await budget.acquire(60, never)
     expect(budget.heldBytes).toBe(60)

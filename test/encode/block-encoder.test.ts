@@ -4,7 +4,13 @@ import { sliceBatch } from '../../src/batch/batch.ts'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import { decodeBlock, type EncodeOptions } from '../../src/encode/avro-block.ts'
 import type { AvroBlock, RecordSet } from '../../src/encode/block.ts'
-import { type BlockEncoder, createBlockEncoder, DEFAULT_BLOCK_BYTES } from '../../src/encode/block-encoder.ts'
+import {
+  type BlockEncoder,
+  type BufferPool,
+  createBlockEncoder,
+  createBufferPool,
+  DEFAULT_BLOCK_BYTES,
+} from '../../src/encode/block-encoder.ts'
 import { lookupHash } from '../../src/encode/lookup.ts'
 import type { RecordCodec } from '../../src/encode/record-header.ts'
 import { unpackRecordBatches } from '../../src/encode/record-set.ts'
@@ -69,6 +75,49 @@ describe('createBlockEncoder', () => {
       [2, 1],
       [3, 1],
     ])
+  })
+  it('holds pieces alone where lanes are many, and a few whole buffers at once when all of them close', async () => {
+    const made = createBufferPool(64 * 1024, 2)
+    let pieces = 0
+    let buffers = 0
+    let mostBuffers = 0
+    const pool: BufferPool = {
+      ...made,
+      takePiece() {
+        pieces++
+        return made.takePiece()
+      },
+      take() {
+        mostBuffers = Math.max(mostBuffers, ++buffers)
+        return made.take()
+      },
+      giveBack(buffer) {
+        buffers--
+        made.giveBack(buffer)
+      },
+    }
+    const encoders = Array.from({ length: 100 }, () =>
+      createBlockEncoder({ codec: 'zstandard', lookups: ['key'], blockBytes: 64 * 1024, pool }),
+    )
+    for (const encoder of encoders) expect(encoder.add(batchOf([order(0, 'x'.repeat(20_000))]))).toHaveLength(0)
+    expect({ pieces, buffers }).toEqual({ pieces: 200, buffers: 0 })
+    const blocks = await Promise.all(encoders.map((encoder) => encoder.flush()!))
+    expect(blocks.map(({ count }) => count)).toEqual(encoders.map(() => 1))
+    // Eight compress at once; a turn goes on a moment before its buffer comes back.
+    expect(mostBuffers).toBeLessThanOrEqual(16)
+    expect(buffers).toBe(0)
+  })
+  it('begins in a whole buffer where the lane filled its last block, as long as there are some', async () => {
+    const blockBytes = 16 * 1024
+    const pool = createBufferPool(blockBytes, 1)
+    const fill = (encoder: BlockEncoder<AvroBlock>) =>
+      Promise.all(encoder.add(batchOf([order(0, 'a'.repeat(blockBytes)), order(1, 'b')])))
+    const encoders = Array.from({ length: 3 }, () => createBlockEncoder({ ...options, blockBytes, pool }))
+    for (const encoder of encoders) expect(await fill(encoder)).toHaveLength(1)
+    expect(pool.isPlenty).toBe(false)
+    const last = await Promise.all(encoders.map((encoder) => encoder.flush()!))
+    expect(last.map(({ firstPosition }) => firstPosition)).toEqual([1, 1, 1])
+    expect(pool.isPlenty).toBe(true)
   })
   it('keeps nothing of the caller: its bytes may change as soon as add returns', async () => {
     for (const codec of ['zstandard', 'null'] as const) {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { sliceBatch } from '../../src/batch/batch.ts'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import { writeJsonLines } from '../../src/encode/json-lines.ts'
+import { Growing } from '../../src/encode/growing.ts'
 import { RawBlockBuilder } from '../../src/encode/raw-block.ts'
 import { SLACK_BYTES } from '../../src/kernel/kernel.ts'
 import { partitionKeys } from '../../src/kernel/partition.ts'
@@ -15,9 +16,10 @@ const MB = 1_000_000
 const origin = { topic: 'orders', lane: '0' }
 
 function recordsOf(batch: Parameters<RawBlockBuilder['append']>[0]) {
-  const builder = new RawBlockBuilder(['key', 'id', 'header:type'], { blockBytes: Infinity })
+  const records = new Growing(new Uint8Array(0))
+  const builder = new RawBlockBuilder(['key', 'id', 'header:type'], { blockBytes: Infinity, records })
   expect(builder.append(batch, 0)).toBe(batch.count)
-  return builder.seal()
+  return { ...builder.seal(), bytes: records.filled }
 }
 
 /** Places spans one behind the other with what `gap` says between them, or where the same content went before. */

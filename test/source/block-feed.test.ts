@@ -56,7 +56,7 @@ function sourceOf(kind: Kind) {
 }
 
 function feedOf(kind: Kind, { source, read } = sourceOf(kind)) {
-  const budget = createMemoryBudget(1024 * MiB)
+  const budget = createMemoryBudget(() => 1024 * MiB)
   const format = kind === 'record sets' ? 'kafka' : 'avro'
   const options = { format, codec: 'null', lookups: [], blockBytes: MiB, budget, nowMs: () => 0 } as const
   return { feed: openBlockFeed(source, lane, 0, options, new AbortController().signal), read, budget }
@@ -165,5 +165,47 @@ describe.each(kinds)('a lane read as %s', (kind) => {
     expect(read.ended).toBe(true)
     expect(read.count).toBeLessThan(COUNT)
     expect(budget.heldBytes).toBe(0)
+  })
+})
+
+describe('what a feed holds of the memory budget', () => {
+  const messages = (from: number, count: number, id?: string): MessageInput[] =>
+    Array.from({ length: count }, (_, i) => ({ position: from + i, timestamp: 0, value: 'v'.repeat(1000), ...(id && { id }) }))
+  function open(format: 'avro' | 'kafka', batches: readonly (readonly MessageInput[])[]) {
+    const { source } = sourceOf('batches')
+    const stop = new AbortController()
+    const read = async function* () {
+      for (const each of batches) yield batchOf(each)
+      await new Promise((resolve) => stop.signal.addEventListener('abort', resolve))
+    }
+    const budget = createMemoryBudget(() => 1024 * MiB)
+    const options = { format, codec: 'null', lookups: [], blockBytes: 64 * 1024, budget, nowMs: () => 0 } as const
+    return { feed: openBlockFeed({ ...source, read }, lane, 0, options, stop.signal), budget, stop }
+  }
+
+  it('is nothing for messages that no block can hold', async () => {
+    // Records of Kafka have no id.
+    const { feed, budget, stop } = open('kafka', [messages(0, 10, 'a')])
+    await until(() => feed.readPosition === 10, 'all are read')
+    expect(await feed.next(Infinity)).toMatchObject({ kind: 'unencodable' })
+    expect(budget.heldBytes).toBe(0)
+    stop.abort()
+    await feed.close()
+  })
+
+  it('stays held for those behind a full block until theirs is taken too', async () => {
+    const { feed, budget, stop } = open('avro', [messages(0, 100)])
+    const first = await feed.next(Infinity)
+    if (first.kind !== 'block') throw new Error(first.kind)
+    budget.release(first.heldBytes)
+    expect(feed.pendingHeldBytes).toBeGreaterThanOrEqual((100 - first.block.count) * 1000)
+    expect(budget.heldBytes).toBe(feed.pendingHeldBytes)
+    feed.flush()
+    const last = await feed.next(Infinity)
+    if (last.kind !== 'block') throw new Error(last.kind)
+    budget.release(last.heldBytes)
+    expect(budget.heldBytes).toBe(0)
+    stop.abort()
+    await feed.close()
   })
 })

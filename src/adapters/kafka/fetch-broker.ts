@@ -22,9 +22,9 @@ export interface BrokerFetchingOptions {
   /** What a partition may hold and bring, bytes. */
   readonly partitionBytes: () => number
   /** What an answer may bring, bytes. */
-  readonly answerBytes: number
-  /** So much waits for readers that only who has nothing is served. */
-  readonly isCrowded: () => boolean
+  readonly answerBytes: () => number
+  /** Readers hold so much, or it waits for them, that only who has nothing that waits is served; `full`: only who holds nothing either. */
+  readonly crowding: () => 'none' | 'crowded' | 'full'
   readonly onFetched: (stream: Stream, fetched: FetchedPartition) => void
   readonly onFailed: (stream: Stream, error: unknown) => void
 }
@@ -50,20 +50,22 @@ interface Choice {
 }
 
 export function createBrokerFetching(options: BrokerFetchingOptions): BrokerFetching {
-  const { cluster, node, isolation, signal, memory, partitionBytes, answerBytes, isCrowded, onFetched, onFailed } = options
+  const { cluster, node, isolation, signal, memory, partitionBytes, answerBytes, crowding, onFetched, onFailed } = options
   const versions = fetchVersions(cluster.protocol, memory.take)
   const streams = new Set<Stream>()
   const running = new Set<number>()
 
   const choose = (): Choice => {
-    const limit = isCrowded() ? 0 : partitionBytes()
+    const crowded = crowding()
+    const limit = crowded === 'none' ? partitionBytes() : 0
     const ready: Stream[] = []
     const partitions = new Set<string>()
     let isSomeLeftOut = false
     for (const stream of [...streams].sort((a, b) => a.served - b.served)) {
       if (stream.isInFlight) continue
       const name = `${stream.lane.topicId} ${stream.partition}`
-      if (stream.waitingBytes > limit || partitions.has(name)) {
+      const heldBytes = crowded === 'full' ? stream.waitingBytes + stream.givenBytes : stream.waitingBytes
+      if (heldBytes > limit || partitions.has(name)) {
         isSomeLeftOut = true
         continue
       }
@@ -109,7 +111,7 @@ export function createBrokerFetching(options: BrokerFetchingOptions): BrokerFetc
     const request: FetchRequest = {
       maxWaitMs: isSomeLeftOut ? BUSY_WAIT_MS : waitMs,
       minBytes: isTrickle ? Math.min(MAX_TRICKLE_BYTES, chosen.length * TRICKLE_BYTES_A_PARTITION) : 1,
-      maxBytes: Math.max(answerBytes, share),
+      maxBytes: Math.max(answerBytes(), share),
       isolation,
       // A leader would send a reader of a known place to another replica, which may lag behind.
       rack: '',

@@ -11,6 +11,8 @@ export interface FetchedSet {
   readonly fromPosition: number
   /** Everything below is in `kept` or holds no message. */
   readonly passedTo: number
+  /** Length of the longest batch of all: the next may be as long. */
+  readonly longestBytes: number
   /** Up to `passedTo`. */
   readonly epochs: readonly EpochRun[]
 }
@@ -40,6 +42,7 @@ export function keepRecords(
     kept,
     fromPosition,
     passedTo: Math.max(fromPosition, last.lastOffset + 1),
+    longestBytes: batches.reduce((longest, batch) => Math.max(longest, batch.bytes), 0),
     epochs: epochsOf(batches, fromPosition),
   }
 }

@@ -8,6 +8,13 @@ export interface SetMemory {
 
 /** Sets are seldom as long as the one before: rounded up, one fits in the memory of another. */
 const GRAIN_BYTES = 256 * 1024
+/** Of sets that are shorter than the other, as they are where partitions are many. */
+const SMALL_GRAIN_BYTES = 16 * 1024
+/** Shorter ones are not worth it. */
+const MIN_KEPT_BYTES = SMALL_GRAIN_BYTES
+
+/** What a set takes, of which it may fill a part. */
+export const setBytes = (set: Uint8Array): number => set.buffer.byteLength
 
 /** Memory of which at most `keptBytes` wait for their next use. */
 export function createSetMemory(keptBytes: number): SetMemory {
@@ -15,17 +22,19 @@ export function createSetMemory(keptBytes: number): SetMemory {
   let spareBytes = 0
   return {
     take(bytes) {
-      const rounded = Math.ceil(bytes / GRAIN_BYTES) * GRAIN_BYTES
-      // What is small is not worth it, and what is much larger would be wasted.
-      const place =
-        bytes < GRAIN_BYTES / 4 ? -1 : spare.findIndex(({ byteLength }) => byteLength >= bytes && byteLength <= 2 * rounded)
+      if (bytes < MIN_KEPT_BYTES) return Buffer.allocUnsafeSlow(bytes)
+      const grain = bytes < GRAIN_BYTES ? SMALL_GRAIN_BYTES : GRAIN_BYTES
+      const rounded = Math.ceil(bytes / grain) * grain
+      // What is much larger would be wasted.
+      const place = spare.findIndex(({ byteLength }) => byteLength >= bytes && byteLength <= 2 * rounded)
       const [there] = place < 0 ? [] : spare.splice(place, 1)
-      if (there === undefined) return Buffer.allocUnsafeSlow(bytes < GRAIN_BYTES / 4 ? bytes : rounded).subarray(0, bytes)
+      if (there === undefined) return Buffer.allocUnsafeSlow(rounded).subarray(0, bytes)
       spareBytes -= there.byteLength
       return Buffer.from(there, 0, bytes)
     },
     giveBack({ buffer }) {
-      if (buffer.byteLength % GRAIN_BYTES !== 0 || spareBytes + buffer.byteLength > keptBytes || spare.includes(buffer)) return
+      const isOurs = buffer.byteLength >= MIN_KEPT_BYTES && buffer.byteLength % SMALL_GRAIN_BYTES === 0
+      if (!isOurs || spareBytes + buffer.byteLength > keptBytes || spare.includes(buffer)) return
       spare.push(buffer)
       spareBytes += buffer.byteLength
     },

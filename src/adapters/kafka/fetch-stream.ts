@@ -12,7 +12,10 @@ export interface Stream {
   /** Of what lies before the offset: -1 where that is not known, undefined where it was not looked for. */
   lastEpoch: number | undefined
   readonly waiting: FetchedSet[]
+  /** What those take that wait. */
   waitingBytes: number
+  /** What the one takes that the reader was given last, until it comes for the next. */
+  givenBytes: number
   /** What ends the stream, given after what waits. */
   failure: unknown
   isClosed: boolean
@@ -44,6 +47,7 @@ export const createStream = (lane: LaneId, offset: number): Stream => ({
   lastEpoch: undefined,
   waiting: [],
   waitingBytes: 0,
+  givenBytes: 0,
   failure: undefined,
   isClosed: false,
   isInFlight: false,

@@ -8,14 +8,17 @@ import { isMetadataStale, kafkaError, kafkaErrorName } from './cluster-errors.ts
 import type { FetchedPartition, FetchRequest } from './fetch-api.ts'
 import { type BrokerFetching, createBrokerFetching } from './fetch-broker.ts'
 import { type FetchedSet, keepRecords } from './fetch-kept.ts'
-import { createSetMemory } from './fetch-memory.ts'
+import { createSetMemory, setBytes } from './fetch-memory.ts'
 import type { PartitionOffsets } from './fetch-offsets.ts'
 import { createStream, type Stream, wake } from './fetch-stream.ts'
 import { type LaneEpochs, NO_EPOCH } from './lane-epochs.ts'
 
 export interface FetchOptions {
   readonly isolation: FetchRequest['isolation']
-  /** Bytes of record sets that wait for their readers, of all partitions together. */
+  /**
+   * Bytes of record sets that wait for their readers or are held by them, of all partitions together. From half of it on only who has none that
+   * waits is served, and past it only who holds none either: one set a partition comes on top at the most, and nobody starves.
+   */
   readonly bufferBytes: number
   readonly observer: SourceObserver
   readonly epochs: LaneEpochs
@@ -24,7 +27,7 @@ export interface FetchOptions {
 /** Record sets of one partition, in order, from a position on. */
 export interface FetchStream {
   /**
-   * The next record set, waited for until the signal aborts; then undefined.
+   * The next record set, waited for until the signal aborts; then undefined. Who asks is done with the one before.
    * @throws MillpondError after all that came before was given: `POSITION_GONE`, `SOURCE_TRUNCATED`, `BROKER_REFUSED`, `RECORD_SET_CORRUPT`;
    * `BROKER_UNAVAILABLE` where nothing can be fetched for long.
    */
@@ -70,11 +73,16 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
   /** Where lanes that are to be read again were cut back to. */
   const cuts = new WeakMap<LaneId, number>()
   let clock = 0
-  let waitingBytes = 0
+  /** Of all that wait and that readers hold. */
+  let heldBytes = 0
 
   const partitionBytes = () => {
     const share = Math.floor(bufferBytes / (2 * Math.max(1, open.size)))
     return Math.min(MAX_PARTITION_BYTES, Math.max(MIN_PARTITION_BYTES, share))
+  }
+  const crowding = () => {
+    if (heldBytes < bufferBytes / 2) return 'none'
+    return heldBytes < bufferBytes ? 'crowded' : 'full'
   }
   const brokerOf = (node: number): BrokerFetching => {
     const there = brokers.get(node)
@@ -86,8 +94,9 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       memory,
       signal: stop.signal,
       partitionBytes,
-      answerBytes: Math.min(MAX_ANSWER_BYTES, Math.floor(bufferBytes / 4)),
-      isCrowded: () => waitingBytes >= bufferBytes,
+      // What is under way from all brokers together is bounded too.
+      answerBytes: () => Math.min(MAX_ANSWER_BYTES, Math.floor(bufferBytes / (4 * brokers.size))),
+      crowding,
       onFetched: take,
       onFailed: (stream, error) => retry(stream, wrapError(error, 'BROKER_UNAVAILABLE', `fetching ${laneName(stream.lane)}`)),
     })
@@ -162,17 +171,19 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
     }
     if ('neededBytes' in set) {
       stream.neededBytes = set.neededBytes
+      memory.giveBack(records)
       return
     }
     stream.corruptSets = 0
-    stream.neededBytes = 0
+    stream.neededBytes = set.longestBytes
     epochs.read(stream.lane, stream.offset, set.epochs)
     stream.lastEpoch = set.epochs.at(-1)?.epoch ?? NO_EPOCH
     stream.offset = set.passedTo
     stream.isAtEnd = set.passedTo >= end
     stream.served = ++clock
     stream.waiting.push(set)
-    hold(stream, set.bytes.byteLength)
+    stream.waitingBytes += setBytes(records)
+    heldBytes += setBytes(records)
     wake(stream)
   }
   /**
@@ -182,21 +193,28 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
   const cutBack = (stream: Stream, end: number) => {
     const { lane, offset, fromPosition } = stream
     leave(stream)
-    stream.waiting.length = 0
-    release(stream, stream.waitingBytes)
+    drop(stream)
     if (end < fromPosition) return fail(stream, sourceTruncated(lane, fromPosition, end))
     cuts.set(lane, end)
     const message = `the cluster has lost messages of ${laneName(lane)} from ${end} on, which was read up to ${offset}; the lane is read again`
     fail(stream, new MillpondError('BROKER_UNAVAILABLE', message, { details: { position: offset, end } }))
   }
-  const hold = (stream: Stream, bytes: number) => {
-    stream.waitingBytes += bytes
-    waitingBytes += bytes
+  const isFull = (stream: Stream) => stream.waitingBytes > partitionBytes() || crowding() !== 'none'
+  /** Gives a set to the reader, who is done with the one before; what was left out for the lack of room is asked for again. */
+  const give = (stream: Stream): FetchedSet | undefined => {
+    const wasFull = isFull(stream)
+    heldBytes -= stream.givenBytes
+    const set = stream.waiting.shift()
+    stream.givenBytes = set === undefined ? 0 : setBytes(set.bytes)
+    stream.waitingBytes -= stream.givenBytes
+    if (wasFull) startAll()
+    return set
   }
-  /** Gives room back; what was left out for the lack of it is asked for again. */
-  const release = (stream: Stream, bytes: number) => {
-    const wasFull = stream.waitingBytes > partitionBytes() || waitingBytes >= bufferBytes
-    hold(stream, -bytes)
+  const drop = (stream: Stream) => {
+    const wasFull = isFull(stream)
+    heldBytes -= stream.waitingBytes
+    stream.waiting.length = 0
+    stream.waitingBytes = 0
     if (wasFull) startAll()
   }
   const heedError = (stream: Stream, errorCode: number) => {
@@ -243,9 +261,9 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
         if (!open.delete(stream)) return
         stream.isClosed = true
         leave(stream)
-        stream.waiting.length = 0
         signal.removeEventListener('abort', close)
-        release(stream, stream.waitingBytes)
+        drop(stream)
+        give(stream)
         wake(stream)
       }
       open.add(stream)
@@ -258,11 +276,8 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       return {
         async next() {
           for (;;) {
-            const set = stream.waiting.shift()
-            if (set !== undefined) {
-              release(stream, set.bytes.byteLength)
-              return set
-            }
+            const set = give(stream)
+            if (set !== undefined) return set
             if (stream.failure !== undefined) throw stream.failure
             if (stream.isClosed) return undefined
             await stream.changed.promise
