@@ -65,9 +65,8 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   const { createLagWatch } = await import('../../api/lag.ts')
   const { watchSource } = await import('../../api/source-watch.ts')
   await using opened = new AsyncDisposableStack()
-  const broker = opened.use(await openBroker(config))
   const { observe, totals } = createRequestTotals()
-  const store = opened.use(await openStore(config, 'write', observe))
+  const [broker, store] = await useBoth(opened, openBroker(config), openStore(config, 'write', observe))
   const deadLetters = opened.use(createDeadLetters(config))
   let note = (line: string): void => cli.note(line)
   const watch = watchSource({ onNews: ({ text }) => note(text), monotonicMs: () => performance.now() })
@@ -93,6 +92,17 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   const asked = Object.entries(totals().byKind).filter(([, count]) => count > 0)
   const requests = asked.length === 0 ? {} : { requests: Object.fromEntries(asked) }
   await tell(cli, config, { ...tally, left, milliseconds, ...requests })
+}
+
+/** Waits for both, which are opened side by side, to be closed with the stack; where one fails the other is closed with it too. */
+async function useBoth<A extends AsyncDisposable, B extends AsyncDisposable>(
+  opened: AsyncDisposableStack,
+  first: Promise<A>,
+  second: Promise<B>,
+): Promise<[A, B]> {
+  const settled = await Promise.allSettled([first, second])
+  for (const result of settled) if (result.status === 'fulfilled') opened.use(result.value)
+  return [await first, await second]
 }
 
 /** What `archive --once` prints as JSON. */
@@ -152,8 +162,7 @@ async function archiveOn(cli: Cli, config: Config): Promise<void> {
   const { createLogger } = await import('../logger.ts')
   const logger = createLogger(config.log.level)
   await using opened = new AsyncDisposableStack()
-  const broker = opened.use(await openBroker(config))
-  const store = opened.use(await openStore(config, 'write'))
+  const [broker, store] = await useBoth(opened, openBroker(config), openStore(config, 'write'))
   const deadLetters = opened.use(createDeadLetters(config))
   const readiness = createReadiness()
   const watch = watchSource({
