@@ -7,25 +7,9 @@ import { createRecordSetGatherer, type RecordSetGatherer } from '../encode/recor
 import { type RecordBatchInfo, unpackRecordBatches } from '../encode/record-set.ts'
 import { isBeyondTime, readRecordsOfAnyTime } from '../encode/record-times.ts'
 import { segmentFormat } from '../encode/segment-format.ts'
+import { createBlockQueue, type Fed } from './block-queue.ts'
 import type { Lane } from './lane.ts'
 import { type BlockRequest, isPassed, positionBehind, type Source } from './source.ts'
-
-/** Messages of a batch that no block can hold, with the reason for each. */
-export interface Unencodable {
-  readonly batch: MessageBatch
-  readonly reasons: readonly string[]
-}
-
-/**
- * What a lane gives next: a block, messages for the dead-letter sink, or word of positions without a message, that nothing came in
- * time, that nothing will come any more. Dead letters and passed positions may lie behind blocks that are still to come.
- */
-export type Fed =
-  | { readonly kind: 'block'; readonly block: EncodedBlock; readonly heldBytes: number }
-  | { readonly kind: 'unencodable'; readonly unencodable: Unencodable }
-  | { readonly kind: 'passed'; readonly passedTo: number }
-  | { readonly kind: 'waiting' }
-  | { readonly kind: 'ended' }
 
 /** One lane as blocks. Reading and compressing go on while a block is written, as far as the memory budget lets them. */
 export interface BlockFeed {
@@ -72,11 +56,6 @@ const GROUP_BYTES = 256 * 1024
 
 type AddRecords = NonNullable<BlockEncoder['addRecords']>
 
-type Queued =
-  | { readonly block: Promise<EncodedBlock>; readonly heldBytes: number }
-  | { readonly unencodable: Unencodable }
-  | { readonly passedTo: number }
-
 /** Reads `lane` from `position` on as blocks of `options`; takes the source's own blocks where they are in that format. */
 export function openBlockFeed(
   source: Source,
@@ -91,55 +70,35 @@ export function openBlockFeed(
   const encoder = segmentFormat(format).createEncoder(options)
   // There may be thousands of lanes, and most sources have no record batches.
   const gatherer = source.readRecordSets && format === 'kafka' ? createRecordSetGatherer(options, position) : undefined
-  const queue: Queued[] = []
+  const queue = createBlockQueue(nowMs, reading)
   let readPosition = position
   let pendingSinceMs: number | undefined
   let lastReadMs = nowMs()
   let pendingHeldBytes = 0
-  let queuedBytes = 0
-  let taken = Promise.withResolvers<void>()
-  let wake = Promise.withResolvers<void>()
-  let finished = false
   /** A record set is being taken apart. */
   let isAdding = false
   /** How much longer records are than they were stored. */
   let ratio = 1
-  let failure: unknown
 
   const pendingCount = () => encoder.pendingCount + (gatherer?.pendingCount ?? 0)
-  const notify = () => wake.resolve()
-  const push = (item: Queued) => {
-    queue.push(item)
-    notify()
-  }
+  /** The last of them holds what was read for all of them. */
   const pushBlocks = (blocks: readonly Promise<EncodedBlock>[]) => {
-    for (const block of blocks) {
-      // A rejection is seen when its turn comes in the queue; until then it must not count as unhandled.
-      block.catch(() => undefined)
-      push({ block, heldBytes: 0 })
-    }
     if (blocks.length === 0) return
-    const last = queue.at(-1)! as { block: Promise<EncodedBlock> }
     const bytes = Math.max(0, pendingHeldBytes - encoder.pendingBytes)
-    queue[queue.length - 1] = { block: last.block, heldBytes: bytes }
-    queuedBytes += bytes
+    for (const [at, block] of blocks.entries()) queue.push({ block, heldBytes: at === blocks.length - 1 ? bytes : 0 })
     pendingHeldBytes -= bytes
     pendingSinceMs = encoder.pendingCount > 0 ? nowMs() : undefined
   }
   const pass = (passedTo: number) => {
     lastReadMs = nowMs()
     readPosition = Math.max(readPosition, passedTo)
-    // A lane of nothing but aborted messages must not fill the queue.
-    const last = queue.at(-1)
-    if (last !== undefined && 'passedTo' in last) queue.pop()
-    push({ passedTo: readPosition })
+    queue.push({ passedTo: readPosition })
   }
   /** A block of record batches holds as much as it is long where the rest of its set is still to come. */
   const pushGathered = (block: EncodedBlock) => {
     const bytes = isAdding ? Math.min(pendingHeldBytes, block.bytes.byteLength) : pendingHeldBytes
     pendingHeldBytes -= bytes
-    queuedBytes += bytes
-    push({ block: Promise.resolve(block), heldBytes: bytes })
+    queue.push({ block: Promise.resolve(block), heldBytes: bytes })
     pendingSinceMs = undefined
   }
   const flush = () => {
@@ -159,7 +118,7 @@ export function openBlockFeed(
     const faults = segmentFormat(format).findUnencodable(batch)
     if (faults.length === 0) return encode(batch)
     const bad = new Set(faults.map(({ row }) => row))
-    push({
+    queue.push({
       unencodable: { batch: selectRows(batch, Int32Array.from(bad)), reasons: faults.map(({ reason }) => reason) },
     })
     encode(
@@ -169,12 +128,6 @@ export function openBlockFeed(
       ),
     )
   }
-
-  /** Waits until the writer has taken enough of what is queued. */
-  const room = async (maxBytes = MAX_QUEUED_BYTES) => {
-    while (queuedBytes > maxBytes && queue.length > 0 && !reading.aborted) await taken.promise
-  }
-  reading.addEventListener('abort', () => taken.resolve(), { once: true })
 
   const releasePending = () => {
     budget.release(pendingHeldBytes)
@@ -197,8 +150,8 @@ export function openBlockFeed(
         continue
       }
       await takeBatch(batch)
-      notify()
-      await room()
+      queue.wake()
+      await queue.room(MAX_QUEUED_BYTES)
     }
   }
   const readBlocks = async (request: BlockRequest) => {
@@ -211,9 +164,8 @@ export function openBlockFeed(
       await budget.acquire(bytes, reading)
       lastReadMs = nowMs()
       readPosition = block.lastPosition + 1
-      push({ block: Promise.resolve(block), heldBytes: bytes })
-      queuedBytes += bytes
-      await room()
+      queue.push({ block: Promise.resolve(block), heldBytes: bytes })
+      await queue.room(MAX_QUEUED_BYTES)
     }
   }
   /** Unpacks record batches and writes their messages anew, in one go where every block can hold them; gives whether nothing of the set is held. */
@@ -246,16 +198,16 @@ export function openBlockFeed(
       }
       if ('count' in set) {
         await takeBatch(set)
-        notify()
-        await room()
+        queue.wake()
+        await queue.room(MAX_QUEUED_BYTES)
         continue
       }
       let isFree = true
       for (const batches of groupsOf(set.batches, GROUP_BYTES / ratio)) {
         isFree = (await encodeRecords(set.bytes, batches, addRecords)) && isFree
         lastReadMs = nowMs()
-        notify()
-        await room()
+        queue.wake()
+        await queue.room(MAX_QUEUED_BYTES)
       }
       // Compaction may have removed the last records of a batch.
       const end = (set.batches.at(-1)?.lastOffset ?? -1) + 1
@@ -270,8 +222,8 @@ export function openBlockFeed(
     await takeBatch(batch)
     flush()
     releasePending()
-    notify()
-    await room(MAX_QUEUED_SET_BYTES)
+    queue.wake()
+    await queue.room(MAX_QUEUED_SET_BYTES)
   }
   const gatherRecordSets = async (gatherer: RecordSetGatherer) => {
     for await (const set of source.readRecordSets!(lane, position, reading)) {
@@ -291,7 +243,7 @@ export function openBlockFeed(
       for await (const block of gatherer.add(set)) {
         isFree &&= block.bytes.buffer !== set.bytes.buffer
         pushGathered(block)
-        await room(MAX_QUEUED_SET_BYTES)
+        await queue.room(MAX_QUEUED_SET_BYTES)
       }
       isAdding = false
       if (isFree) set.release?.()
@@ -302,11 +254,12 @@ export function openBlockFeed(
       // Compaction may have removed the last records of a batch.
       const end = (set.batches.at(-1)?.lastOffset ?? -1) + 1
       if (end > readPosition) pass(end)
-      notify()
-      await room(MAX_QUEUED_SET_BYTES)
+      queue.wake()
+      await queue.room(MAX_QUEUED_SET_BYTES)
     }
   }
   const produce = async () => {
+    let failure: unknown
     try {
       const { codec, lookups } = options
       if (source.readBlocks && format === 'avro') await readBlocks({ codec, lookups })
@@ -315,11 +268,9 @@ export function openBlockFeed(
       else await readBatches()
     } catch (error) {
       if (!reading.aborted) failure = error
-    } finally {
-      flush()
-      finished = true
-      notify()
     }
+    flush()
+    queue.finish(failure)
   }
   const producing = produce()
 
@@ -337,39 +288,15 @@ export function openBlockFeed(
       return lastReadMs
     },
     get drained() {
-      return queue.length === 0 && pendingCount() === 0
+      return queue.isEmpty && pendingCount() === 0
     },
-    async next(deadlineMs) {
-      if (queue.length === 0 && !finished) {
-        await waitUntil(wake.promise, deadlineMs - nowMs())
-        if (queue.length === 0 && !finished) {
-          wake = Promise.withResolvers<void>()
-          return { kind: 'waiting' }
-        }
-      }
-      const item = queue.shift()
-      if (queue.length === 0 && !finished) wake = Promise.withResolvers<void>()
-      if (item === undefined) {
-        if (failure !== undefined) throw failure
-        return { kind: 'ended' }
-      }
-      if ('heldBytes' in item) queuedBytes -= item.heldBytes
-      taken.resolve()
-      taken = Promise.withResolvers<void>()
-      if ('passedTo' in item) return { kind: 'passed', passedTo: item.passedTo }
-      if ('unencodable' in item) return { kind: 'unencodable', unencodable: item.unencodable }
-      return { kind: 'block', block: await item.block, heldBytes: item.heldBytes }
-    },
+    next: (deadlineMs) => queue.next(deadlineMs),
     flush,
-    wake: notify,
+    wake: queue.wake,
     async close() {
       stop.abort()
       await producing
-      for (const item of queue.splice(0)) {
-        if (!('block' in item)) continue
-        await item.block.catch(() => undefined)
-        budget.release(item.heldBytes)
-      }
+      budget.release(await queue.clear())
       releasePending()
     },
   }
@@ -385,15 +312,4 @@ function* groupsOf(batches: readonly RecordBatchInfo[], groupBytes: number): Gen
     }
     yield batches.slice(from, to)
   }
-}
-
-/** Resolves with the promise or after `milliseconds`, whichever is first; an endless wait sets no timer. */
-async function waitUntil(promise: Promise<void>, milliseconds: number): Promise<void> {
-  if (milliseconds <= 0) return
-  if (milliseconds === Infinity) return promise
-  const timeout = Promise.withResolvers<void>()
-  // Timers count 31 bits; a longer wait is cut and asked for again.
-  const timer = setTimeout(timeout.resolve, Math.min(milliseconds, 0x7fff_ffff))
-  await Promise.race([promise, timeout.promise])
-  clearTimeout(timer)
 }

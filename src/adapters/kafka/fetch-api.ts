@@ -85,8 +85,7 @@ export function fetchVersions(
       FETCH_KEY,
       version,
       (request: FetchRequest) => protocol.Writer.create().append(writeFetch(request, version)),
-      (_correlation, _key, _version, reader) =>
-        readFetch({ chunks: reader.buffer.buffers, totalBytes: reader.buffer.length, allocate }, version),
+      (_correlation, _key, _version, reader) => readFetch({ bytes: reader.buffer.buffer, allocate }, version),
       version >= FIRST_FLEXIBLE,
       version >= FIRST_FLEXIBLE,
     )
@@ -169,15 +168,14 @@ function writeFetch(request: FetchRequest, version: number): Buffer {
 }
 
 interface Answer {
-  readonly chunks: readonly Uint8Array[]
-  readonly totalBytes: number
+  readonly bytes: Buffer
   readonly allocate: Allocate
 }
 
 function readFetch(received: Answer, version: number): FetchAnswer {
   const isFlexible = version >= FIRST_FLEXIBLE
   const isById = version >= FIRST_BY_ID
-  const reader = createChunkReader(received)
+  const reader = createReader(received)
   const length = () => (isFlexible ? reader.unsignedVarint() - 1 : reader.int32())
   const tags = () => {
     if (!isFlexible) return
@@ -232,8 +230,8 @@ function uuidText(bytes: Uint8Array): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
-/** Reads an answer that came in pieces. Only bytes that are given on are copied, once, and only where they lie in several pieces. */
-interface ChunkReader {
+/** Reads an answer from its beginning to its end. */
+interface Reader {
   int16(): number
   int32(): number
   /** As a number: offsets are far below 2^53. */
@@ -242,99 +240,45 @@ interface ChunkReader {
   unsignedVarint(): number
   text(bytes: number): string
   skip(bytes: number): void
+  /** A copy, in memory of its own. */
   bytes(count: number): Uint8Array
 }
 
-function createChunkReader({ chunks, totalBytes, allocate }: Answer): ChunkReader {
-  let index = 0
+function createReader({ bytes: answer, allocate }: Answer): Reader {
   let at = 0
-  let left = totalBytes
-  const small = Buffer.alloc(8)
-  const need = (count: number) => {
-    if (count < 0 || count > left) throw new RangeError('a fetch answer is shorter than it says')
-    left -= count
-  }
-  /** The next bytes; `small` where they lie in several pieces. */
-  const take = (count: number): { readonly from: Buffer; readonly start: number } => {
-    need(count)
-    while (index < chunks.length && at === chunks[index]!.byteLength) {
-      index += 1
-      at = 0
-    }
-    const chunk = chunks[index]
-    if (chunk !== undefined && at + count <= chunk.byteLength) {
-      const start = at
-      at += count
-      return { from: asBuffer(chunk), start }
-    }
-    copyTo(small, count)
-    return { from: small, start: 0 }
-  }
-  const copyTo = (target: Uint8Array, count: number) => {
-    for (let copied = 0; copied < count;) {
-      const chunk = chunks[index]!
-      const step = Math.min(count - copied, chunk.byteLength - at)
-      target.set(chunk.subarray(at, at + step), copied)
-      copied += step
-      at += step
-      if (at === chunk.byteLength) {
-        index += 1
-        at = 0
-      }
-    }
-  }
-  const byte = () => {
-    const { from, start } = take(1)
-    return from[start]!
-  }
-  const bytes = (count: number): Uint8Array => {
-    need(count)
-    const target = allocate(count)
-    copyTo(target, count)
-    return target
+  /** The place of the next `count` bytes, which are passed over. */
+  const take = (count: number): number => {
+    if (count < 0 || count > answer.byteLength - at) throw new RangeError('a fetch answer is shorter than it says')
+    at += count
+    return at - count
   }
   return {
-    int16() {
-      const { from, start } = take(2)
-      return from.readInt16BE(start)
-    },
-    int32() {
-      const { from, start } = take(4)
-      return from.readInt32BE(start)
-    },
+    int16: () => answer.readInt16BE(take(2)),
+    int32: () => answer.readInt32BE(take(4)),
     int64() {
-      const { from, start } = take(8)
-      return from.readInt32BE(start) * 2 ** 32 + from.readUInt32BE(start + 4)
+      const start = take(8)
+      return answer.readInt32BE(start) * 2 ** 32 + answer.readUInt32BE(start + 4)
     },
-    bigInt64() {
-      const { from, start } = take(8)
-      return from.readBigInt64BE(start)
-    },
+    bigInt64: () => answer.readBigInt64BE(take(8)),
     unsignedVarint() {
       let value = 0
       for (let shift = 0; shift < 35; shift += 7) {
-        const next = byte()
+        const next = answer[take(1)]!
         value += (next & 0x7f) * 2 ** shift
         if (next < 0x80) return value
       }
       throw new RangeError('a length in a fetch answer is too long')
     },
-    text: (count) => Buffer.from(bytes(count)).toString(),
-    skip(count) {
-      need(count)
-      for (let rest = count; rest > 0;) {
-        const step = Math.min(rest, chunks[index]!.byteLength - at)
-        rest -= step
-        at += step
-        if (at === chunks[index]!.byteLength) {
-          index += 1
-          at = 0
-        }
-      }
+    text(count) {
+      const start = take(count)
+      return answer.toString('utf8', start, start + count)
     },
-    bytes,
+    skip: (count) => void take(count),
+    bytes(count) {
+      const start = take(count)
+      const copy = allocate(count)
+      copy.set(answer.subarray(start, start + count))
+      return copy
+    },
   }
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
