@@ -47,7 +47,7 @@ describe.skipIf(serverMissing('kafka') !== undefined)('record sets and Apache Ka
     await connection.connect(host!, Number(port))
     try {
       const request = { batches: [{ topic, partition: 0, pieces }], transactionalId: null, timeoutMs: 10_000 }
-      const [answer] = await createProduceApi(protocol).async(connection, request)
+      const [answer] = await createProduceApi().async(connection, request)
       expect(answer).toMatchObject({ topic, partition: 0, code: 0, message: null })
       return answer!.baseOffset
     } finally {

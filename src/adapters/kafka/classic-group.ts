@@ -6,6 +6,7 @@ import { assignCooperatively, type TopicPartitions } from './group-assignor.ts'
 import type { GroupIdentity } from './group-commits.ts'
 import { laneKey } from './group-holdings.ts'
 import { type GroupMember, lanesOf, type MemberOptions, partitionsBy, waitForAny } from './group.ts'
+import { protocol } from './protocol.ts'
 
 const PROTOCOL_TYPE = 'consumer'
 const ASSIGNOR = 'cooperative-sticky'
@@ -46,7 +47,6 @@ export function createClassicMember(options: MemberOptions): GroupMember {
     rebalanceTimeoutMs,
     observer,
   } = options
-  const { protocol } = cluster
   const target = { coordinator: 'group', key: group } as const
   const joining = { name: 'group join', requestTimeoutMs: rebalanceTimeoutMs + JOIN_SLACK_MS }
   const beating = { name: 'group', requestTimeoutMs: Math.max(1000, Math.min(sessionTimeoutMs, 10_000)) }
@@ -74,7 +74,7 @@ export function createClassicMember(options: MemberOptions): GroupMember {
     const ask = () =>
       cluster.request(
         target,
-        joinGroupVersions(protocol),
+        joinGroupVersions,
         [group, sessionTimeoutMs, rebalanceTimeoutMs, memberId, instanceId, PROTOCOL_TYPE, [{ name: ASSIGNOR, metadata }], null],
         { partial: true, once: true, purpose: joining, signal },
       )
@@ -83,14 +83,14 @@ export function createClassicMember(options: MemberOptions): GroupMember {
       memberId = joined.memberId
       joined = await ask()
     }
-    if (joined.errorCode !== 0) throw kafkaError(protocol, joined.errorCode, { what: `joining group ${group}` })
+    if (joined.errorCode !== 0) throw kafkaError(joined.errorCode, { what: `joining group ${group}` })
     memberId = joined.memberId
     heardMs = performance.now()
     const isLeader = joined.leader === memberId
     const assignments = isLeader && !joined.skipAssignment ? await share(joined.members, signal) : []
     const synced = await cluster.request(
       target,
-      syncGroupVersions(protocol),
+      syncGroupVersions,
       [group, joined.generationId, memberId, instanceId, PROTOCOL_TYPE, ASSIGNOR, assignments],
       { once: true, purpose: joining, signal },
     )
@@ -145,7 +145,7 @@ export function createClassicMember(options: MemberOptions): GroupMember {
       await waitForAny(nextBeatMs - performance.now(), signal, [changed, givenUp])
       if (signal.aborted || performance.now() < nextBeatMs) continue
       nextBeatMs = performance.now() + heartbeatMs
-      await cluster.request(target, heartbeatVersions(protocol), [group, generation.id, memberId, instanceId], {
+      await cluster.request(target, heartbeatVersions, [group, generation.id, memberId, instanceId], {
         purpose: beating,
         once: true,
         signal,
@@ -196,7 +196,7 @@ export function createClassicMember(options: MemberOptions): GroupMember {
     },
     async leave() {
       if (memberId === '' || instanceId !== null) return
-      await cluster.request(target, leaveGroupVersions(protocol), [group, [{ memberId, reason: 'the source was closed' }]], {
+      await cluster.request(target, leaveGroupVersions, [group, [{ memberId, reason: 'the source was closed' }]], {
         purpose: { name: 'group' },
         once: true,
       })

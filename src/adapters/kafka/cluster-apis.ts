@@ -1,5 +1,5 @@
 import type * as Kafka from '@platformatic/kafka'
-import type { Protocol } from './protocol.ts'
+import { protocol } from './protocol.ts'
 
 /** One version of a request. */
 export interface ApiVersion<Args extends readonly unknown[], Answer> {
@@ -25,23 +25,21 @@ export function versionsOf<Args extends readonly unknown[], Answer>(
 /** Arguments of a request that the library builds. */
 export type Args<Create extends (...args: never[]) => unknown> = Parameters<Create>
 
-export const metadataVersions = (p: Protocol) =>
-  versionsOf<[string[] | null, boolean, boolean], Kafka.metadataV12.MetadataResponse>(
-    p.metadataV12.api,
-    p.metadataV11.api,
-    p.metadataV10.api,
-    p.metadataV9.api,
-    p.metadataV8.api,
-    p.metadataV7.api,
-    p.metadataV5.api,
-  )
+export const metadataVersions = versionsOf<[string[] | null, boolean, boolean], Kafka.metadataV12.MetadataResponse>(
+  protocol.metadataV12.api,
+  protocol.metadataV11.api,
+  protocol.metadataV10.api,
+  protocol.metadataV9.api,
+  protocol.metadataV8.api,
+  protocol.metadataV7.api,
+  protocol.metadataV5.api,
+)
 
-export const findCoordinatorVersions = (p: Protocol) =>
-  versionsOf<[number, string[]], Kafka.findCoordinatorV6.FindCoordinatorResponse>(
-    p.findCoordinatorV6.api,
-    p.findCoordinatorV5.api,
-    p.findCoordinatorV4.api,
-    p.findCoordinatorV3.api,
-    p.findCoordinatorV2.api,
-    p.findCoordinatorV1.api,
-  )
+export const findCoordinatorVersions = versionsOf<[number, string[]], Kafka.findCoordinatorV6.FindCoordinatorResponse>(
+  protocol.findCoordinatorV6.api,
+  protocol.findCoordinatorV5.api,
+  protocol.findCoordinatorV4.api,
+  protocol.findCoordinatorV3.api,
+  protocol.findCoordinatorV2.api,
+  protocol.findCoordinatorV1.api,
+)

@@ -114,7 +114,7 @@ export function createConnections(options: KafkaOptions): Connections {
     } catch (error) {
       drop()
       connection?.close()
-      throw brokerError(protocol, error, { what: 'the connection', broker: addressName(address) })
+      throw brokerError(error, { what: 'the connection', broker: addressName(address) })
     }
   }
   return {

@@ -1,5 +1,5 @@
 import { isMillpondError, MillpondError } from '../../errors.ts'
-import type { Protocol } from './protocol.ts'
+import { protocol } from './protocol.ts'
 
 /** What was being done when a call failed, for the message. */
 export interface Doing {
@@ -46,14 +46,14 @@ const remedies: Readonly<Record<string, string>> = {
 }
 
 /** The name that Kafka's protocol gives an error code, such as `NOT_LEADER_OR_FOLLOWER`. */
-export function kafkaErrorName(protocol: Protocol, code: number): string {
+export function kafkaErrorName(code: number): string {
   const names: Readonly<Record<number, string>> = protocol.protocolErrorsCodesById
   return names[code] ?? `ERROR_${code}`
 }
 
 /** The MillpondError of a Kafka error code; `details.reason` is Kafka's name of it. */
-export function kafkaError(protocol: Protocol, code: number, { what, broker }: Doing, text?: string | null): MillpondError {
-  const reason = kafkaErrorName(protocol, code)
+export function kafkaError(code: number, { what, broker }: Doing, text?: string | null): MillpondError {
+  const reason = kafkaErrorName(code)
   const known: Readonly<Record<string, { readonly canRetry: boolean; readonly message: string }>> = protocol.protocolErrors
   const isPassing = PASSING.has(reason) || known[reason]?.canRetry === true
   const remedy = remedies[reason]
@@ -87,14 +87,14 @@ const property = (error: Error, name: string): unknown => (error as unknown as R
 const TLS_TROUBLE = /^(?:ERR_SSL|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|EPROTO|HOSTNAME_MISMATCH|INVALID_CA|ERR_OSSL)/u
 
 /** Any failure of a call to a broker as a MillpondError; what is one already stays. */
-export function brokerError(protocol: Protocol, error: unknown, doing: Doing): MillpondError {
+export function brokerError(error: unknown, doing: Doing): MillpondError {
   const errors = [...chain(error)]
   const own = errors.find((each) => isMillpondError(each))
   if (own !== undefined) return own
   const answered = errors.find((each) => typeof property(each, 'apiCode') === 'number')
   if (answered !== undefined) {
     const text = property(answered, 'serverErrorMessage')
-    return kafkaError(protocol, Number(property(answered, 'apiCode')), doing, typeof text === 'string' ? text : null)
+    return kafkaError(Number(property(answered, 'apiCode')), doing, typeof text === 'string' ? text : null)
   }
   const at = `${doing.what}${doing.broker === undefined ? '' : ` at ${doing.broker}`}`
   const details = { broker: doing.broker }

@@ -5,7 +5,7 @@ import { type Address, addressName, createConnections, type Link, type Purpose }
 import { brokerError, isCoordinatorStale, isMetadataStale, kafkaError, reasonOf } from './cluster-errors.ts'
 import { findCoordinatorVersions, metadataVersions, type Versions } from './cluster-apis.ts'
 import type { KafkaOptions } from './cluster-options.ts'
-import { type Protocol, protocol } from './protocol.ts'
+import { protocol } from './protocol.ts'
 
 /** One partition of a topic as the cluster knows it. */
 export interface KafkaPartition {
@@ -56,8 +56,6 @@ export interface RequestOptions {
 
 /** The brokers of one Kafka cluster: who leads what, and requests to them. */
 export interface Cluster extends AsyncDisposable {
-  /** The protocol layer, for API modules. */
-  readonly protocol: Protocol
   /** Asks anew. All topics where none are named. */
   metadata(topics?: readonly string[], signal?: AbortSignal): Promise<KafkaMetadata>
   /** The topic as it was last known; asked for where it is not known or may be wrong. @throws MillpondError `TOPIC_UNKNOWN` */
@@ -121,8 +119,6 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
   const coordinators = new Map<string, number>()
   let brokers: ReadonlyMap<number, Address> = new Map()
   let controller = -1
-  const metadataApi = metadataVersions(protocol)
-  const coordinatorApi = findCoordinatorVersions(protocol)
 
   const addressOf = async (node: number, signal: AbortSignal | undefined): Promise<Address> => {
     if (!brokers.has(node)) await metadata([], signal)
@@ -165,7 +161,7 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
     const { partitions } = await topic(target.topic, signal)
     const leader = partitions.find(({ partition }) => partition === target.partition)?.leader ?? -1
     if (leader >= 0) return leader
-    throw kafkaError(protocol, LEADER_NOT_AVAILABLE, { what: `${target.topic}/${target.partition}` })
+    throw kafkaError(LEADER_NOT_AVAILABLE, { what: `${target.topic}/${target.partition}` })
   }
   const locate = async (target: Target, { purpose = MAIN, signal }: RequestOptions): Promise<Link> => {
     if (target === 'any') return linkToAny(purpose)
@@ -198,15 +194,15 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
     const api = chosen(versions, link)
     const what = protocol.protocolAPIsById[versions[0]!.key]
     const doing = { what: what ?? `request ${versions[0]!.key}`, broker: addressName(link.address) }
-    if (api === undefined) throw kafkaError(protocol, UNSUPPORTED_VERSION, doing)
+    if (api === undefined) throw kafkaError(UNSUPPORTED_VERSION, doing)
     const end = link.begin()
     try {
       return await orAbort(api.async(link.connection, ...args), options.signal)
     } catch (error) {
       options.signal?.throwIfAborted()
-      const failure = brokerError(protocol, error, doing)
+      const failure = brokerError(error, doing)
       const answer = (error as { readonly response?: Answer }).response
-      if (options.partial !== true || answer === undefined || !isAnswer(protocol, error)) throw failure
+      if (options.partial !== true || answer === undefined || !isAnswer(error)) throw failure
       // A broker that is not, or not yet, the coordinator answers nothing of use.
       if (isCoordinatorStale(failure) || reasonOf(failure) === 'COORDINATOR_LOAD_IN_PROGRESS') throw failure
       return answer
@@ -245,7 +241,9 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
     }
   }
   const askMetadata = async (names: readonly string[] | undefined): Promise<KafkaMetadata> => {
-    const answer = await request('any', metadataApi, [names === undefined ? null : [...names], false, false], { partial: true })
+    const answer = await request('any', metadataVersions, [names === undefined ? null : [...names], false, false], {
+      partial: true,
+    })
     brokers = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     controller = answer.controllerId
     const found = new Map<string, KafkaTopic>()
@@ -256,7 +254,7 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
       if (each.errorCode !== 0) {
         // Of all topics, only those that this user may see count.
         if (names === undefined) continue
-        throw kafkaError(protocol, each.errorCode, { what: `topic ${name}` })
+        throw kafkaError(each.errorCode, { what: `topic ${name}` })
       }
       found.set(name, topicOf(each))
     }
@@ -274,15 +272,19 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
     const name = coordinatorName(kind, key)
     const known = coordinators.get(name)
     if (known !== undefined) return known
-    const answer = await request('any', coordinatorApi, [kind === 'group' ? 0 : 1, [key]], signal === undefined ? {} : { signal })
+    const answer = await request(
+      'any',
+      findCoordinatorVersions,
+      [kind === 'group' ? 0 : 1, [key]],
+      signal === undefined ? {} : { signal },
+    )
     const found = answer.coordinators[0]
-    if (found === undefined) throw kafkaError(protocol, COORDINATOR_NOT_AVAILABLE, { what: `the coordinator of ${key}` })
+    if (found === undefined) throw kafkaError(COORDINATOR_NOT_AVAILABLE, { what: `the coordinator of ${key}` })
     if (!brokers.has(found.nodeId)) brokers = new Map([...brokers, [found.nodeId, { host: found.host, port: found.port }]])
     coordinators.set(name, found.nodeId)
     return found.nodeId
   }
   return {
-    protocol,
     metadata,
     topic,
     forget: (name) => void topics.delete(name),
@@ -307,7 +309,7 @@ const coordinatorName = (kind: string, key: string): string => `${kind} ${key}`
 const isConnectionTrouble = (error: unknown): boolean =>
   isMillpondError(error, 'BROKER_UNAVAILABLE') && error.details['reason'] === undefined
 
-const isAnswer = (protocol: Protocol, error: unknown): boolean =>
+const isAnswer = (error: unknown): boolean =>
   error instanceof Error && (error as { readonly code?: unknown }).code === protocol.ResponseError.code
 
 /** The newest version that the broker speaks. */

@@ -24,7 +24,6 @@ type Assignment = readonly { readonly topicId: string; readonly partitions: read
  */
 export function createConsumerMember(options: MemberOptions): GroupMember {
   const { cluster, group, holdings, watch, instanceId = null, sessionTimeoutMs, rebalanceTimeoutMs, observer } = options
-  const { protocol } = cluster
   const target = { coordinator: 'group', key: group } as const
   const purpose = { name: 'group', requestTimeoutMs: 10_000 }
   const memberId = randomUUID()
@@ -66,7 +65,7 @@ export function createConsumerMember(options: MemberOptions): GroupMember {
     const isOwnedNew = isJoining || saidOwned !== owned
     const answer = await cluster.request(
       target,
-      consumerGroupHeartbeatVersions(protocol),
+      consumerGroupHeartbeatVersions,
       [
         group,
         memberId,
@@ -152,7 +151,7 @@ export function createConsumerMember(options: MemberOptions): GroupMember {
       isMember = false
       const leaving = instanceId === null ? LEAVING : AWAY
       const args = [group, memberId, leaving, instanceId, null, UNCHANGED_TIMEOUT, null, null, null, null] as const
-      await cluster.request(target, consumerGroupHeartbeatVersions(protocol), [...args], { once: true, purpose })
+      await cluster.request(target, consumerGroupHeartbeatVersions, [...args], { once: true, purpose })
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { Versions } from './cluster-apis.ts'
 import type { Divergence } from './lane-epochs.ts'
-import type { Protocol } from './protocol.ts'
+import { protocol } from './protocol.ts'
 
 /** One partition in a fetch request. */
 export interface FetchPartition {
@@ -76,10 +76,10 @@ type Allocate = (bytes: number) => Uint8Array
  * Our own reading and writing of Fetch: what holds messages is not touched, only copied to where `allocate` says. Layout: Kafka's
  * FetchRequest.json and FetchResponse.json.
  */
-export function fetchVersions(
-  protocol: Protocol,
-  allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes),
-): { readonly byId: FetchVersions; readonly byName: FetchVersions } {
+export function fetchVersions(allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes)): {
+  readonly byId: FetchVersions
+  readonly byName: FetchVersions
+} {
   const versionOf = (version: number) =>
     protocol.createAPI<[FetchRequest], FetchAnswer>(
       FETCH_KEY,

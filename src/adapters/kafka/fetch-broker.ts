@@ -51,7 +51,7 @@ interface Choice {
 
 export function createBrokerFetching(options: BrokerFetchingOptions): BrokerFetching {
   const { cluster, node, isolation, signal, memory, partitionBytes, answerBytes, crowding, onFetched, onFailed } = options
-  const versions = fetchVersions(cluster.protocol, memory.take)
+  const versions = fetchVersions(memory.take)
   const streams = new Set<Stream>()
   const running = new Set<number>()
 
@@ -90,7 +90,7 @@ export function createBrokerFetching(options: BrokerFetchingOptions): BrokerFetc
     const { chosen } = choice
     try {
       const answer = await ask(slot, choice)
-      if (answer.errorCode !== 0) throw kafkaError(cluster.protocol, answer.errorCode, { what: 'Fetch' })
+      if (answer.errorCode !== 0) throw kafkaError(answer.errorCode, { what: 'Fetch' })
       for (const stream of chosen) stream.isInFlight = false
       handOut(chosen, answer)
     } catch (error) {

@@ -65,7 +65,6 @@ const LASTING = new Set([
 
 export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, options: FetchOptions): Fetcher {
   const { isolation, bufferBytes, observer, epochs } = options
-  const { protocol } = cluster
   const stop = new AbortController()
   const brokers = new Map<number, BrokerFetching>()
   const open = new Set<Stream>()
@@ -114,7 +113,7 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       stream.lastEpoch ??= await epochs.before(stream.lane, stream.fromPosition)
       const topic = await cluster.topic(stream.lane.topic, stop.signal)
       const leader = topic.topicId === stream.lane.topicId ? leaderOf(topic, stream.partition) : undefined
-      if (leader === undefined) throw kafkaError(protocol, LEADER_NOT_AVAILABLE, { what: laneName(stream.lane) })
+      if (leader === undefined) throw kafkaError(LEADER_NOT_AVAILABLE, { what: laneName(stream.lane) })
       if (stream.isClosed) return
       stream.leaderEpoch = leader.epoch
       brokerOf(leader.node).add(stream)
@@ -223,9 +222,9 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
       void findRange(stream)
       return
     }
-    const error = kafkaError(protocol, errorCode, { what: `fetching ${laneName(stream.lane)}` })
+    const error = kafkaError(errorCode, { what: `fetching ${laneName(stream.lane)}` })
     // All others pass, or are the broker's own trouble, which may.
-    if (LASTING.has(kafkaErrorName(protocol, errorCode))) fail(stream, error)
+    if (LASTING.has(kafkaErrorName(errorCode))) fail(stream, error)
     else retry(stream, passing(error), isMetadataStale(error))
   }
   /** What became of a position that the broker does not have. */

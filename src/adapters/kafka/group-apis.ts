@@ -1,46 +1,38 @@
 import type * as Kafka from '@platformatic/kafka'
 import { type Args, versionsOf } from './cluster-apis.ts'
-import type { Protocol } from './protocol.ts'
+import { protocol } from './protocol.ts'
 
-export const joinGroupVersions = (p: Protocol) =>
-  versionsOf<Args<typeof Kafka.joinGroupV9.createRequest>, Kafka.joinGroupV9.JoinGroupResponse>(
-    p.joinGroupV9.api,
-    p.joinGroupV8.api,
-    p.joinGroupV7.api,
-    p.joinGroupV6.api,
-    p.joinGroupV5.api,
-  )
+export const joinGroupVersions = versionsOf<Args<typeof Kafka.joinGroupV9.createRequest>, Kafka.joinGroupV9.JoinGroupResponse>(
+  protocol.joinGroupV9.api,
+  protocol.joinGroupV8.api,
+  protocol.joinGroupV7.api,
+  protocol.joinGroupV6.api,
+  protocol.joinGroupV5.api,
+)
 
-export const syncGroupVersions = (p: Protocol) =>
-  versionsOf<Args<typeof Kafka.syncGroupV5.createRequest>, Kafka.syncGroupV5.SyncGroupResponse>(
-    p.syncGroupV5.api,
-    p.syncGroupV4.api,
-    p.syncGroupV3.api,
-  )
+export const syncGroupVersions = versionsOf<Args<typeof Kafka.syncGroupV5.createRequest>, Kafka.syncGroupV5.SyncGroupResponse>(
+  protocol.syncGroupV5.api,
+  protocol.syncGroupV4.api,
+  protocol.syncGroupV3.api,
+)
 
-export const heartbeatVersions = (p: Protocol) =>
-  versionsOf<Args<typeof Kafka.heartbeatV4.createRequest>, Kafka.heartbeatV4.HeartbeatResponse>(
-    p.heartbeatV4.api,
-    p.heartbeatV3.api,
-  )
+export const heartbeatVersions = versionsOf<Args<typeof Kafka.heartbeatV4.createRequest>, Kafka.heartbeatV4.HeartbeatResponse>(
+  protocol.heartbeatV4.api,
+  protocol.heartbeatV3.api,
+)
 
-export const leaveGroupVersions = (p: Protocol) =>
-  versionsOf<Args<typeof Kafka.leaveGroupV5.createRequest>, Kafka.leaveGroupV5.LeaveGroupResponse>(
-    p.leaveGroupV5.api,
-    p.leaveGroupV4.api,
-    p.leaveGroupV3.api,
-  )
+export const leaveGroupVersions = versionsOf<
+  Args<typeof Kafka.leaveGroupV5.createRequest>,
+  Kafka.leaveGroupV5.LeaveGroupResponse
+>(protocol.leaveGroupV5.api, protocol.leaveGroupV4.api, protocol.leaveGroupV3.api)
 
 /** Members of the newer protocol need version 9. */
-export const offsetCommitVersions = (p: Protocol) =>
-  versionsOf<Args<typeof Kafka.offsetCommitV9.createRequest>, Kafka.offsetCommitV9.OffsetCommitResponse>(
-    p.offsetCommitV9.api,
-    p.offsetCommitV8.api,
-    p.offsetCommitV7.api,
-  )
+export const offsetCommitVersions = versionsOf<
+  Args<typeof Kafka.offsetCommitV9.createRequest>,
+  Kafka.offsetCommitV9.OffsetCommitResponse
+>(protocol.offsetCommitV9.api, protocol.offsetCommitV8.api, protocol.offsetCommitV7.api)
 
-export const consumerGroupHeartbeatVersions = (p: Protocol) =>
-  versionsOf<
-    Args<typeof Kafka.consumerGroupHeartbeatV1.createRequest>,
-    Kafka.consumerGroupHeartbeatV1.ConsumerGroupHeartbeatResponse
-  >(p.consumerGroupHeartbeatV1.api, p.consumerGroupHeartbeatV0.api)
+export const consumerGroupHeartbeatVersions = versionsOf<
+  Args<typeof Kafka.consumerGroupHeartbeatV1.createRequest>,
+  Kafka.consumerGroupHeartbeatV1.ConsumerGroupHeartbeatResponse
+>(protocol.consumerGroupHeartbeatV1.api, protocol.consumerGroupHeartbeatV0.api)

@@ -100,10 +100,10 @@ export function createGroupCommits(cluster: Cluster, { group, identity, isHeld }
       const codes = await ask(member, sent)
       return sent.filter((each) => {
         const code = codes.get(laneKey(each.lane)) ?? 0
-        const name = kafkaErrorName(cluster.protocol, code)
+        const name = kafkaErrorName(code)
         if (code === 0 || TOPIC_GONE.has(name)) settle(each)
         else if (MEMBERSHIP.has(name)) return isWorthAgain(each)
-        else settle(each, kafkaError(cluster.protocol, code, { what: `the offset of ${each.lane.topic}/${each.lane.lane}` }))
+        else settle(each, kafkaError(code, { what: `the offset of ${each.lane.topic}/${each.lane.lane}` }))
         return false
       })
     } catch (error) {
@@ -131,7 +131,7 @@ export function createGroupCommits(cluster: Cluster, { group, identity, isHeld }
     const { memberId, generation, instanceId } = member
     const answer = await cluster.request(
       { coordinator: 'group', key: group },
-      offsetCommitVersions(cluster.protocol),
+      offsetCommitVersions,
       [group, generation, memberId, instanceId, topics],
       { partial: true, purpose: { name: 'group' } },
     )

@@ -27,9 +27,10 @@ const AT_ONCE = 8
 /** Names of the consumer groups of all brokers, sorted; groups of other kinds (share, streams, Connect workers) have no offsets of this kind. */
 export async function listGroups(cluster: Cluster, signal?: AbortSignal): Promise<string[]> {
   const { brokers } = await cluster.metadata([], signal)
-  const versions = listGroupsVersions(cluster.protocol)
   const options = signal === undefined ? {} : { signal }
-  const answers = await Promise.all([...brokers.keys()].map((node) => cluster.request({ node }, versions, [[], []], options)))
+  const answers = await Promise.all(
+    [...brokers.keys()].map((node) => cluster.request({ node }, listGroupsVersions, [[], []], options)),
+  )
   const groups = answers.flatMap((answer) => answer.groups)
   // A group of which only offsets are there, set by a tool or by a consumer that assigns itself, has no protocol.
   const ours = groups.filter(({ protocolType }) => protocolType === CONSUMER_PROTOCOL || protocolType === '')
@@ -55,7 +56,7 @@ export async function groupOffsets(cluster: Cluster, groups: readonly string[], 
       const asked = held.slice(from, from + GROUPS_AT_ONCE).map((groupId) => ({ groupId, topics: null }))
       const target = { coordinator: 'group', key: asked[0]!.groupId } as const
       const options = signal === undefined ? {} : { signal }
-      const answer = await cluster.request(target, offsetFetchVersions(cluster.protocol), [asked, true], options)
+      const answer = await cluster.request(target, offsetFetchVersions, [asked, true], options)
       for (const { groupId, topics } of answer.groups) found.set(groupId, topics.flatMap(offsetsOf))
     }
   }
@@ -93,17 +94,16 @@ export async function commitGroupOffsets(
   if (topics.length === 0) return
   const target = { coordinator: 'group', key: group } as const
   const options = signal === undefined ? {} : { signal }
-  await cluster.request(target, offsetCommitVersions(cluster.protocol), [group, NO_GENERATION, '', null, topics], options)
+  await cluster.request(target, offsetCommitVersions, [group, NO_GENERATION, '', null, topics], options)
 }
 
 /** Removes groups that have no members; what is not there is no error. */
 export async function deleteGroups(cluster: Cluster, groups: readonly string[], signal?: AbortSignal): Promise<void> {
-  const versions = deleteGroupsVersions(cluster.protocol)
   for (const group of groups) {
     const options = { partial: true, ...(signal === undefined ? {} : { signal }) }
-    const { results } = await cluster.request({ coordinator: 'group', key: group }, versions, [[group]], options)
+    const { results } = await cluster.request({ coordinator: 'group', key: group }, deleteGroupsVersions, [[group]], options)
     const code = results[0]?.errorCode ?? 0
-    if (code !== 0 && code !== GROUP_ID_NOT_FOUND) throw kafkaError(cluster.protocol, code, { what: `group ${group}` })
+    if (code !== 0 && code !== GROUP_ID_NOT_FOUND) throw kafkaError(code, { what: `group ${group}` })
   }
 }
 

@@ -101,7 +101,7 @@ export function createCommittedEpochs(cluster: Cluster, group: string): Committe
       partitionIndexes: [...new Set(ofTopic.map(({ lane }) => Number(lane)))],
     }))
     const args = [[{ groupId: group, topics }], false] as [{ groupId: string; topics: typeof topics }[], boolean]
-    const { groups } = await cluster.request({ coordinator: 'group', key: group }, offsetFetchVersions(cluster.protocol), args)
+    const { groups } = await cluster.request({ coordinator: 'group', key: group }, offsetFetchVersions, args)
     const found = groups.flatMap((each) => each.topics)
     return new Map(
       found.flatMap(({ name, partitions }) =>

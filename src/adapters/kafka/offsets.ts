@@ -113,8 +113,7 @@ async function askLeader(
   const isolation = kind === 'stable-end' || typeof kind === 'object' ? READ_COMMITTED : READ_UNCOMMITTED
   const options = { partial: true, once: true, ...(signal === undefined ? {} : { signal }) }
   try {
-    const versions = listOffsetsVersions(cluster.protocol)
-    const answer = await cluster.request({ node: leader }, versions, [CONSUMER, isolation, topics], options)
+    const answer = await cluster.request({ node: leader }, listOffsetsVersions, [CONSUMER, isolation, topics], options)
     const answered = answer.topics.flatMap(({ name, partitions }) =>
       partitions.map(({ partitionIndex, errorCode, offset }) => ({ topic: name, partition: partitionIndex, errorCode, offset })),
     )
@@ -124,7 +123,7 @@ async function askLeader(
         .filter(({ errorCode }) => errorCode !== 0)
         .map((place) => ({
           place,
-          error: kafkaError(cluster.protocol, place.errorCode, { what: `offsets of ${partitionName(place)}` }),
+          error: kafkaError(place.errorCode, { what: `offsets of ${partitionName(place)}` }),
         })),
     }
   } catch (error) {

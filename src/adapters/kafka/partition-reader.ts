@@ -33,7 +33,7 @@ export async function* readPartitionBatches(
   { from, to }: { readonly from: number; readonly to: number },
   signal?: AbortSignal,
 ): AsyncGenerator<JudgedBatch> {
-  const { byName } = fetchVersions(cluster.protocol)
+  const { byName } = fetchVersions()
   let maxBytes = FETCH_BYTES
   let failingSinceMs: number | undefined
   const judge = createJudge()
@@ -92,11 +92,11 @@ async function passOrThrow(
   { offset, errorCode, oldest, failures, isLate }: Failure,
 ): Promise<void> {
   const name = partitionName(place)
-  if (kafkaErrorName(cluster.protocol, errorCode) === 'OFFSET_OUT_OF_RANGE') {
+  if (kafkaErrorName(errorCode) === 'OFFSET_OUT_OF_RANGE') {
     const message = `offset ${offset} of ${name} is gone; the oldest is ${oldest}`
     throw new MillpondError('POSITION_GONE', message, { details: { ...place, oldest } })
   }
-  const error = kafkaError(cluster.protocol, errorCode, { what: `offsets of ${name} from ${offset} on` })
+  const error = kafkaError(errorCode, { what: `offsets of ${name} from ${offset} on` })
   if (!error.retryable || isLate) throw error
   cluster.forget(place.topic)
   await sleep(pauseAfter(failures))

@@ -163,5 +163,3 @@ export const protocol = {
   syncGroupV5,
   txnOffsetCommitV3,
 }
-
-export type Protocol = typeof protocol

@@ -1,5 +1,5 @@
 import type * as Kafka from '@platformatic/kafka'
-import type { Protocol } from './protocol.ts'
+import { protocol } from './protocol.ts'
 
 /** One record batch for one partition, in pieces. */
 export interface ProduceBatch {
@@ -37,9 +37,9 @@ const ALL_REPLICAS = -1
  * The Produce request, acknowledged by all replicas. The library's own one builds batches from objects, and throws where a partition has an
  * error, which loses what the broker says of single records.
  */
-export function createProduceApi(kafka: Protocol): Kafka.API<[ProduceRequest], readonly ProduceAnswer[]> {
+export function createProduceApi(): Kafka.API<[ProduceRequest], readonly ProduceAnswer[]> {
   const create = ({ batches, transactionalId, timeoutMs }: ProduceRequest) => {
-    const writer = kafka.Writer.create().appendString(transactionalId).appendInt16(ALL_REPLICAS).appendInt32(timeoutMs)
+    const writer = protocol.Writer.create().appendString(transactionalId).appendInt16(ALL_REPLICAS).appendInt32(timeoutMs)
     return writer
       .appendArray([...Map.groupBy(batches, ({ topic }) => topic)], (outer, [topic, ofTopic]) =>
         outer.appendString(topic).appendArray(ofTopic, appendBatch),
@@ -55,7 +55,7 @@ export function createProduceApi(kafka: Protocol): Kafka.API<[ProduceRequest], r
     reader.readTaggedFields()
     return answers.flat()
   }
-  return kafka.createAPI(API_KEY, VERSION, create, parse)
+  return protocol.createAPI(API_KEY, VERSION, create, parse)
 }
 
 function appendBatch(writer: Kafka.Writer, { partition, pieces }: ProduceBatch): void {

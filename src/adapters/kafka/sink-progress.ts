@@ -53,7 +53,7 @@ export async function readProgress(
 ): Promise<LaneProgressAtTarget | undefined> {
   const { groups } = await cluster.request(
     { coordinator: 'group', key: group },
-    offsetFetchVersions(cluster.protocol),
+    offsetFetchVersions,
     [[{ groupId: group, topics: [{ name: topic, partitionIndexes: [partition] }] }], true],
     signal === undefined ? {} : { signal },
   )

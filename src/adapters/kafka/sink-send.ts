@@ -51,7 +51,7 @@ interface Lineup {
  * a partition go in the order of the calls.
  */
 export function createSender(cluster: Cluster, options: SendOptions): (batch: ProduceBatch) => Promise<Verdict> {
-  const versions = [createProduceApi(cluster.protocol)]
+  const versions = [createProduceApi()]
   const lineups = new Map<number, Lineup>()
 
   const lineupOf = (node: number): Lineup => {
@@ -69,7 +69,7 @@ export function createSender(cluster: Cluster, options: SendOptions): (batch: Pr
       const byName = new Map(answers.map((answer) => [partitionName(answer), answer]))
       for (const { batch, verdict } of round) {
         const answer = byName.get(partitionName(batch)) ?? unanswered(batch)
-        const found = verdictOf(cluster, answer, partitionName(batch))
+        const found = verdictOf(answer, partitionName(batch))
         if (found.kind === 'passing' && isMetadataStale(found.error)) cluster.forget(batch.topic)
         verdict.resolve(found)
       }
@@ -118,7 +118,7 @@ async function leaderOf(cluster: Cluster, { topic, partition }: ProduceBatch): P
   const leader = partitions.find((each) => each.partition === partition)?.leader ?? -1
   if (leader >= 0) return leader
   cluster.forget(topic)
-  throw kafkaError(cluster.protocol, LEADER_NOT_AVAILABLE, { what: partitionName({ topic, partition }) })
+  throw kafkaError(LEADER_NOT_AVAILABLE, { what: partitionName({ topic, partition }) })
 }
 
 /** The first batch of each partition, as many as one request takes; the others keep their order. */
@@ -155,14 +155,14 @@ function failed(batch: ProduceBatch, error: unknown): Verdict {
   return { kind: isPassing ? 'passing' : 'fatal', error: wrapped }
 }
 
-function verdictOf({ protocol }: Cluster, { code, baseOffset, rows, message }: ProduceAnswer, place: string): Verdict {
-  const name = code === 0 ? 'NONE' : kafkaErrorName(protocol, code)
+function verdictOf({ code, baseOffset, rows, message }: ProduceAnswer, place: string): Verdict {
+  const name = code === 0 ? 'NONE' : kafkaErrorName(code)
   // The broker has it from an earlier attempt whose answer was lost.
   if (code === 0 || name === 'DUPLICATE_SEQUENCE_NUMBER') return { kind: 'done', baseOffset }
   const reason = message === null ? name : `${name}: ${message}`
   if (TOO_LARGE.has(name)) return { kind: 'too-large', reason }
   if (OF_ROWS.has(name)) return { kind: 'rows', rows, reason }
-  const error = kafkaError(protocol, code, { what: `a batch for ${place}` }, message)
+  const error = kafkaError(code, { what: `a batch for ${place}` }, message)
   if (OUT_OF_ORDER.has(name)) {
     return { kind: 'order', error: new MillpondError('DELIVERY_FAILED', error.message, { cause: error, details: error.details }) }
   }

@@ -37,7 +37,7 @@ export function createSharedProducer(cluster: Cluster, { encoding, deliveryTimeo
 
   const begin = async (): Promise<Session> => {
     const args = [null, deliveryTimeoutMs, -1n, -1] as [null, number, bigint, number]
-    const { producerId, producerEpoch } = await cluster.request('any', initProducerIdVersions(cluster.protocol), args)
+    const { producerId, producerEpoch } = await cluster.request('any', initProducerIdVersions, args)
     return { id: producerId, epoch: producerEpoch, writers: new Map() }
   }
   const open = (): Promise<Session> => {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type * as Kafka from '@platformatic/kafka'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { Delivery } from '../../sink/sink.ts'
 import {
@@ -89,7 +90,6 @@ interface OpenSession extends Session {
 
 /** A producer under a transactional id, by whose epoch brokers tell its last run from those before. */
 export function createTransactionalProducer(cluster: Cluster, name: string, options: TransactionOptions): TransactionalProducer {
-  const { protocol } = cluster
   const { purpose, transactionTimeoutMs, deliveryTimeoutMs } = options
   const atCoordinator: Target = { coordinator: 'transaction', key: name }
   const send = createSender(cluster, { purpose, transactionalId: name, timeoutMs: deliveryTimeoutMs })
@@ -121,7 +121,7 @@ export function createTransactionalProducer(cluster: Cluster, name: string, opti
     }
   }
   const endTransaction = ({ id, epoch }: Session, isCommit: boolean, signal?: AbortSignal) =>
-    ask(atCoordinator, endTxnVersions(protocol), [name, id, epoch, isCommit], signal)
+    ask(atCoordinator, endTxnVersions, [name, id, epoch, isCommit], signal)
   const begin = async (signal?: AbortSignal): Promise<OpenSession> => {
     // Where none is open any more, there is nothing to end.
     if (session !== undefined) {
@@ -130,7 +130,7 @@ export function createTransactionalProducer(cluster: Cluster, name: string, opti
       })
     }
     const { id, epoch } = session ?? NO_PRODUCER
-    const answer = await ask(atCoordinator, initProducerIdVersions(protocol), [name, transactionTimeoutMs, id, epoch], signal)
+    const answer = await ask(atCoordinator, initProducerIdVersions, [name, transactionTimeoutMs, id, epoch], signal)
     session = { id: answer.producerId, epoch: answer.producerEpoch, writers: new Map(), isBroken: false }
     return session
   }
@@ -164,11 +164,11 @@ export function createTransactionalProducer(cluster: Cluster, name: string, opti
     if (added.size === 0) return
     const topics = [...added].map(([topic, partitions]) => ({ name: topic, partitions: [...partitions] }))
     const transaction = { transactionalId: name, producerId: id, producerEpoch: epoch, verifyOnly: false, topics }
-    await ask(atCoordinator, addPartitionsVersions(protocol), [[transaction]], signal)
+    await ask(atCoordinator, addPartitionsVersions, [[transaction]], signal)
   }
   const addOffsets = async ({ id, epoch }: Session, writes: readonly TransactedWrite[], signal: AbortSignal): Promise<void> => {
     for (const group of new Set(writes.map(({ group }) => group))) {
-      await ask(atCoordinator, addOffsetsVersions(protocol), [name, id, epoch, group], signal)
+      await ask(atCoordinator, addOffsetsVersions, [name, id, epoch, group], signal)
     }
   }
   const keep = async ({ id, epoch }: Session, kept: readonly KeptProgress[], signal: AbortSignal): Promise<void> => {
@@ -183,9 +183,9 @@ export function createTransactionalProducer(cluster: Cluster, name: string, opti
         })),
       }))
       const args = [name, group, id, epoch, NO_GENERATION, '', null, topics] as Parameters<
-        typeof protocol.txnOffsetCommitV3.createRequest
+        typeof Kafka.txnOffsetCommitV3.createRequest
       >
-      await ask({ coordinator: 'group', key: group }, txnOffsetCommitVersions(protocol), args, signal)
+      await ask({ coordinator: 'group', key: group }, txnOffsetCommitVersions, args, signal)
     }
   }
   const deliver = async (current: OpenSession, writes: readonly TransactedWrite[], signal: AbortSignal): Promise<Delivery[]> => {

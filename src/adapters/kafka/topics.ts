@@ -52,7 +52,7 @@ async function ownSettings(
   signal: AbortSignal | undefined,
 ): Promise<Map<string, Record<string, string>>> {
   const resources = names.map((resourceName) => ({ resourceType: TOPIC_RESOURCE, resourceName, configurationKeys: null }))
-  const answer = await cluster.request('any', describeConfigsVersions(cluster.protocol), [resources, false, false], {
+  const answer = await cluster.request('any', describeConfigsVersions, [resources, false, false], {
     partial: true,
     ...(signal === undefined ? {} : { signal }),
   })
@@ -76,7 +76,7 @@ export async function topicSettings(
 ): Promise<Map<string, string>> {
   const resources = [{ resourceType: TOPIC_RESOURCE, resourceName: topic, configurationKeys: [...names] }]
   const options = { partial: true, ...(signal === undefined ? {} : { signal }) }
-  const asked = cluster.request('any', describeConfigsVersions(cluster.protocol), [resources, false, false], options)
+  const asked = cluster.request('any', describeConfigsVersions, [resources, false, false], options)
   const answer = await asked.catch((error: unknown) => {
     if (isMillpondError(error, 'BROKER_REFUSED')) return undefined
     throw error
@@ -96,7 +96,7 @@ export async function createTopic(cluster: Cluster, topic: NewTopic, signal?: Ab
   try {
     await cluster.request(
       'controller',
-      createTopicsVersions(cluster.protocol),
+      createTopicsVersions,
       [[made], REQUEST_TIMEOUT_MS, false],
       signal === undefined ? {} : { signal },
     )
@@ -149,10 +149,9 @@ export async function setTopicSettings(
   )
   if (configs.length === 0) return
   const resource = { resourceType: TOPIC_RESOURCE, resourceName: topic, configs } as const
-  const versions = alterConfigsVersions(cluster.protocol)
-  const { responses } = await cluster.request('controller', versions, [[resource as never], false], { partial: true })
+  const { responses } = await cluster.request('controller', alterConfigsVersions, [[resource as never], false], { partial: true })
   const refused = responses.find(({ errorCode }) => errorCode !== 0)
   if (refused !== undefined) {
-    throw kafkaError(cluster.protocol, refused.errorCode, { what: `settings of topic ${topic}` }, refused.errorMessage)
+    throw kafkaError(refused.errorCode, { what: `settings of topic ${topic}` }, refused.errorMessage)
   }
 }

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { protocol } from '../../../src/adapters/kafka/protocol.ts'
 import { openCluster, parseAddress } from '../../../src/adapters/kafka/cluster.ts'
 import type { KafkaOptions, KafkaSasl, KafkaTls } from '../../../src/adapters/kafka/cluster-options.ts'
 import { createSecret } from '../../../src/secret.ts'
@@ -134,7 +135,7 @@ describe.skipIf(serverMissing('kafka') !== undefined)('a Kafka cluster', () => {
       await using cluster = await openCluster({ brokers: [kafka.listener('oauthbearer')], sasl: credentials() })
       const target = { node: 1 }
       for (const name of ['one', 'two']) {
-        const versions = [cluster.protocol.metadataV12.api]
+        const versions = [protocol.metadataV12.api]
         await cluster.request(target, versions, [[], false, false], { purpose: { name } })
       }
       const authorization = `Basic ${Buffer.from('mill%3Apond:wrong-secret').toString('base64')}`
@@ -206,7 +207,7 @@ describe.skipIf(serverMissing('kafka') !== undefined)('a Kafka cluster', () => {
     process.on('unhandledRejection', hear)
     kafka.pause()
     try {
-      const versions = [cluster.protocol.metadataV12.api]
+      const versions = [protocol.metadataV12.api]
       const asked = cluster.request('any', versions, [[], false, false], { once: true, signal: stop.signal })
       stop.abort(new Error('enough'))
       await expect(asked).rejects.toThrow('enough')
@@ -230,7 +231,7 @@ describe.skipIf(serverMissing('kafka') !== undefined)('a Kafka cluster', () => {
     const endMs = performance.now() + 5000
     let answers = 0
     while (performance.now() < endMs) {
-      await cluster.request('any', [cluster.protocol.metadataV12.api], [[], false, false], { once: true })
+      await cluster.request('any', [protocol.metadataV12.api], [[], false, false], { once: true })
       answers += 1
     }
     expect(answers).toBeGreaterThan(50)

@@ -23,7 +23,7 @@ async function speak(
   answer: Buffer,
   pieces: readonly number[] = [],
 ): Promise<{ sent: Buffer; answer: FetchAnswer }> {
-  const { byId } = fetchVersions(protocol)
+  const { byId } = fetchVersions()
   const api = byId.find((each) => each.version === version)!
   let sent = Buffer.alloc(0)
   const connection = {
