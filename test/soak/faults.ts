@@ -146,7 +146,9 @@ export async function cut(network: Proxy, how: (typeof CUTS)[number], lasts: () 
     return
   }
   const streams = how === 'silent' ? (['upstream', 'downstream'] as const) : (['downstream'] as const)
-  const away = await Promise.all(streams.map((stream) => network.add('timeout', { timeout: 0 }, { stream })))
+  const away: (() => Promise<void>)[] = []
+  // One after the other: toxiproxy has been seen to hang over both at once.
+  for (const stream of streams) away.push(await network.add('timeout', { timeout: 0 }, { stream }))
   await lasts()
   for (const remove of away) await remove()
 }
