@@ -3,9 +3,7 @@ import { cachedFolder } from './cache.ts'
 import { goFiles } from './go-files.ts'
 import { type Server, startServer } from './server.ts'
 
-const BUSY = 503
-
-export const toxiproxyFiles = goFiles('toxiproxy', 'github.com/Shopify/toxiproxy/v2/cmd/server', 'v2.5.0')
+export const toxiproxyFiles = goFiles('toxiproxy', 'github.com/Shopify/toxiproxy/v2/cmd/server', 'v2.12.0')
 
 /** What a network can do to a connection; `rate` is KB a second, times are milliseconds. */
 export interface ToxicAttributes {
@@ -67,8 +65,6 @@ export async function startToxiproxy(): Promise<Toxiproxy> {
       ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
     })
     const text = await response.text()
-    // It answers so after half a minute, while it goes on: a connection that stands still keeps it from changing what is on it.
-    if (response.status === BUSY && method !== 'GET') return undefined
     if (!response.ok) throw new Error(`toxiproxy: ${method} ${path} gave ${response.status} ${text}`)
     return text === '' ? undefined : JSON.parse(text)
   }
