@@ -62,6 +62,8 @@ export interface Cluster extends AsyncDisposable {
   topic(name: string, signal?: AbortSignal): Promise<KafkaTopic>
   /** Says that what is known of the topic may be wrong. */
   forget(topic: string): void
+  /** The broker that leads the partition as it was last known. @throws MillpondError `TOPIC_UNKNOWN`; `BROKER_UNAVAILABLE` where none does. */
+  leader(topic: string, partition: number, signal?: AbortSignal): Promise<number>
   /** The broker that holds a group or a transactional id. */
   coordinator(kind: 'group' | 'transaction', key: string, signal?: AbortSignal): Promise<number>
   /** Whether a broker knows the request at all. */
@@ -158,10 +160,7 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
     }
     if ('node' in target) return target.node
     if ('coordinator' in target) return coordinator(target.coordinator, target.key, signal)
-    const { partitions } = await topic(target.topic, signal)
-    const leader = partitions.find(({ partition }) => partition === target.partition)?.leader ?? -1
-    if (leader >= 0) return leader
-    throw kafkaError(LEADER_NOT_AVAILABLE, { what: `${target.topic}/${target.partition}` })
+    return leader(target.topic, target.partition, signal)
   }
   const locate = async (target: Target, { purpose = MAIN, signal }: RequestOptions): Promise<Link> => {
     if (target === 'any') return linkToAny(purpose)
@@ -268,6 +267,12 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
       details: { topic: name, reason: 'UNKNOWN_TOPIC_OR_PARTITION' },
     })
   }
+  const leader = async (name: string, partition: number, signal?: AbortSignal): Promise<number> => {
+    const { partitions } = await topic(name, signal)
+    const node = partitions.find((each) => each.partition === partition)?.leader ?? -1
+    if (node >= 0) return node
+    throw kafkaError(LEADER_NOT_AVAILABLE, { what: `${name}/${partition}` })
+  }
   const coordinator = async (kind: 'group' | 'transaction', key: string, signal?: AbortSignal): Promise<number> => {
     const name = coordinatorName(kind, key)
     const known = coordinators.get(name)
@@ -288,6 +293,7 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
     metadata,
     topic,
     forget: (name) => void topics.delete(name),
+    leader,
     coordinator,
     supports: async (versions, target = 'any') => chosen(versions, await locate(target, {})) !== undefined,
     request,

@@ -86,6 +86,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     if (socket.destroyed) return callback(failure ?? new protocol.NetworkError('Connection closed'), undefined)
     number = (number + 1) & 0x7fff_ffff
     const own = number
+    // What cannot be written is no request: nothing waits for its answer.
+    const writer = protocol.Writer.create().appendInt16(apiKey).appendInt16(apiVersion).appendInt32(own)
+    writer.appendString(options.clientId, false)
+    if (hasRequestTags) writer.appendTaggedFields()
+    writer.appendFrom(createPayload() as Kafka.Writer).prependLength()
     const timer = setTimeout(() => {
       pending.delete(own)
       callback(new protocol.TimeoutError('Request timed out', { canRetry: true }), undefined)
@@ -107,10 +112,6 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
         callback(error, undefined)
       },
     })
-    const writer = protocol.Writer.create().appendInt16(apiKey).appendInt16(apiVersion).appendInt32(own)
-    writer.appendString(options.clientId, false)
-    if (hasRequestTags) writer.appendTaggedFields()
-    writer.appendFrom(createPayload() as Kafka.Writer).prependLength()
     writePieces(socket, writer.buffers)
   }
   return { send, closed: closed.promise, close: () => fail(new protocol.NetworkError('Connection closed')) }

@@ -58,8 +58,11 @@ export function createProduceApi(): Kafka.API<[ProduceRequest], readonly Produce
   return protocol.createAPI(API_KEY, VERSION, create, parse)
 }
 
+/** Length of what lies in pieces. */
+export const bytesOf = (pieces: readonly Uint8Array[]): number => pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
+
 function appendBatch(writer: Kafka.Writer, { partition, pieces }: ProduceBatch): void {
-  writer.appendInt32(partition).appendUnsignedVarInt(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0) + 1)
+  writer.appendInt32(partition).appendUnsignedVarInt(bytesOf(pieces) + 1)
   for (const { buffer, byteOffset, byteLength } of pieces) writer.append(Buffer.from(buffer, byteOffset, byteLength))
 }
 

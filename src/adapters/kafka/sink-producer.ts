@@ -4,7 +4,7 @@ import { MillpondError } from '../../errors.ts'
 import type { FailedMessage } from '../../sink/sink.ts'
 import type { Parcel, ParcelEncoding } from './sink-parcel.ts'
 import { encodeParcel, halveParcel, parcelCount, parcelPosition, withoutRows } from './sink-parcel.ts'
-import type { ProduceAnswer, ProduceBatch } from './sink-produce.ts'
+import { bytesOf, type ProduceAnswer, type ProduceBatch } from './sink-produce.ts'
 
 /** What became of parcels that were appended to one partition. */
 export interface Appended {
@@ -238,8 +238,6 @@ export function createPartitionWriter(parts: PartitionParts): PartitionWriter {
     break: fail,
   }
 }
-
-const bytesOf = (pieces: readonly Uint8Array[]): number => pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
 
 const tooLarge = (bytes: number, maxBytes: number): string =>
   `a batch of ${bytes} bytes is more than the ${maxBytes} that the topic takes (max.message.bytes)`

@@ -4,7 +4,7 @@ import type { Purpose } from './cluster-connections.ts'
 import { isMetadataStale, kafkaError, kafkaErrorName } from './cluster-errors.ts'
 import { partitionName } from './offsets.ts'
 import type { ProduceAnswer, ProduceBatch } from './sink-produce.ts'
-import { createProduceApi } from './sink-produce.ts'
+import { bytesOf, createProduceApi } from './sink-produce.ts'
 import type { Verdict } from './sink-producer.ts'
 
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
@@ -14,7 +14,6 @@ const OUT_OF_ORDER = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_
 const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'])
 
 const UNKNOWN_SERVER_ERROR = -1
-const LEADER_NOT_AVAILABLE = 5
 
 /** Whether Kafka's error says that a newer run of this producer is at work. */
 export const isFenced = (reason: string | undefined): boolean => reason !== undefined && FENCED.has(reason)
@@ -95,7 +94,7 @@ export function createSender(cluster: Cluster, options: SendOptions): (batch: Pr
   return async (batch) => {
     const verdict = Promise.withResolvers<Verdict>()
     try {
-      const node = await leaderOf(cluster, batch)
+      const node = await cluster.leader(batch.topic, batch.partition)
       const lineup = lineupOf(node)
       lineup.waiting.push({ batch, verdict })
       if (!lineup.isDue) {
@@ -107,18 +106,11 @@ export function createSender(cluster: Cluster, options: SendOptions): (batch: Pr
         })
       }
     } catch (error) {
+      cluster.forget(batch.topic)
       return failed(batch, error)
     }
     return verdict.promise
   }
-}
-
-async function leaderOf(cluster: Cluster, { topic, partition }: ProduceBatch): Promise<number> {
-  const { partitions } = await cluster.topic(topic)
-  const leader = partitions.find((each) => each.partition === partition)?.leader ?? -1
-  if (leader >= 0) return leader
-  cluster.forget(topic)
-  throw kafkaError(LEADER_NOT_AVAILABLE, { what: partitionName({ topic, partition }) })
 }
 
 /** The first batch of each partition, as many as one request takes; the others keep their order. */
@@ -133,7 +125,7 @@ function nextRound(waiting: readonly Sending[]): { readonly round: Sending[]; re
     partitions.add(name)
     if (isNext) {
       round.push(sending)
-      bytes += sending.batch.pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
+      bytes += bytesOf(sending.batch.pieces)
     } else rest.push(sending)
   }
   return { round, rest }
