@@ -11,7 +11,7 @@ import type { EncodeOptions } from './encode/avro-block.ts'
 import type { EncodedBlock, Format } from './encode/block.ts'
 import { type RotationCause, type RotationRules, rotationByContent, rotationByTime } from './encode/rotation.ts'
 import { type BufferPool, createBufferPool } from './encode/block-encoder.ts'
-import { segmentFormat } from './encode/segment-format.ts'
+import { segmentFormat } from './encode/formats.ts'
 import { createSegmentBuilder, type SegmentBuilder } from './encode/segment-builder.ts'
 import { isMillpondError, MillpondError } from './errors.ts'
 import { segmentKey } from './layout/millpond.ts'
@@ -372,7 +372,7 @@ async function append(run: LaneRun, filling: Filling, block: EncodedBlock): Prom
   }
   if (filling.segment === undefined) {
     const { format, codec } = block
-    const { extension } = segmentFormat(format)
+    const extension = segmentFormat(format).extension(codec)
     const key = segmentKey({ folder: chain.folder, firstPosition: account.nextPosition, writer: run.writer, extension })
     const builder = createSegmentBuilder({ format, codec, sync: run.parts.randomBytes(16) })
     filling.segment = { key, builder, object: await run.parts.store.openWriter(key) }

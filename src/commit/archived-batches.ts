@@ -1,7 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { sliceBatch } from '../batch/batch.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
-import { readStoredBlock } from '../encode/segment-format.ts'
+import { readStoredBlock } from '../encode/formats.ts'
 import type { Store } from '../store/store.ts'
 import { readCommits } from './chain.ts'
 import type { StoredCommit } from './commit.ts'

@@ -1,9 +1,10 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import type { Format, LookupField, StoredCodec } from '../encode/block.ts'
+import type { LookupField } from '../encode/block.ts'
+import { isFormat, segmentFormat } from '../encode/formats.ts'
 import { MillpondError } from '../errors.ts'
 import type { Commit, Gap, StoredCommit } from './commit.ts'
-import type { BlockEntry, SegmentEntry, SegmentLookup } from '../encode/segment.ts'
+import type { BlockEntry, SegmentEntry, SegmentLookup, SiblingEntry } from '../encode/segment.ts'
 import { parseCommitKey } from './commit-names.ts'
 import { commitFault } from './commit-rules.ts'
 import { COMMIT_SCHEMA } from './commit-schema.ts'
@@ -11,11 +12,7 @@ import { corruptCommit, RecordReader, RecordWriter } from './record-bytes.ts'
 
 const SYNC_BYTES = 16
 const KINDS = ['genesis', 'data'] as const
-const CODECS: Readonly<Record<Format, readonly StoredCodec[]>> = {
-  avro: ['zstandard', 'deflate', 'snappy', 'null'],
-  kafka: ['none', 'gzip', 'snappy', 'lz4', 'zstd', 'mixed'],
-}
-const FORMATS: readonly Format[] = ['avro', 'kafka']
+const ROLES: readonly SiblingEntry['role'][] = ['keys', 'headers']
 const REASONS: readonly Gap['reason'][] = ['skipped', 'expired']
 
 const HEADER = fileHeader()
@@ -176,15 +173,23 @@ function writeSegment(writer: RecordWriter, segment: SegmentEntry): void {
     writer.long(lookup.offset)
     writer.long(lookup.bytes)
   })
+  writer.list(segment.siblings, (sibling) => {
+    writer.text(sibling.role)
+    writer.text(sibling.key)
+    writer.long(sibling.bytes)
+    writer.long(sibling.crc32c)
+    writer.text(sibling.sha256)
+  })
 }
 
 function readSegment(key: string, reader: RecordReader): SegmentEntry {
   const object = { key: reader.text(), bytes: reader.long(), crc32c: reader.long(), sha256: reader.text() }
-  const format = known(key, FORMATS, reader.text())
+  const format = reader.text()
+  if (!isFormat(format)) throw unsupported(key, format)
   return {
     ...object,
     format,
-    codec: known(key, CODECS[format], reader.text()),
+    codec: known(key, segmentFormat(format).codecs, reader.text()),
     ...readExtent(reader),
     layout: Object.fromEntries(reader.list(() => [reader.text(), reader.text()])),
     blocks: reader.list((): BlockEntry => ({
@@ -199,6 +204,13 @@ function readSegment(key: string, reader: RecordReader): SegmentEntry {
       buckets: reader.list(() => reader.long()),
       offset: reader.long(),
       bytes: reader.long(),
+    })),
+    siblings: reader.list((): SiblingEntry => ({
+      role: known(key, ROLES, reader.text()),
+      key: reader.text(),
+      bytes: reader.long(),
+      crc32c: reader.long(),
+      sha256: reader.text(),
     })),
   }
 }

@@ -67,6 +67,16 @@ function segmentsFault(commit: Commit, lookupBytes: number): string | undefined 
     if (segment.firstPosition <= last) return `segment ${segment.key} begins at ${segment.firstPosition}, not behind ${last}`
     if (keys.has(segment.key)) return `segment ${segment.key} is named twice`
     keys.add(segment.key)
+    for (const sibling of segment.siblings) {
+      const siblingFault =
+        (HASH.test(sibling.sha256) ? undefined : 'its SHA-256 is none') ??
+        numberFault('bytes', sibling.bytes) ??
+        (sibling.crc32c >= 0 && sibling.crc32c <= MAX_UINT32 ? undefined : 'its CRC-32C is none')
+      if (siblingFault !== undefined) return `sibling ${sibling.key}: ${siblingFault}`
+      if (sibling.key === '' || keys.has(sibling.key))
+        return `sibling ${sibling.key} of segment ${segment.key} has no name of its own`
+      keys.add(sibling.key)
+    }
     last = segment.firstPosition
   }
   return undefined

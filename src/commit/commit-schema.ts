@@ -22,6 +22,14 @@ const lookup = record('Lookup', [
   long('bytes', 'bytes of all slices, each with the CRC-32C at its end'),
 ])
 
+const sibling = record('Sibling', [
+  text('role', 'keys or headers: what it holds of the same messages, in the same order'),
+  text('key', 'key of the object'),
+  long('bytes', 'bytes of the object'),
+  long('crc32c', 'CRC-32C of the object'),
+  text('sha256', 'SHA-256 of the object, lower-case hexadecimal'),
+])
+
 const segment = record('Segment', [
   text('key', 'key of the data object'),
   long('bytes', 'bytes of the data object'),
@@ -37,6 +45,7 @@ const segment = record('Segment', [
   { name: 'layout', type: { type: 'map', values: 'string' }, doc: 'what the layout put in the path' },
   array('blocks', block, 'in the order of the data object'),
   array('lookups', lookup, 'where the filters lie'),
+  array('siblings', sibling, 'objects beside it that some layouts have'),
 ])
 
 const gap = record('Gap', [

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { MessageBatch } from '../batch/batch.ts'
-import { checkStoredBlock, segmentFormat, type SegmentHeader } from '../encode/segment-format.ts'
+import { checkStoredBlock, segmentFormat } from '../encode/formats.ts'
+import type { SegmentHeader } from '../encode/segment-format.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import type { ByteRange, Store } from '../store/store.ts'
 import type { BlockEntry, SegmentEntry, SegmentLookup } from '../encode/segment.ts'

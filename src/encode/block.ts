@@ -1,8 +1,8 @@
 import type { RecordCodec } from './record-header.ts'
 import type { RecordBatchInfo } from './record-set.ts'
 
-/** How a segment's blocks are written. Others (`parquet`, `json`, `raw`, `value-avro`) come as formats of their own. */
-export type Format = 'avro' | 'kafka'
+/** How a segment's blocks are written; see docs/formats.md. Those that begin with `value-` hold the values alone, as do `csv` and `raw`. */
+export type Format = 'avro' | 'kafka' | 'json' | 'parquet' | 'value-avro' | 'value-json' | 'value-parquet' | 'csv' | 'raw'
 
 /** Compression that can be asked for; the names are those of the Avro specification. */
 export type Codec = 'zstandard' | 'deflate' | 'snappy' | 'null'
@@ -80,5 +80,11 @@ export interface RecordBlock extends BlockContent {
   readonly codec: RecordCodec | 'mixed'
 }
 
+/** What the other formats make: bytes that lie in the segment as they are, but for its framing. */
+export interface PlainBlock extends BlockContent {
+  readonly format: Exclude<Format, 'avro' | 'kafka'>
+  readonly codec: Codec | 'gzip'
+}
+
 /** Messages of one lane, encoded and compressed, as a segment will hold them. */
-export type EncodedBlock = AvroBlock | RecordBlock
+export type EncodedBlock = AvroBlock | RecordBlock | PlainBlock

@@ -5,7 +5,7 @@ import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import { SYNC_BYTES } from './avro-file.ts'
 import type { BlockFilter, EncodedBlock, Format, StoredCodec } from './block.ts'
 import { assembleLookup } from './lookup.ts'
-import { segmentFormat } from './segment-format.ts'
+import { segmentFormat } from './formats.ts'
 
 /** Bytes to write, and the CRC-32C of them. */
 export interface Chunk {
@@ -136,7 +136,7 @@ export function createSegmentBuilder(options: {
     finish(key, layout) {
       if (blocks.length === 0) throw new MillpondError('INTERNAL', `segment ${key} has no block`)
       const { lookups, lookupBytes } = assembleLookups(filters)
-      const entry = { key, ...total, sha256: sha256.digest('hex'), format, codec, layout, blocks, lookups }
+      const entry = { key, ...total, sha256: sha256.digest('hex'), format, codec, layout, blocks, lookups, siblings: [] }
       return { entry, lookupBytes }
     },
   }

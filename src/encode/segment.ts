@@ -30,6 +30,16 @@ export interface SegmentLookup {
   readonly bytes: number
 }
 
+/** An object beside a segment, which holds the keys or the headers of the same messages in the same order. */
+export interface SiblingEntry {
+  readonly role: 'keys' | 'headers'
+  readonly key: string
+  readonly bytes: number
+  readonly crc32c: number
+  /** Lower-case hex. */
+  readonly sha256: string
+}
+
 /** One immutable data object, as its commit describes it. */
 export interface SegmentEntry {
   readonly key: string
@@ -48,4 +58,5 @@ export interface SegmentEntry {
   readonly layout: Readonly<Record<string, string>>
   readonly blocks: readonly BlockEntry[]
   readonly lookups: readonly SegmentLookup[]
+  readonly siblings: readonly SiblingEntry[]
 }

@@ -34,7 +34,7 @@ export interface SegmentQuery {
 }
 
 /** A segment with what a reader needs to plan: its lane, its blocks, and where its filters lie. */
-export interface IndexedSegment extends Omit<SegmentEntry, 'blocks' | 'lookups'> {
+export interface IndexedSegment extends Omit<SegmentEntry, 'blocks' | 'lookups' | 'siblings'> {
   readonly lane: LaneId
   readonly commitKey: string
   readonly blocks: readonly BlockEntry[]

@@ -1,7 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { payloadBytes, sliceBatch } from '../batch/batch.ts'
 import { joinBatches } from '../batch/join.ts'
-import { decodeStored } from '../encode/segment-format.ts'
+import { decodeStored } from '../encode/formats.ts'
 import { isMillpondError } from '../errors.ts'
 import type { PartialDelivery } from '../sink/partial.ts'
 import { partialOf } from '../sink/partial.ts'

@@ -1,7 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { StoredMessages } from '../encode/block.ts'
 import type { BlockEntry } from '../encode/segment.ts'
-import { checkStoredBlock, openStoredBlock, readStoredBlock } from '../encode/segment-format.ts'
+import { checkStoredBlock, openStoredBlock, readStoredBlock } from '../encode/formats.ts'
 import { isMillpondError, MillpondError, wrapError } from '../errors.ts'
 import { sameLane } from '../index/lane-order.ts'
 import type { IndexedSegment } from '../index/segment-index.ts'

@@ -130,5 +130,14 @@ export function segmentOf(
     layout,
     blocks,
     lookups,
+    siblings: [
+      {
+        role: 'keys',
+        key: `orders/0/${first.firstPosition}-a.keys.avro`,
+        bytes: 7,
+        crc32c: 0xffff_fffe,
+        sha256: hashOf(`keys ${first.firstPosition}`),
+      },
+    ],
   }
 }

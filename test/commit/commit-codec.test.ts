@@ -143,7 +143,7 @@ describe('encodeCommit and decodeCommit', () => {
   it('refuse a format, codec, look-up field or reason of a newer version by name', () => {
     const [segment] = sample.commit.segments
     const newer: Partial<Commit>[] = [
-      { segments: [{ ...segment!, format: 'parquet' as 'avro' }] },
+      { segments: [{ ...segment!, format: 'orc' as 'avro' }] },
       { segments: [{ ...segment!, codec: 'lz4' }] },
       { segments: [{ ...segment!, lookups: [{ ...segment!.lookups[0]!, field: 'value' as 'key' }] }] },
       { gaps: [{ ...sample.commit.gaps[0]!, reason: 'lost' as 'skipped' }] },

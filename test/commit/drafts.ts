@@ -20,7 +20,7 @@ export function tinySegment(
   const block: BlockEntry = { offset: 0, bytes: object.length, crc32c: 0, ...extent }
   const key = segmentKey({ folder, firstPosition, writer, extension: 'avro' })
   const names = { key, bytes: object.length, crc32c: 0, sha256: hashOf(object), format: 'avro', codec: 'null' } as const
-  return { entry: { ...names, ...extent, layout: {}, blocks: [block], lookups: [] }, object }
+  return { entry: { ...names, ...extent, layout: {}, blocks: [block], lookups: [], siblings: [] }, object }
 }
 
 /** A draft that covers `[from, to)` with one segment of all positions. */

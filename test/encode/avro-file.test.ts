@@ -10,7 +10,7 @@ import {
   parseStoredBlock,
   readAvroFile,
 } from '../../src/encode/avro-file.ts'
-import { checkStoredBlock, readStoredBlock } from '../../src/encode/segment-format.ts'
+import { checkStoredBlock, readStoredBlock } from '../../src/encode/formats.ts'
 import type { Codec } from '../../src/encode/block.ts'
 import { isMillpondError } from '../../src/errors.ts'
 import { type Chunk, createSegmentBuilder } from '../../src/encode/segment-builder.ts'

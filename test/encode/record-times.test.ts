@@ -5,7 +5,7 @@ import { writeRecordBatch } from '../../src/encode/record-batch.ts'
 import type { RecordCodec } from '../../src/encode/record-header.ts'
 import { scanRecordSet } from '../../src/encode/record-set.ts'
 import { hasUnsafeTimes, readRecordsOfAnyTime, withBeyondTime } from '../../src/encode/record-times.ts'
-import { segmentFormat } from '../../src/encode/segment-format.ts'
+import { segmentFormat } from '../../src/encode/formats.ts'
 import { crc32c } from '../../src/kernel/checksum.ts'
 
 const codecs: readonly RecordCodec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']

@@ -5,7 +5,7 @@ import { encodeBlock } from '../../src/encode/avro-block.ts'
 import type { Codec, LookupField } from '../../src/encode/block.ts'
 import { lookupHash, probeSlice, sliceOf } from '../../src/encode/lookup.ts'
 import { createSegmentBuilder } from '../../src/encode/segment-builder.ts'
-import { readStoredBlock } from '../../src/encode/segment-format.ts'
+import { readStoredBlock } from '../../src/encode/formats.ts'
 import { crc32cTwin } from '../kernel/twins.ts'
 
 const sync = new Uint8Array(16).fill(0x5c)

@@ -79,6 +79,7 @@ function segmentOf(lane: LaneId, firstPosition: number, plan: CommitPlan['segmen
     layout,
     blocks,
     lookups: [{ field: 'key', slices: 64, buckets: blocks.map(() => 64), offset: 16, bytes: 64 * 32 * blockCount }],
+    siblings: [],
   }
 }
 

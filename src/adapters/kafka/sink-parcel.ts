@@ -12,7 +12,7 @@ import {
   writeRecordBatch,
 } from '../../encode/record-batch.ts'
 import { readRecordBatches, scanRecordSet } from '../../encode/record-set.ts'
-import { decodeStored } from '../../encode/segment-format.ts'
+import { decodeStored } from '../../encode/formats.ts'
 
 /** Messages that travel as one record batch: rows or Avro records that are still to be written as one, or a batch as it was stored. */
 export type Parcel =

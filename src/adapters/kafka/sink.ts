@@ -1,7 +1,7 @@
 import type { MessageBatch } from '../../batch/batch.ts'
 import type { RecordCodec } from '../../encode/record-header.ts'
 import { joinBatches } from '../../batch/join.ts'
-import { decodeStored } from '../../encode/segment-format.ts'
+import { decodeStored } from '../../encode/formats.ts'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import { deliveryBroken } from '../../sink/partial.ts'
 import type { Delivery, Sink, SinkTarget } from '../../sink/sink.ts'

@@ -3,7 +3,7 @@ import { type ArchiveEvent, type ArchiveOptions, runArchive } from '../../../src
 import { messagesOf } from '../../../src/batch/view.ts'
 import { findChains, readCommits } from '../../../src/commit/chain.ts'
 import type { StoredCommit } from '../../../src/commit/commit.ts'
-import { readStoredBlock } from '../../../src/encode/segment-format.ts'
+import { readStoredBlock } from '../../../src/encode/formats.ts'
 import type { Sink } from '../../../src/sink/sink.ts'
 import type { Source } from '../../../src/source/source.ts'
 import type { Store } from '../../../src/store/store.ts'

@@ -1,0 +1,37 @@
+import { MillpondError } from '../errors.ts'
+import { decodeBlock, findUnencodable } from './avro-block.ts'
+import { avroFileHeader, blockFrame, isCodec, parseAvroFileHeader, parseStoredBlock } from './avro-file.ts'
+import type { StoredCodec } from './block.ts'
+import { createBlockEncoder } from './block-encoder.ts'
+import { decompress } from './codec.ts'
+import { withBeyondTime } from './record-times.ts'
+import type { SegmentFormat } from './segment-format.ts'
+
+function avroCodec(codec: StoredCodec) {
+  if (isCodec(codec)) return codec
+  throw new MillpondError('FORMAT_UNSUPPORTED', `the format avro has no codec ${codec}`)
+}
+
+/** Avro files that lose nothing; see docs/formats.md. */
+export const avroFormat: SegmentFormat = {
+  extension: () => 'avro',
+  codecs: ['zstandard', 'deflate', 'snappy', 'null'],
+  keepsAll: true,
+  mixesCodecs: false,
+  createEncoder: createBlockEncoder,
+  findUnencodable: (batch) => withBeyondTime(batch, findUnencodable(batch)),
+  openFraming: (codec, sync) => ({
+    header: avroFileHeader(avroCodec(codec), sync),
+    frame: ({ count, bytes }) => [blockFrame(count, bytes.byteLength), bytes, sync],
+  }),
+  readHeader: parseAvroFileHeader,
+  readBlock(stored, codec, header) {
+    const { count, payload } = parseStoredBlock(stored, header?.sync)
+    return decodeBlock({ codec: avroCodec(codec), bytes: payload, count })
+  },
+  async openBlock(stored, codec, { count, firstPosition, lastPosition }) {
+    if (count !== lastPosition - firstPosition + 1) return undefined
+    const { payload } = parseStoredBlock(stored)
+    return { format: 'avro', bytes: await decompress(avroCodec(codec), payload), count, firstPosition }
+  },
+}

@@ -1,0 +1,55 @@
+import type { MessageBatch } from '../batch/batch.ts'
+import { MillpondError } from '../errors.ts'
+import { crc32c } from '../kernel/checksum.ts'
+import { readRecords } from './avro-block.ts'
+import type { Format, StoredCodec, StoredMessages } from './block.ts'
+import { avroFormat } from './format-avro.ts'
+import { kafkaFormat } from './format-kafka.ts'
+import { readRecordBlock } from './record-block.ts'
+import type { BlockEntry } from './segment.ts'
+import type { SegmentFormat } from './segment-format.ts'
+
+const formats: Readonly<Partial<Record<string, SegmentFormat>>> = { avro: avroFormat, kafka: kafkaFormat } satisfies Partial<
+  Record<Format, SegmentFormat>
+>
+
+/** Whether this version has a format of that name. */
+export const isFormat = (name: string): name is Format => formats[name] !== undefined
+
+/** The rules of a format. */
+export function segmentFormat(format: Format): SegmentFormat {
+  const rules = formats[format]
+  if (rules === undefined) throw new MillpondError('FORMAT_UNSUPPORTED', `there is no format ${format}`)
+  return rules
+}
+
+/**
+ * The messages of a block from its bytes as they lie in this segment.
+ * @throws MillpondError `BLOCK_CORRUPT`.
+ */
+export const readStoredBlock = (
+  segment: { readonly format: Format; readonly codec: StoredCodec },
+  stored: Uint8Array,
+): Promise<MessageBatch> => segmentFormat(segment.format).readBlock(stored, segment.codec)
+
+/** The messages of a block of this segment without columns; undefined where that is no less work than reading it. @throws MillpondError `BLOCK_CORRUPT`. */
+export const openStoredBlock = (
+  segment: { readonly format: Format; readonly codec: StoredCodec },
+  stored: Uint8Array,
+  block: BlockEntry,
+): Promise<StoredMessages | undefined> => segmentFormat(segment.format).openBlock(stored, segment.codec, block)
+
+/** The messages of what `openBlock` gave. @throws MillpondError `BLOCK_CORRUPT`. */
+export const decodeStored = async (stored: StoredMessages): Promise<MessageBatch> =>
+  stored.format === 'kafka' ? readRecordBlock(stored.bytes, 'mixed') : readRecords(stored.bytes, stored.count)
+
+/** Compares a block's bytes with what its commit says of them. @throws MillpondError `BLOCK_CORRUPT`. */
+export function checkStoredBlock(
+  stored: Uint8Array,
+  { bytes, offset, crc32c: expected }: Pick<BlockEntry, 'bytes' | 'offset' | 'crc32c'>,
+): void {
+  if (stored.byteLength !== bytes) throw corrupt(`the block at ${offset} has ${stored.byteLength} of its ${bytes} bytes`, offset)
+  if (crc32c(stored) !== expected) throw corrupt(`the block at ${offset} does not match its CRC-32C`, offset)
+}
+
+const corrupt = (message: string, offset: number) => new MillpondError('BLOCK_CORRUPT', message, { details: { offset } })

@@ -1,0 +1,49 @@
+import type { MessageBatch } from '../batch/batch.ts'
+
+/** How the value of a message is described; `none` for values that are plain JSON, or nothing that is known. */
+export type SchemaType = 'avro' | 'json-schema' | 'protobuf' | 'none'
+
+/** What the values of messages that share an object have in common: their schema. */
+export interface ValueKind {
+  /** Equal for values that may lie in one object, and for no others; stable from run to run: writers of one lane must agree. */
+  readonly id: string
+  readonly type: SchemaType
+  /** The name of the record, where the schema has one: `com.acme.Order`. */
+  readonly name: string | undefined
+  /** The schema as the registry has it, without references that are not filled in; empty for `none`. */
+  readonly text: string
+}
+
+/** What a field holds: text, a number, a truth, null, or undefined where the message has no such field, or one that is no scalar. */
+export type FieldValue = string | number | bigint | boolean | null | undefined
+
+/** The values of one field of a batch: one call a row. */
+export type FieldColumn = (row: number) => FieldValue
+
+/** A message whose value cannot be read, and why. */
+export interface UnreadableValue {
+  readonly row: number
+  readonly reason: string
+}
+
+/** A batch whose schemas are all known. */
+export interface PreparedValues {
+  readonly kinds: readonly ValueKind[]
+  /** For each row the index of its kind; -1 where the value is null or cannot be read. */
+  readonly kindOf: Int32Array
+  /** Where the datum begins within `batch.bytes`, behind the wire format's prefix; undefined where no value has a prefix. */
+  readonly datumStart: Int32Array | undefined
+  /** Rising by row: values that their schema does not describe, and ids that the registry does not know. */
+  readonly unreadable: readonly UnreadableValue[]
+  /** A field of the value by its dotted name; reading it decodes nothing else. */
+  field(name: string): FieldColumn
+}
+
+/** What is known about the values of messages: their schemas, and their fields. */
+export interface Values extends AsyncDisposable {
+  /**
+   * Reads the schemas of all values of the batch.
+   * @throws MillpondError `REGISTRY_UNAVAILABLE`, which passes: nothing is skipped for it.
+   */
+  prepare(batch: MessageBatch, signal: AbortSignal): Promise<PreparedValues>
+}
