@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { suitHeapToStream } from '../../api/heap.ts'
-import type { ArchiveEvent } from '../../archive.ts'
+import type { ArchiveEvent } from '../../archive/options.ts'
 import type { StoredCommit } from '../../commit/commit.ts'
 import type { Config } from '../../config/config.ts'
 import { MillpondError } from '../../errors.ts'
