@@ -4,6 +4,7 @@ import { memoryShares } from './batch/memory-shares.ts'
 import { acknowledge, endNow, hasBegun, type LaneRun } from './archive/lane-run.ts'
 import type { ArchiveOptions, ArchiveParts } from './archive/options.ts'
 import { type OpenLane, reclaim } from './archive/reclaim.ts'
+import { archiveSplit } from './archive/split-lane.ts'
 import { archiveWhole } from './archive/whole-lane.ts'
 import { openChain } from './commit/chain.ts'
 import { createBufferPool } from './encode/block-encoder.ts'
@@ -116,6 +117,7 @@ async function keepArchiving(run: LaneRun, signal: AbortSignal, failures: unknow
 /** One lane, from its chain's end on, until `stop` aborts or it has caught up. */
 async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
   const { parts, options, lane } = run
+  const { layout } = options
   if (!(await hasBegun(run, stop))) return
   const chain = await openChain({
     store: parts.store,
@@ -129,7 +131,8 @@ async function archiveLane(run: LaneRun, stop: AbortSignal): Promise<void> {
   if (chain.nextPosition > lane.startPosition) await acknowledge(run, chain.nextPosition)
   while (!stop.aborted && chain.nextPosition < endPosition) {
     try {
-      await archiveWhole(run, chain, endPosition, stop)
+      if (layout === undefined) await archiveWhole(run, chain, endPosition, stop)
+      else await archiveSplit(run, layout, chain, endPosition, stop)
     } catch (error) {
       if (!isMillpondError(error, 'COMMIT_LOST_RACE')) throw error
       // What another writer committed is left out: reading starts again behind it.

@@ -36,7 +36,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   index: ['errors', 'encode', 'source', 'store', 'commit'],
   search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],
   replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
-  archive: [...ground, 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
+  archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
   config: ['errors', 'nearest', 'secret', 'encode'],
   wiring: [...rules, 'archive', 'adapters', 'config'],

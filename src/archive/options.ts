@@ -4,12 +4,19 @@ import type { Format } from '../encode/block.ts'
 import type { RotationCause, RotationRules } from '../encode/rotation.ts'
 import type { MillpondError } from '../errors.ts'
 import type { Sink } from '../sink/sink.ts'
+import type { Layout } from '../layout/layout.ts'
 import type { LaneId } from '../source/lane.ts'
 import type { Source } from '../source/source.ts'
 import type { Store } from '../store/store.ts'
+import type { Values } from '../values/values.ts'
+import type { Spill } from './spill.ts'
 
 export interface ArchiveOptions extends EncodeOptions {
   readonly format: Format
+  /** Where objects lie; without it: one segment a lane, under the names of the layout `millpond`. */
+  readonly layout?: Layout
+  /** How many objects one lane may keep open; more are committed. */
+  readonly maxOpenObjects?: number
   /** Uncompressed bytes of one data block. */
   readonly blockBytes: number
   readonly rotate: RotationRules
@@ -37,6 +44,10 @@ export type ArchiveEvent =
 
 export interface ArchiveParts {
   readonly source: Source
+  /** What is known about values, where the layout or the format asks for it. */
+  readonly values?: Values
+  /** Where compressed blocks wait that memory has no room for. */
+  readonly spill?: Spill
   readonly store: Store
   readonly deadLetters: Sink
   readonly nowMs: () => number

@@ -5,6 +5,7 @@ import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import { SYNC_BYTES } from './avro-file.ts'
 import type { BlockFilter, EncodedBlock, Format, StoredCodec } from './block.ts'
 import { assembleLookup } from './lookup.ts'
+import type { ValueKind } from '../values/values.ts'
 import { segmentFormat } from './formats.ts'
 
 /** Bytes to write, and the CRC-32C of them. */
@@ -23,6 +24,7 @@ export interface FinishedSegment {
 export interface SegmentBuilder {
   /** Written first; it may be empty. */
   readonly header: Uint8Array
+  readonly headerCrc32c: number
   /** Length of header and blocks so far. */
   readonly bytes: number
   readonly count: number
@@ -46,6 +48,8 @@ export function createSegmentBuilder(options: {
   readonly format: Format
   readonly codec: StoredCodec
   readonly sync: Uint8Array
+  /** The schema of all values, for formats by schema. */
+  readonly kind?: ValueKind
 }): SegmentBuilder {
   const { format } = options
   const rules = segmentFormat(format)
@@ -53,14 +57,15 @@ export function createSegmentBuilder(options: {
   const sync = Uint8Array.from(options.sync)
   if (sync.byteLength !== SYNC_BYTES)
     throw new MillpondError('INTERNAL', `a sync marker has ${SYNC_BYTES} bytes, not ${sync.byteLength}`)
-  const framing = rules.openFraming(codec, sync)
+  const framing = rules.openFraming(codec, sync, options.kind)
   const { header } = framing
+  const headerCrc32c = crc32c(header)
   const sha256 = createHash('sha256').update(header)
   const blocks: BlockEntry[] = []
   const filters: (readonly BlockFilter[])[] = []
   const total = {
     bytes: header.byteLength,
-    crc32c: crc32c(header),
+    crc32c: headerCrc32c,
     count: 0,
     firstPosition: NaN,
     lastPosition: NaN,
@@ -105,6 +110,7 @@ export function createSegmentBuilder(options: {
 
   return {
     header,
+    headerCrc32c,
     get bytes() {
       return total.bytes
     },
