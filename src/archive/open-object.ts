@@ -10,7 +10,7 @@ import type { ObjectPath } from '../layout/layout.ts'
 import type { ObjectWriter } from '../store/store.ts'
 import type { ValueKind } from '../values/values.ts'
 import type { LaneRun } from './lane-run.ts'
-import type { Spill, SpilledBytes } from './spill.ts'
+import type { Spill, SpilledBytes } from '../store/spill.ts'
 import { type ClosedObject, describeLeft, type LeftObject } from './takeover.ts'
 
 /** What an object is, and where it goes. */
@@ -20,12 +20,12 @@ export interface ObjectPlace {
   readonly kind: ValueKind | undefined
   /** What lies under the key already: it is taken over instead of being written. */
   readonly left: LeftObject | undefined
-  /** Asked whether compressed bytes should leave memory. */
-  readonly isMemoryTight: () => boolean
   /** Told what the object holds more (or less) of memory than before, bytes. */
   readonly onHeld: (change: number) => void
   /** The same for what no block holds yet, which is a part of it. */
   readonly onPending: (change: number) => void
+  /** Told of bytes that it holds until its commit, which are a part of it too: filters. */
+  readonly onLasting: (bytes: number) => void
 }
 
 /** An object that is being filled: messages become blocks, and blocks wait in memory or on disk until they are worth a request. */
@@ -36,11 +36,15 @@ export interface OpenObject {
   readonly roomCount: number
   /** Bytes of messages that no block holds yet. */
   readonly pendingBytes: number
+  /** Compressed bytes that wait in memory. */
+  readonly waitingBytes: number
   /** Bytes of the object as far as they are known. */
   readonly bytes: number
   add(batch: MessageBatch): void
   /** Closes the block that is filling. */
   flush(): void
+  /** Moves what waits in memory to disk, once what is being compressed has come. */
+  moveTo(disk: Spill): void
   /** Waits until so few bytes as these are being compressed. */
   settle(maxBytes: number): Promise<void>
   /**
@@ -114,6 +118,9 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
     get pendingBytes() {
       return encoder.pendingBytes
     },
+    get waitingBytes() {
+      return body.waitingBytes
+    },
     get bytes() {
       return body.bytes + compressingBytes
     },
@@ -133,6 +140,10 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
       take(blocks, closed)
     },
     flush,
+    moveTo(disk) {
+      tail = tail.then(() => body.moveTo(disk))
+      tail.catch(() => undefined)
+    },
     async settle(maxBytes) {
       if (compressingBytes > maxBytes) await tail
     },
@@ -150,9 +161,11 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
 /** The object's bytes on their way. */
 interface Body {
   readonly bytes: number
+  readonly waitingBytes: number
   /** The blocks of an object that is not written, as what was left under its key is taken over. */
   readonly blocks: readonly Uint8Array[]
   append(block: EncodedBlock): Promise<void>
+  moveTo(disk: Spill): Promise<void>
   /** The account of all blocks, without writing anything. */
   describe(): ClosedObject
   finish(): Promise<ClosedObject>
@@ -166,6 +179,7 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
   let writer: ObjectWriter | undefined
   let waiting: Waiting[] = []
   let waitingBytes = 0
+  let inMemoryBytes = 0
   const blocks: Uint8Array[] = []
 
   const open = (block: EncodedBlock): SegmentBuilder => {
@@ -182,7 +196,11 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
   const keep = (chunk: Chunk) => {
     waiting.push(chunk)
     waitingBytes += chunk.bytes.byteLength
-    place.onHeld(chunk.bytes.byteLength)
+    hold(chunk.bytes.byteLength)
+  }
+  const hold = (change: number) => {
+    inMemoryBytes += change
+    place.onHeld(change)
   }
   const drain = async (to: ObjectWriter) => {
     for (const chunk of waiting.splice(0)) {
@@ -191,7 +209,7 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
         chunk.spilled.free()
       } else {
         await to.write(chunk.bytes, chunk.crc32c)
-        place.onHeld(-chunk.bytes.byteLength)
+        hold(-chunk.bytes.byteLength)
       }
     }
     waitingBytes = 0
@@ -204,7 +222,7 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
         continue
       }
       all.push({ spilled: await to.write(chunk.bytes), crc32c: chunk.crc32c })
-      place.onHeld(-chunk.bytes.byteLength)
+      hold(-chunk.bytes.byteLength)
     }
     waiting = all
   }
@@ -218,9 +236,13 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
     get bytes() {
       return builder?.bytes ?? 0
     },
+    get waitingBytes() {
+      return inMemoryBytes
+    },
     blocks,
     async append(block) {
       builder ??= open(block)
+      place.onLasting(block.filters.reduce((sum, { bits }) => sum + bits.byteLength, 0))
       const chunks = builder.append(block)
       // What is there already is not written again.
       if (place.left !== undefined) {
@@ -229,9 +251,9 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
       }
       for (const chunk of chunks) keep(chunk)
       if (writer === undefined && waitingBytes >= STREAM_BYTES) writer = await parts.store.openWriter(key)
-      if (writer !== undefined) return drain(writer)
-      if (parts.spill !== undefined && place.isMemoryTight()) await spill(parts.spill)
+      if (writer !== undefined) await drain(writer)
     },
+    moveTo: spill,
     describe,
     async finish() {
       const closed = describe()
@@ -251,7 +273,7 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
   function discard(): void {
     for (const chunk of waiting.splice(0)) {
       if ('spilled' in chunk) chunk.spilled.free()
-      else place.onHeld(-chunk.bytes.byteLength)
+      else hold(-chunk.bytes.byteLength)
     }
     waitingBytes = 0
   }

@@ -7,9 +7,9 @@ import type { Sink } from '../sink/sink.ts'
 import type { Layout } from '../layout/layout.ts'
 import type { LaneId } from '../source/lane.ts'
 import type { Source } from '../source/source.ts'
+import type { Spill } from '../store/spill.ts'
 import type { Store } from '../store/store.ts'
 import type { Values } from '../values/values.ts'
-import type { Spill } from './spill.ts'
 
 export interface ArchiveOptions extends EncodeOptions {
   readonly format: Format
@@ -47,7 +47,7 @@ export interface ArchiveParts {
   /** What is known about values, where the layout or the format asks for it. */
   readonly values?: Values
   /** Where compressed blocks wait that memory has no room for. */
-  readonly spill?: Spill
+  readonly openSpill?: () => Promise<Spill>
   readonly store: Store
   readonly deadLetters: Sink
   readonly nowMs: () => number

@@ -9,6 +9,7 @@ import { segmentFormat } from '../encode/formats.ts'
 import { type RotationCause, rotationByTime, rowsToRotation } from '../encode/rotation.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
 import type { LaneLayout, Layout } from '../layout/layout.ts'
+import type { Spill } from '../store/spill.ts'
 import { createLimiter } from '../store/limiter.ts'
 import { type BatchReader, openBatchReader, type Read } from './batch-reader.ts'
 import { appendToChain, bury, commitExpired, type LaneRun } from './lane-run.ts'
@@ -23,6 +24,8 @@ const MAX_COMPRESSING_BYTES = 8 * 1024 * 1024
 /** Shares of the memory budget: what blocks that fill may have before the largest close early, and compressed ones before they go to disk. */
 const PENDING_SHARE = 1 / 4
 const COMPRESSED_SHARE = 1 / 4
+/** And filters, which only a commit gives back. */
+const LASTING_SHARE = 1 / 4
 const RECLAIMED_SHARE = 1 / 8
 const DEFAULT_MAX_OPEN = 10_000
 
@@ -42,14 +45,19 @@ interface Filling {
   readonly owing: Set<OpenObject>
   heldBytes: number
   pendingBytes: number
+  /** Of `heldBytes`, what only a commit gives back. */
+  lastingBytes: number
   count: number
   /** Timestamp of the first message that no commit covers; NaN where there is none. */
   firstTimestamp: number
   firstReadMs: number
   /** Until the first commit, objects may be there that a crash left, or another writer of the lane. */
   mayBeLeft: boolean
+  /** The lane's file for blocks that memory has no room for; made when the first one is. */
+  spill: Promise<Spill> | undefined
   isToClose: boolean
   isToFlush: boolean
+  isToMove: boolean
 }
 
 /**
@@ -81,26 +89,31 @@ export async function archiveSplit(
     owing: new Set(),
     heldBytes: 0,
     pendingBytes: 0,
+    lastingBytes: 0,
     count: 0,
     firstTimestamp: NaN,
     firstReadMs: 0,
     mayBeLeft: !layout.isUnique,
+    spill: undefined,
     isToClose: false,
     isToFlush: false,
+    isToMove: false,
   }
   const openLane = {
     get pendingBytes() {
       return filling.isToFlush ? 0 : filling.pendingBytes
     },
     get keptBytes() {
-      return filling.isToClose ? 0 : Math.max(0, filling.heldBytes - filling.pendingBytes)
+      return filling.isToClose || filling.isToMove ? 0 : Math.max(0, filling.heldBytes - filling.pendingBytes)
     },
     flush() {
       filling.isToFlush = true
       reader.wake()
     },
     close() {
-      filling.isToClose = true
+      // What can wait on disk closes nothing.
+      if (parts.openSpill !== undefined && filling.lastingBytes < run.budget.limitBytes * LASTING_SHARE) filling.isToMove = true
+      else filling.isToClose = true
       reader.wake()
     },
   }
@@ -114,6 +127,7 @@ export async function archiveSplit(
     await Promise.all([...filling.open.values(), ...filling.full].map((object) => object.abort()))
     filling.share.hold(0)
     await reader.close()
+    await (await filling.spill)?.[Symbol.asyncDispose]()
   }
 }
 
@@ -125,7 +139,7 @@ async function fill(filling: Filling, reader: BatchReader, stop: AbortSignal, on
   const { parts, options } = run
   for (;;) {
     onRead()
-    makeRoom(filling)
+    await makeRoom(filling)
     if (filling.isToClose && !isOwing(filling)) await commit(filling, 'memory')
     const due = account.isOpen ? rotationByTime(filling.firstReadMs, reader.lastReadMs, options.rotate) : undefined
     if (due !== undefined && due.deadlineMs <= parts.monotonicMs() && !isOwing(filling)) {
@@ -211,7 +225,7 @@ async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal
     filling.count += encodableCount
   }
   for (const group of groups) await place(filling, group)
-  makeRoom(filling)
+  await makeRoom(filling)
 }
 
 function endsOf(groups: readonly Group[]): { firstPosition: number; lastPosition: number } {
@@ -266,7 +280,6 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
     path,
     kind,
     left,
-    isMemoryTight: () => filling.heldBytes - filling.pendingBytes > run.budget.limitBytes * COMPRESSED_SHARE,
     onHeld(change) {
       filling.heldBytes += change
       filling.share.hold(Math.max(0, filling.heldBytes))
@@ -274,21 +287,39 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
     onPending(change) {
       filling.pendingBytes += change
     },
+    onLasting(bytes) {
+      filling.lastingBytes += bytes
+      filling.heldBytes += bytes
+    },
   })
   if (left !== undefined) filling.owing.add(object)
   return object
 }
 
-/** Closes the largest of the blocks that fill where they have too much of the memory together, or others wait for it. */
-function makeRoom(filling: Filling): void {
-  const { limitBytes } = filling.run.budget
-  if (!filling.isToFlush && filling.pendingBytes < limitBytes * PENDING_SHARE) return
+/** Closes the largest of the blocks that fill, and moves the largest of those that wait to disk, where they have too much of the memory or others wait for it. */
+async function makeRoom(filling: Filling): Promise<void> {
+  const { run, isToFlush, isToMove } = filling
+  const { limitBytes } = run.budget
+  const reclaimBytes = limitBytes * RECLAIMED_SHARE
   filling.isToFlush = false
+  filling.isToMove = false
+  if (isToFlush || filling.pendingBytes > limitBytes * PENDING_SHARE) {
+    closeLargest(filling.open.values(), {
+      isWorthFrom: 0,
+      reclaimBytes,
+      bytesOf: (object) => object.pendingBytes,
+      close: (object) => object.flush(),
+    })
+  }
+  const waitingBytes = filling.heldBytes - filling.pendingBytes - filling.lastingBytes
+  if (run.parts.openSpill === undefined || !(isToMove || waitingBytes > limitBytes * COMPRESSED_SHARE)) return
+  filling.spill ??= run.parts.openSpill()
+  const disk = await filling.spill
   closeLargest(filling.open.values(), {
     isWorthFrom: 0,
-    reclaimBytes: limitBytes * RECLAIMED_SHARE,
-    bytesOf: (object) => object.pendingBytes,
-    close: (object) => object.flush(),
+    reclaimBytes,
+    bytesOf: (object) => object.waitingBytes,
+    close: (object) => object.moveTo(disk),
   })
 }
 
@@ -309,6 +340,7 @@ async function commit(filling: Filling, cause: RotationCause): Promise<void> {
   filling.isToClose = false
   filling.heldBytes = 0
   filling.pendingBytes = 0
+  filling.lastingBytes = 0
   filling.share.hold(0)
 }
 

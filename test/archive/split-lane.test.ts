@@ -1,4 +1,9 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { openFileSpill } from '../../src/adapters/file/spill.ts'
 import { verifyArchive } from '../../src/commit/verify.ts'
 import { createMemorySource } from '../live/memory-source.ts'
 import { until } from '../live/until.ts'
@@ -192,5 +197,39 @@ describe('a lane of several objects', () => {
     await store.put('orders/a/0+000000.avro', new TextEncoder().encode('not ours'))
     await archiver(source).run(store, { layout: unique })
     expect((await verifyArchive(store, { against: source })).clean).toBe(true)
+  })
+
+  it('keeps many large objects open in little memory: compressed blocks wait on disk', async () => {
+    const source = createMemorySource('orders')
+    const letters = 'abcdefghijklmnopqrstuvwxyz'
+    const noise = (position: number) => createHash('sha512').update(String(position)).digest('hex').repeat(32)
+    for (let from = 0; from < 8000; from += 200)
+      source.produce(
+        '0',
+        messages(from, from + 200, letters).map((message) => ({ ...message, value: noise(message.position) })),
+      )
+    const store = openStore()
+    const folder = await mkdtemp(join(tmpdir(), 'millpond-split-'))
+    let opened = 0
+    let mostBytes = 0
+    const openSpill = async () => {
+      opened++
+      const spill = await openFileSpill(folder)
+      return {
+        ...spill,
+        async write(bytes: Uint8Array) {
+          mostBytes = Math.max(mostBytes, bytes.byteLength)
+          return spill.write(bytes)
+        },
+      }
+    }
+    const scene = archiver(source)
+    await scene.run(store, { memoryBytes: 16 << 20, codec: 'null', blockBytes: 64 << 10 }, { openSpill })
+    await rm(folder, { recursive: true })
+    expect(opened).toBe(1)
+    expect(mostBytes).toBeGreaterThan(1000)
+    expect(scene.events.flatMap((event) => (event.kind === 'committed' ? [event.cause] : []))).toEqual(['stop'])
+    expect(await listed(store)).toHaveLength(letters.length)
+    expect(await verifyArchive(store, { against: source })).toMatchObject({ clean: true, messages: 8000 })
   })
 })
