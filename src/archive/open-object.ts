@@ -228,6 +228,7 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
   }
   const describe = (): ClosedObject => {
     if (builder === undefined) throw new MillpondError('INTERNAL', `${key} has no block`)
+    for (const chunk of builder.end()) keep(chunk)
     const { entry, lookupBytes } = builder.finish(key, path.values)
     return { entry, lookupBytes }
   }

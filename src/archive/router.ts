@@ -37,7 +37,7 @@ export interface RouterOptions {
 
 /** A router for what `lane` says. A message has one path and one schema, and so one object. */
 export function createRouter({ layout, lane, format, values }: RouterOptions): Router {
-  const needsValues = values !== undefined && (format.byKind === true || layout.fields.length > 0)
+  const needsValues = values !== undefined && (format.byKind === true || layout.usesSchemas || layout.fields.length > 0)
   return {
     async route(batch, nowMs, signal) {
       const prepared = needsValues ? await values.prepare(batch, signal) : undefined

@@ -48,6 +48,8 @@ export interface SegmentFormat {
   readonly codecs: readonly StoredCodec[]
   /** Whether the blocks of one segment may have different codecs. */
   readonly mixesCodecs: boolean
+  /** Whether something lies behind the last block: `SegmentFraming.trailer`. */
+  readonly hasTrailer?: boolean
   /** Whether all that a message has can be read again; where not, a segment is neither searched nor replayed. */
   readonly keepsAll: boolean
   /** Whether all values of a segment have one schema, which its encoder and its framing are told. */

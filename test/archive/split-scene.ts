@@ -18,6 +18,7 @@ export const byKey: Layout = {
   isUnique: false,
   isWhole: false,
   fields: [],
+  usesSchemas: false,
   openLane: ({ topic, lane }) => ({
     assign(batch) {
       const paths: { id: string; values: Record<string, string> }[] = []
