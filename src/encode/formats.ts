@@ -32,6 +32,19 @@ export const readStoredBlock = (
   stored: Uint8Array,
 ): Promise<MessageBatch> => segmentFormat(segment.format).readBlock(stored, segment.codec)
 
+/**
+ * Refuses a segment that does not hold all that its messages had.
+ * @throws MillpondError `FORMAT_NOT_READABLE`, which names lane and segment.
+ */
+export function checkReadable({ key, format }: { readonly key: string; readonly format: Format }, lane: string): void {
+  if (segmentFormat(format).keepsAll) return
+  throw new MillpondError(
+    'FORMAT_NOT_READABLE',
+    `segment ${key} of lane ${lane} is in the format ${format}, which does not keep all that messages had`,
+    { details: { key, format, lane } },
+  )
+}
+
 /** The messages of a block of this segment without columns; undefined where that is no less work than reading it. @throws MillpondError `BLOCK_CORRUPT`. */
 export const openStoredBlock = (
   segment: { readonly format: Format; readonly codec: StoredCodec },

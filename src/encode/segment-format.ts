@@ -1,7 +1,8 @@
 import type { MessageBatch } from '../batch/batch.ts'
+import { MillpondError } from '../errors.ts'
 import type { ValueKind } from '../values/values.ts'
 import type { EncodeOptions, UnencodableMessage } from './avro-block.ts'
-import type { EncodedBlock, StoredCodec, StoredMessages } from './block.ts'
+import type { EncodedBlock, Format, StoredCodec, StoredMessages } from './block.ts'
 import type { BlockEncoder, BufferPool } from './block-encoder.ts'
 import type { BlockEntry } from './segment.ts'
 
@@ -17,8 +18,8 @@ export interface SegmentFraming {
 
 /** What the beginning of a segment says. */
 export interface SegmentHeader {
-  /** Where the first block begins. */
-  readonly bytes: number
+  /** Where the first block begins; undefined where only the commit knows. */
+  readonly bytes: number | undefined
   /** Undefined where each block says its own. */
   readonly codec: StoredCodec | undefined
   /** What each block ends in, where there is such a thing. */
@@ -41,7 +42,10 @@ export interface SegmentFormat {
   readonly codecs: readonly StoredCodec[]
   /** Whether the blocks of one segment may have different codecs. */
   readonly mixesCodecs: boolean
-  /** Whether all that a message has can be read again; where not, a segment is neither searched nor replayed. */
+  /**
+   * Whether all that a message has can be read again. Where not, a segment is neither searched nor replayed, and `readBlock` and `openBlock` are
+   * those of `notReadable`.
+   */
   readonly keepsAll: boolean
   createEncoder(options: EncoderOptions): BlockEncoder
   /** Messages of a source that no block of the format can hold: one entry a message, rising by row. */
@@ -58,6 +62,19 @@ export interface SegmentFormat {
    * @throws MillpondError `BLOCK_CORRUPT`.
    */
   readBlock(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<MessageBatch>
+  /**
+   * How many messages the block holds, for formats that keep not all of them; left out where the bytes do not say.
+   * @throws MillpondError `BLOCK_CORRUPT`.
+   */
+  countBlock?(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<number>
   /** What `decodeStored` makes messages of; undefined where that is no less work than `readBlock`. @throws MillpondError `BLOCK_CORRUPT`. */
   openBlock(stored: Uint8Array, codec: StoredCodec, block: BlockEntry): Promise<StoredMessages | undefined>
+}
+
+/** How a format reads blocks that do not hold all that messages had: not at all. @throws MillpondError `FORMAT_NOT_READABLE`. */
+export function notReadable(format: Format): Pick<SegmentFormat, 'readBlock' | 'openBlock'> {
+  const refuse = async (): Promise<never> => {
+    throw new MillpondError('FORMAT_NOT_READABLE', `a block in ${format} does not hold all that its messages had`)
+  }
+  return { readBlock: refuse, openBlock: refuse }
 }
