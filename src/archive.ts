@@ -11,6 +11,7 @@ import type { EncodeOptions } from './encode/avro-block.ts'
 import type { EncodedBlock, Format } from './encode/block.ts'
 import { type RotationCause, type RotationRules, rotationByContent, rotationByTime } from './encode/rotation.ts'
 import { type BufferPool, createBufferPool } from './encode/block-encoder.ts'
+import type { FormatOptions } from './encode/format-options.ts'
 import { segmentFormat } from './encode/formats.ts'
 import { createSegmentBuilder, type SegmentBuilder } from './encode/segment-builder.ts'
 import { isMillpondError, MillpondError } from './errors.ts'
@@ -25,6 +26,7 @@ import type { ObjectWriter, Store } from './store/store.ts'
 
 export interface ArchiveOptions extends EncodeOptions {
   readonly format: Format
+  readonly formatOptions?: FormatOptions | undefined
   /** Uncompressed bytes of one data block. */
   readonly blockBytes: number
   readonly rotate: RotationRules
@@ -372,9 +374,10 @@ async function append(run: LaneRun, filling: Filling, block: EncodedBlock): Prom
   }
   if (filling.segment === undefined) {
     const { format, codec } = block
-    const extension = segmentFormat(format).extension(codec)
+    const { formatOptions } = run.options
+    const extension = segmentFormat(format).extension(codec, formatOptions)
     const key = segmentKey({ folder: chain.folder, firstPosition: account.nextPosition, writer: run.writer, extension })
-    const builder = createSegmentBuilder({ format, codec, sync: run.parts.randomBytes(16) })
+    const builder = createSegmentBuilder({ format, codec, sync: run.parts.randomBytes(16), formatOptions })
     filling.segment = { key, builder, object: await run.parts.store.openWriter(key) }
     if (builder.header.byteLength > 0) await filling.segment.object.write(builder.header)
   }

@@ -221,6 +221,7 @@ export function localBroker({ source }: Config, log: Log, owns: boolean): Broker
 export function archiveOptions({ archive }: Config, untilCaughtUp: boolean): ArchiveOptions {
   return {
     format: archive.format,
+    formatOptions: archive.formatOptions,
     codec: archive.codec,
     ...(archive.level === undefined ? {} : { level: archive.level }),
     lookups: archive.lookups,

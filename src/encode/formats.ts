@@ -4,14 +4,23 @@ import { crc32c } from '../kernel/checksum.ts'
 import { readRecords } from './avro-block.ts'
 import type { Format, StoredCodec, StoredMessages } from './block.ts'
 import { avroFormat } from './format-avro.ts'
+import { csvFormat } from './format-csv.ts'
+import { jsonFormat } from './format-json.ts'
 import { kafkaFormat } from './format-kafka.ts'
+import { rawFormat } from './format-raw.ts'
+import { valueJsonFormat } from './format-value-json.ts'
 import { readRecordBlock } from './record-block.ts'
 import type { BlockEntry } from './segment.ts'
 import type { SegmentFormat } from './segment-format.ts'
 
-const formats: Readonly<Partial<Record<string, SegmentFormat>>> = { avro: avroFormat, kafka: kafkaFormat } satisfies Partial<
-  Record<Format, SegmentFormat>
->
+const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
+  avro: avroFormat,
+  json: jsonFormat,
+  kafka: kafkaFormat,
+  'value-json': valueJsonFormat,
+  csv: csvFormat,
+  raw: rawFormat,
+} satisfies Partial<Record<Format, SegmentFormat>>
 
 /** Whether this version has a format of that name. */
 export const isFormat = (name: string): name is Format => formats[name] !== undefined

@@ -4,6 +4,7 @@ import { MillpondError } from '../errors.ts'
 import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import { SYNC_BYTES } from './avro-file.ts'
 import type { BlockFilter, EncodedBlock, Format, StoredCodec } from './block.ts'
+import type { FormatOptions } from './format-options.ts'
 import { assembleLookup } from './lookup.ts'
 import { segmentFormat } from './formats.ts'
 
@@ -46,6 +47,7 @@ export function createSegmentBuilder(options: {
   readonly format: Format
   readonly codec: StoredCodec
   readonly sync: Uint8Array
+  readonly formatOptions?: FormatOptions | undefined
 }): SegmentBuilder {
   const { format } = options
   const rules = segmentFormat(format)
@@ -53,7 +55,7 @@ export function createSegmentBuilder(options: {
   const sync = Uint8Array.from(options.sync)
   if (sync.byteLength !== SYNC_BYTES)
     throw new MillpondError('INTERNAL', `a sync marker has ${SYNC_BYTES} bytes, not ${sync.byteLength}`)
-  const framing = rules.openFraming(codec, sync)
+  const framing = rules.openFraming(codec, sync, { formatOptions: options.formatOptions })
   const { header } = framing
   const sha256 = createHash('sha256').update(header)
   const blocks: BlockEntry[] = []

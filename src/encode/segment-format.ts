@@ -4,6 +4,7 @@ import type { ValueKind } from '../values/values.ts'
 import type { EncodeOptions, UnencodableMessage } from './avro-block.ts'
 import type { EncodedBlock, Format, StoredCodec, StoredMessages } from './block.ts'
 import type { BlockEncoder, BufferPool } from './block-encoder.ts'
+import type { FormatOptions } from './format-options.ts'
 import type { BlockEntry } from './segment.ts'
 
 /** How a segment is framed. */
@@ -32,12 +33,22 @@ export interface EncoderOptions extends EncodeOptions {
   readonly pool?: BufferPool
   /** The schema that all values have, for formats by schema; then values are data without the wire format's prefix. */
   readonly kind?: ValueKind
+  /** Whose messages they are; formats that say so in each message leave it out otherwise. */
+  readonly origin?: { readonly topic: string; readonly lane: string }
+  readonly formatOptions?: FormatOptions | undefined
+}
+
+/** What a new segment is told beside its codec. */
+export interface FramingOptions {
+  /** For formats by schema. */
+  readonly kind?: ValueKind
+  readonly formatOptions?: FormatOptions | undefined
 }
 
 /** All that differs between formats: how blocks are made, how a segment holds them, and how they are read again. */
 export interface SegmentFormat {
   /** The end of a file's name, without its dot: what the format is called, and its compression where names tell it. */
-  extension(codec: StoredCodec): string
+  extension(codec: StoredCodec, options?: FormatOptions): string
   /** What a segment's codec may be. */
   readonly codecs: readonly StoredCodec[]
   /** Whether the blocks of one segment may have different codecs. */
@@ -49,9 +60,9 @@ export interface SegmentFormat {
   readonly keepsAll: boolean
   createEncoder(options: EncoderOptions): BlockEncoder
   /** Messages of a source that no block of the format can hold: one entry a message, rising by row. */
-  findUnencodable(batch: MessageBatch): UnencodableMessage[]
-  /** How a new segment of blocks in `codec` is framed; `sync` is 16 random bytes. Formats by schema are told which. */
-  openFraming(codec: StoredCodec, sync: Uint8Array, kind?: ValueKind): SegmentFraming
+  findUnencodable(batch: MessageBatch, options?: FormatOptions): UnencodableMessage[]
+  /** How a new segment of blocks in `codec` is framed; `sync` is 16 random bytes. */
+  openFraming(codec: StoredCodec, sync: Uint8Array, options?: FramingOptions): SegmentFraming
   /**
    * Reads the beginning of a segment; undefined where `bytes` end too early.
    * @throws MillpondError `SEGMENT_CORRUPT`, `FORMAT_UNSUPPORTED`.
