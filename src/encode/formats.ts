@@ -22,6 +22,9 @@ const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   raw: rawFormat,
 } satisfies Partial<Record<Format, SegmentFormat>>
 
+/** All that this version has. */
+export const formatNames: readonly string[] = Object.keys(formats)
+
 /** Whether this version has a format of that name. */
 export const isFormat = (name: string): name is Format => formats[name] !== undefined
 

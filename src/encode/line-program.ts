@@ -73,22 +73,10 @@ export function lineProgram(steps: readonly LineStep[]): LineProgram {
 }
 
 function operands(step: LineStep, place: (bytes: Uint8Array) => number): readonly number[] {
-  switch (step.write) {
-    case 'literal':
-      return [place(step.bytes), step.bytes.byteLength]
-    case 'csvText':
-      return [columnOf[step.part], step.separator]
-    case 'csvField':
-      return [place(Buffer.from(`${step.path.join('\0')}\0\0`)), step.separator]
-    case 'bytes':
-    case 'json':
-    case 'text':
-    case 'base64':
-    case 'csvBase64':
-      return [columnOf[step.part], 0]
-    default:
-      return [0, 0]
-  }
+  if (step.write === 'literal') return [place(step.bytes), step.bytes.byteLength]
+  if (step.write === 'csvField') return [place(Buffer.from(`${step.path.join('\0')}\0\0`)), step.separator]
+  if ('separator' in step) return [columnOf[step.part], step.separator]
+  return ['part' in step ? columnOf[step.part] : 0, 0]
 }
 
 /** The most bytes that lines of these rows take. */
