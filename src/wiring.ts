@@ -46,6 +46,7 @@ export async function openBroker(config: Config): Promise<Broker> {
 export function archiveOptions({ archive }: Config, untilCaughtUp: boolean): ArchiveOptions {
   return {
     format: archive.format,
+    formatOptions: archive.formatOptions,
     codec: archive.codec,
     ...(archive.level === undefined ? {} : { level: archive.level }),
     lookups: archive.lookups,

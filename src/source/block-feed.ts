@@ -6,6 +6,7 @@ import type { BlockEncoder, BufferPool } from '../encode/block-encoder.ts'
 import { createRecordSetGatherer, type RecordSetGatherer } from '../encode/record-block-encoder.ts'
 import { type RecordBatchInfo, unpackRecordBatches } from '../encode/record-set.ts'
 import { isBeyondTime, readRecordsOfAnyTime } from '../encode/record-times.ts'
+import type { FormatOptions } from '../encode/format-options.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import { createBlockQueue, type Fed } from './block-queue.ts'
 import type { Lane } from './lane.ts'
@@ -43,6 +44,7 @@ export interface FeedOptions extends EncodeOptions {
   /** Where blocks are made; shared by all lanes, so that one that waits costs little. */
   readonly pool?: BufferPool
   readonly nowMs: () => number
+  readonly formatOptions?: FormatOptions | undefined
 }
 
 /** Held bytes of one lane that wait for the writer: some blocks keep every core compressing, more would only lie in memory. */
@@ -67,7 +69,7 @@ export function openBlockFeed(
   const { budget, nowMs, format } = options
   const stop = new AbortController()
   const reading = AbortSignal.any([signal, stop.signal])
-  const encoder = segmentFormat(format).createEncoder(options)
+  const encoder = segmentFormat(format).createEncoder({ ...options, origin: lane })
   // There may be thousands of lanes, and most sources have no record batches.
   const gatherer = source.readRecordSets && format === 'kafka' ? createRecordSetGatherer(options, position) : undefined
   const queue = createBlockQueue(nowMs, reading)
@@ -115,7 +117,7 @@ export function openBlockFeed(
   }
   /** Splits off what cannot be encoded. It is given before the blocks around it, so that no commit covers it unrecorded. */
   const take = (batch: MessageBatch) => {
-    const faults = segmentFormat(format).findUnencodable(batch)
+    const faults = segmentFormat(format).findUnencodable(batch, options.formatOptions)
     if (faults.length === 0) return encode(batch)
     const bad = new Set(faults.map(({ row }) => row))
     queue.push({
