@@ -49,7 +49,8 @@ export function place(layout: Layout, messages: readonly MessageInput[], options
   const { topic = 'orders', lane = '3', nowMs = 0, extension = 'avro', sibling, writer = 'w1', schema } = options
   const opened = layout.openLane({ topic, lane })
   const batch = batchOf(messages)
-  const kind: ValueKind | undefined = schema === undefined ? undefined : { id: '1', type: 'avro', name: schema, text: '{}' }
+  const kind: ValueKind | undefined =
+    schema === undefined ? undefined : { id: '1', type: 'avro', name: schema, text: '{}', references: [] }
   const { paths, pathOf, pathless } = opened.assign(batch, { nowMs, field: jsonFields(batch), kind: () => kind })
   const keys = Array.from(pathOf, (index, row) => {
     if (index < 0) return undefined
