@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import type { KafkaOptions } from './adapters/kafka/cluster-options.ts'
 import type { KafkaOperations } from './adapters/kafka/operations.ts'
 import type { LocalLog, TopicOptions } from './adapters/local/log.ts'
+import type { RegistryLogin } from './adapters/registry/options.ts'
 import type { ArchiveOptions } from './archive.ts'
 import type { MessageBatch } from './batch/batch.ts'
 import type { Config, LocalTopicConfig } from './config/config.ts'
+import type { RegistryConfig } from './config/registry-config.ts'
 import { MillpondError } from './errors.ts'
 import type { SegmentIndex } from './index/segment-index.ts'
 import type { ReplaySummary, ReplayTarget } from './replay/job.ts'
@@ -18,7 +20,9 @@ import type { Broker } from './source/broker.ts'
 import type { LaneId } from './source/lane.ts'
 import { probeStore } from './store/probe.ts'
 import type { ObserveRequest } from './store/requests.ts'
+import { standardRetry } from './store/retry.ts'
 import type { Store } from './store/store.ts'
+import type { SchemaRegistry } from './values/schema-registry.ts'
 
 /** The embedded broker, as the configuration describes it. */
 export type Log = LocalLog
@@ -330,6 +334,41 @@ async function kafkaOptions({ kafka }: Config): Promise<KafkaOptions> {
         }),
     ...(sasl === undefined ? {} : { sasl }),
   }
+}
+
+/** Opens the schema registry; undefined where none is named. @throws MillpondError `CONFIG_INVALID` where a file cannot be read. */
+export async function openRegistry({
+  urls,
+  login,
+  timeoutMs,
+  cacheCount,
+  tls,
+}: RegistryConfig): Promise<SchemaRegistry | undefined> {
+  if (urls.length === 0) return undefined
+  const { openSchemaRegistry } = await import('./adapters/registry/schema-registry.ts')
+  const pem = async (path: string | undefined) => (path === undefined ? undefined : readPem(path))
+  const key = await pem(tls.keyFile)
+  return openSchemaRegistry({
+    urls,
+    timeoutMs,
+    cacheCount,
+    retry: standardRetry,
+    tls: {
+      ca: await pem(tls.caFile),
+      certificate: await pem(tls.certificateFile),
+      key: key === undefined ? undefined : createSecret(key),
+      passphrase: tls.passphrase,
+      serverName: tls.serverName,
+      verify: tls.verify,
+    },
+    ...(login === undefined ? {} : { login: registryLogin(login) }),
+  })
+}
+
+function registryLogin(login: NonNullable<RegistryConfig['login']>): RegistryLogin {
+  if (login.kind === 'basic') return login
+  if (login.kind === 'token') return { kind: 'bearer', token: async () => login.token }
+  return { kind: 'bearer', token: async () => createSecret((await readFile(login.path, 'utf8')).trim()) }
 }
 
 async function openLocalReplaySink(config: Config): Promise<Sink> {

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
 import { resolveKafka } from './resolve-kafka.ts'
+import { resolveRegistry } from './resolve-registry.ts'
 import { resolveAzure, resolveGcs, resolveS3 } from './resolve-stores.ts'
 import type { FileConfig } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -25,6 +26,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     store: { type: file.store.type, path: inData(file.store.path, 'archive') },
     source: file.source,
     kafka: resolveKafka(file.kafka, place.folder),
+    registry: resolveRegistry(file.registry, place.folder),
     s3: resolveS3(file.s3, place.folder),
     gcs: resolveGcs(file.gcs, place.folder),
     azure: resolveAzure(file.azure, place.folder),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { kafkaRules } from './resolve-kafka.ts'
+import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
 import { parseSize } from './units.ts'
@@ -20,6 +21,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...levelRule(usable.data),
     ...messageRule(usable.data),
     ...kafkaRules(usable.data),
+    ...registryRules(usable.data),
     ...storeRules(usable.data),
     ...pathRule(usable.data, broken),
   ]

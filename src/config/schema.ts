@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from './fields.ts'
 import { kafkaSection } from './schema-kafka.ts'
+import { registrySection } from './schema-registry.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
 import { createSecret } from '../secret.ts'
 
@@ -134,6 +135,7 @@ export const configSchema = section(
       'The embedded broker: what HTTP and `millpond ingest` write to.',
     ),
     kafka: kafkaSection,
+    registry: registrySection,
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,
