@@ -17,6 +17,7 @@ import {
 import { lineOptions } from './schema-lines.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
+import { registrySection } from './schema-registry.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
 import { createSecret } from '../secret.ts'
 
@@ -152,6 +153,7 @@ export const configSchema = section(
       'The embedded broker: what HTTP and `millpond ingest` write to.',
     ),
     kafka: kafkaSection,
+    registry: registrySection,
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,
