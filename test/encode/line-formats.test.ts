@@ -74,10 +74,17 @@ describe('the format value-json', () => {
   it('finds no JSON where JSON.parse finds none', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.oneof(jsonText, fc.string({ maxLength: 6 }), fc.string({ unit: fc.constantFrom(...'{ } [ ] " , : 1 0 n'.split(' '), ' ') })), {
-          minLength: 1,
-          maxLength: 40,
-        }),
+        fc.array(
+          fc.oneof(
+            jsonText,
+            fc.string({ maxLength: 6 }),
+            fc.string({ unit: fc.constantFrom(...'{ } [ ] " , : 1 0 n'.split(' '), ' ') }),
+          ),
+          {
+            minLength: 1,
+            maxLength: 40,
+          },
+        ),
         (texts) => {
           const isJson = (text: string) => {
             try {

@@ -53,7 +53,12 @@ export interface EncodeShape {
 export async function encodeBatches(store: Store, batches: Iterable<MessageBatch>, shape = USUAL): Promise<SegmentEntry[]> {
   const entries: SegmentEntry[] = []
   const { createEncoder, findUnencodable } = segmentFormat(shape.format)
-  const encoder = createEncoder({ ...shape, lookups: ['key'], blockBytes: DEFAULT_BLOCK_BYTES, origin: { topic: 'orders', lane: '0' } })
+  const encoder = createEncoder({
+    ...shape,
+    lookups: ['key'],
+    blockBytes: DEFAULT_BLOCK_BYTES,
+    origin: { topic: 'orders', lane: '0' },
+  })
   const waiting: Promise<EncodedBlock>[] = []
   let open: OpenSegment | undefined
   const close = async () => {
