@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
 import { kafkaRules } from './resolve-kafka.ts'
+import { layoutRules } from './resolve-layout.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
 import { parseSize } from './units.ts'
@@ -24,6 +25,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...messageRule(usable.data),
     ...kafkaRules(usable.data),
     ...storeRules(usable.data),
+    ...layoutRules(usable.data, broken),
     ...pathRule(usable.data, broken),
   ]
 }
@@ -43,16 +45,17 @@ function tokenRule({ http }: FileConfig, broken: (path: ConfigPath) => boolean):
 
 type WrittenFormat = FileConfig['archive']['format']
 
-const LINE_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
+const USUAL_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
 
 /** The codecs that can be asked for in each format; Kafka's own names for them are in docs/formats.md. */
 const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['codec'][]>> = {
   avro: ['zstandard', 'deflate', 'snappy', 'null'],
   kafka: ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
-  json: LINE_CODECS,
-  'value-json': LINE_CODECS,
-  csv: LINE_CODECS,
-  raw: LINE_CODECS,
+  json: USUAL_CODECS,
+  parquet: USUAL_CODECS,
+  'value-json': USUAL_CODECS,
+  csv: USUAL_CODECS,
+  raw: USUAL_CODECS,
 }
 
 function codecRule({ archive: { format, codec } }: FileConfig): Finding[] {

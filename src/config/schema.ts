@@ -16,6 +16,7 @@ import {
 } from './fields.ts'
 import { lineOptions } from './schema-lines.ts'
 import { kafkaSection } from './schema-kafka.ts'
+import { layoutSection } from './schema-layout.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
 import { createSecret } from '../secret.ts'
 
@@ -46,6 +47,16 @@ const rotate = section(
     maxSpan: duration(1000, 3650 * DAY_MS, 'From the smallest to the largest timestamp in a segment.').default('1d'),
     maxAge: duration(10, DAY_MS, 'From the first message read into a segment until it closes.').default('10m'),
     idle: duration(10, DAY_MS, 'How long nothing came before a segment closes.').default('10s'),
+    exact: truth(
+      false,
+      'Whether `maxCount` counts all open objects of a lane together and holds to the message, so that the same messages give the same objects: `flush.size` of Kafka Connect.',
+    ),
+    schedule: duration(
+      1000,
+      365 * DAY_MS,
+      'Segments also close whenever so much of the wall clock has passed, counted from midnight in `timezone`: `rotate.schedule.interval.ms`. Without it: never.',
+    ).optional(),
+    timezone: text('UTC', 'The time zone of `schedule`.'),
   },
   'When a segment closes and is committed: whichever comes first.',
 )
@@ -90,14 +101,14 @@ export const configSchema = section(
     archive: section(
       {
         format: oneOf(
-          ['avro', 'kafka', 'json', 'value-json', 'csv', 'raw'],
+          ['avro', 'kafka', 'json', 'parquet', 'value-json', 'csv', 'raw'],
           'avro',
-          'How segments are written. `avro`, `kafka` (the very record batches of the broker) and `json` keep everything, and are searched and replayed; `value-json`, `csv` and `raw` keep what docs/formats.md says.',
+          'How segments are written. `avro`, `kafka` (the very record batches of the broker), `json` and `parquet` keep everything, and are searched and replayed; `value-json`, `csv` and `raw` keep what docs/formats.md says.',
         ),
         codec: oneOf(
           ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
           'zstandard',
-          'Compression of the blocks. `avro` has no `gzip`; `json`, `value-json`, `csv` and `raw` have no `deflate`.',
+          'Compression of the blocks. `avro` has no `gzip`; `json`, `parquet`, `value-json`, `csv` and `raw` have no `deflate`.',
         ),
         level: optionalNumber(1, 19, 'Level of zstandard (1 to 19), deflate or gzip (1 to 9). Without it: 1.'),
         ...lineOptions,
@@ -115,6 +126,7 @@ export const configSchema = section(
       },
       'How messages are written.',
     ),
+    layout: layoutSection,
     deadLetters: section(
       {
         type: oneOf(['file'], 'file', 'The kind of sink.'),

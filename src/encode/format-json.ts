@@ -1,5 +1,6 @@
 import { MillpondError, wrapError } from '../errors.ts'
 import { MAX_BATCH_BYTES } from '../batch/builder.ts'
+import { countLines } from './count-lines.ts'
 import { readJson } from './json-lines-read.ts'
 import { decompressLines, lineFormat } from './line-format.ts'
 import type { EncoderOptions } from './segment-format.ts'
@@ -25,6 +26,7 @@ export const jsonFormat = lineFormat({
     ],
     checks: [],
   }),
+  count: countLines,
   async readBlock(stored, codec) {
     const lines = await decompressLines('json', codec, stored)
     try {

@@ -7,7 +7,9 @@ import { avroFormat } from './format-avro.ts'
 import { csvFormat } from './format-csv.ts'
 import { jsonFormat } from './format-json.ts'
 import { kafkaFormat } from './format-kafka.ts'
+import { parquetFormat } from './format-parquet.ts'
 import { rawFormat } from './format-raw.ts'
+import { valueAvroFormat } from './format-value-avro.ts'
 import { valueJsonFormat } from './format-value-json.ts'
 import { readRecordBlock } from './record-block.ts'
 import type { BlockEntry } from './segment.ts'
@@ -15,8 +17,10 @@ import type { SegmentFormat } from './segment-format.ts'
 
 const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   avro: avroFormat,
-  json: jsonFormat,
   kafka: kafkaFormat,
+  json: jsonFormat,
+  parquet: parquetFormat,
+  'value-avro': valueAvroFormat,
   'value-json': valueJsonFormat,
   csv: csvFormat,
   raw: rawFormat,

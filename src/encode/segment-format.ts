@@ -27,6 +27,13 @@ export interface SegmentHeader {
   readonly sync: Uint8Array | undefined
 }
 
+/** A block as it is found in an object, its framing included. */
+export interface FoundBlock {
+  readonly offset: number
+  readonly bytes: number
+  readonly count: number
+}
+
 /** How blocks of a segment are made. */
 export interface EncoderOptions extends EncodeOptions {
   readonly blockBytes: number
@@ -38,13 +45,6 @@ export interface EncoderOptions extends EncodeOptions {
   readonly formatOptions?: FormatOptions | undefined
 }
 
-/** What a new segment is told beside its codec. */
-export interface FramingOptions {
-  /** For formats by schema. */
-  readonly kind?: ValueKind
-  readonly formatOptions?: FormatOptions | undefined
-}
-
 /** All that differs between formats: how blocks are made, how a segment holds them, and how they are read again. */
 export interface SegmentFormat {
   /** The end of a file's name, without its dot: what the format is called, and its compression where names tell it. */
@@ -53,16 +53,20 @@ export interface SegmentFormat {
   readonly codecs: readonly StoredCodec[]
   /** Whether the blocks of one segment may have different codecs. */
   readonly mixesCodecs: boolean
+  /** Whether something lies behind the last block: `SegmentFraming.trailer`. */
+  readonly hasTrailer?: boolean
   /**
    * Whether all that a message has can be read again. Where not, a segment is neither searched nor replayed, and `readBlock` and `openBlock` are
    * those of `notReadable`.
    */
   readonly keepsAll: boolean
+  /** Whether all values of a segment have one schema, which its encoder and its framing are told. */
+  readonly byKind?: boolean
   createEncoder(options: EncoderOptions): BlockEncoder
   /** Messages of a source that no block of the format can hold: one entry a message, rising by row. */
   findUnencodable(batch: MessageBatch, options?: FormatOptions): UnencodableMessage[]
-  /** How a new segment of blocks in `codec` is framed; `sync` is 16 random bytes. */
-  openFraming(codec: StoredCodec, sync: Uint8Array, options?: FramingOptions): SegmentFraming
+  /** How a new segment of blocks in `codec` is framed; `sync` is 16 random bytes. Formats by schema are told which. */
+  openFraming(codec: StoredCodec, sync: Uint8Array, kind?: ValueKind, options?: FormatOptions): SegmentFraming
   /**
    * Reads the beginning of a segment; undefined where `bytes` end too early.
    * @throws MillpondError `SEGMENT_CORRUPT`, `FORMAT_UNSUPPORTED`.
@@ -78,6 +82,10 @@ export interface SegmentFormat {
    * @throws MillpondError `BLOCK_CORRUPT`.
    */
   countBlock?(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<number>
+  /** The content of a block before compression; that of all blocks of an object is the same, wherever they were cut. */
+  rawOf?(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<Uint8Array>
+  /** Takes a whole object apart into its blocks, as another writer left it. @throws MillpondError `SEGMENT_CORRUPT`, `BLOCK_CORRUPT`. */
+  split?(object: Uint8Array, options?: FormatOptions): Promise<readonly FoundBlock[]>
   /** What `decodeStored` makes messages of; undefined where that is no less work than `readBlock`. @throws MillpondError `BLOCK_CORRUPT`. */
   openBlock(stored: Uint8Array, codec: StoredCodec, block: BlockEntry): Promise<StoredMessages | undefined>
 }
