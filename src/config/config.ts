@@ -1,6 +1,6 @@
 import type { Codec, Format, LookupField } from '../encode/block.ts'
-import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { FormatOptions } from '../encode/format-options.ts'
+import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
 import type { RegistryConfig } from './registry-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'

@@ -47,16 +47,17 @@ function tokenRule({ http }: FileConfig, broken: (path: ConfigPath) => boolean):
 
 type WrittenFormat = FileConfig['archive']['format']
 
-const LINE_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
+const USUAL_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
 
 /** The codecs that can be asked for in each format; Kafka's own names for them are in docs/formats.md. */
 const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['codec'][]>> = {
   avro: ['zstandard', 'deflate', 'snappy', 'null'],
   kafka: ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
-  json: LINE_CODECS,
-  'value-json': LINE_CODECS,
-  csv: LINE_CODECS,
-  raw: LINE_CODECS,
+  json: USUAL_CODECS,
+  parquet: USUAL_CODECS,
+  'value-json': USUAL_CODECS,
+  csv: USUAL_CODECS,
+  raw: USUAL_CODECS,
 }
 
 function codecRule({ archive: { format, codec } }: FileConfig): Finding[] {
