@@ -32,8 +32,6 @@ export async function readLeft(
   key: string,
   { format, formatOptions }: Pick<ArchiveOptions, 'format' | 'formatOptions'>,
 ): Promise<LeftObject | undefined> {
-  if ((await store.size(key)) === undefined) return undefined
-  const object = await store.read(key)
   const rules = segmentFormat(format)
   // What does not tell how much it holds can only be the very object that the same messages give.
   if (rules.split === undefined || (await store.size(key)) === undefined) return undefined

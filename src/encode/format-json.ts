@@ -42,5 +42,4 @@ export const jsonFormat = lineFormat({
     }
   },
   openBlock: async () => undefined,
-  split: countLines,
 })

@@ -1,8 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
-import { checkResult } from '../kernel/fault.ts'
 import type { ValueKind } from '../values/values.ts'
-import { compressBlock, type UnencodableMessage } from './avro-block.ts'
+import type { UnencodableMessage } from './avro-block.ts'
 import { avroFileHeader, blockFrame, isCodec, parseContainerHeader, parseStoredBlock, splitAvroFile } from './avro-file.ts'
 import type { PlainBlock, StoredCodec } from './block.ts'
 import { decompress } from './codec.ts'
@@ -23,8 +22,8 @@ export const valueAvroFormat: SegmentFormat = {
   mixesCodecs: false,
   createEncoder: createValueEncoder,
   findUnencodable: (batch) => withBeyondTime(batch, findUnencodable(batch)),
-  openFraming: (codec, sync, options) => ({
-    header: avroFileHeader(avroCodec(codec), sync, schemaOf(options?.kind)),
+  openFraming: (codec, sync, kind) => ({
+    header: avroFileHeader(avroCodec(codec), sync, schemaOf(kind)),
     frame: ({ count, bytes }) => [blockFrame(count, bytes.byteLength), bytes, sync],
   }),
   readHeader: parseContainerHeader,
@@ -69,8 +68,11 @@ function createValueEncoder(options: EncoderOptions): BlockEncoder<PlainBlock> {
     get pendingBytes() {
       return encoder.pendingBytes
     },
-    add: (batch) => encoder.add(batch),
-    flush: () => encoder.flush(),
+    add: (batch) => encoder.add(batch).map(toPlain),
+    flush() {
+      const block = encoder.flush()
+      return block && toPlain(block)
+    },
   }
 }
 
