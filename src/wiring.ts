@@ -9,6 +9,7 @@ import type { ArchiveOptions } from './archive.ts'
 import type { MessageBatch } from './batch/batch.ts'
 import type { Config, LocalTopicConfig } from './config/config.ts'
 import { MillpondError } from './errors.ts'
+import type { Catalog } from './iceberg/catalog.ts'
 import type { SegmentIndex } from './index/segment-index.ts'
 import type { ReplaySummary, ReplayTarget } from './replay/job.ts'
 import type { JobStore } from './replay/jobs.ts'
@@ -75,6 +76,21 @@ async function readPem(path: string): Promise<string> {
     const why = error instanceof Error && 'code' in error ? String(error.code) : String(error)
     throw new MillpondError('CONFIG_INVALID', `${path} cannot be read: ${why}`, { cause: error, details: { path } })
   }
+}
+
+/** Opens what knows the Iceberg tables over the store; `root` is the store's address. */
+export async function openIcebergCatalog(
+  { iceberg }: Config,
+  store: Store,
+  root: string,
+  signal?: AbortSignal,
+): Promise<Catalog> {
+  if (iceberg.catalog === 'rest') {
+    const { openRestCatalog } = await import('./adapters/iceberg-rest/catalog.ts')
+    return openRestCatalog(iceberg.rest, signal)
+  }
+  const { createFileCatalog } = await import('./iceberg/file-catalog.ts')
+  return createFileCatalog({ store, root, prefix: iceberg.prefix, nowMs: Date.now })
 }
 
 /** Opens the index, which is made where there is none. */

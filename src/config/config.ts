@@ -1,5 +1,6 @@
 import type { Codec, Format, LookupField } from '../encode/block.ts'
 import type { Secret } from '../secret.ts'
+import type { IcebergConfig } from './iceberg-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
 /** When a segment closes: whichever comes first. */
@@ -93,6 +94,7 @@ export interface Config {
   readonly s3: S3Config
   readonly gcs: GcsConfig
   readonly azure: AzureConfig
+  readonly iceberg: IcebergConfig
   readonly http: {
     readonly host: string
     readonly port: number

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
+import { icebergRules } from './resolve-iceberg.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
@@ -21,6 +22,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...messageRule(usable.data),
     ...kafkaRules(usable.data),
     ...storeRules(usable.data),
+    ...icebergRules(usable.data),
     ...pathRule(usable.data, broken),
   ]
 }

@@ -14,6 +14,7 @@ import {
   truth,
   wholeNumber,
 } from './fields.ts'
+import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
 import { createSecret } from '../secret.ts'
@@ -137,6 +138,7 @@ export const configSchema = section(
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,
+    iceberg: icebergSection,
     http: section(
       {
         host: text('127.0.0.1', 'The address to listen at. Every address but the loopback ones needs a `token`.'),

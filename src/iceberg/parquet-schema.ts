@@ -2,16 +2,15 @@ import { NO_ID } from './evolve.ts'
 import type { ParquetElement } from './parquet-footer.ts'
 import { type Field, type FieldType, pathKey, type PrimitiveType } from './schema.ts'
 
-/** How the statistics of a column are written: its Parquet type, and how many of its units are a microsecond's part or whole. */
+/** A column that holds values, and how its statistics are written. */
 export interface Leaf {
   /** Names as the table has them: `tags`, `element`. */
   readonly names: readonly string[]
   /** Whether it lies in a list or map: it has no bounds then. */
   readonly repeated: boolean
   readonly type: PrimitiveType
+  /** How it is stored, by its number in parquet.thrift. */
   readonly physical: number
-  /** Microseconds of one unit of a time. */
-  readonly micros: number
 }
 
 /** The columns of a file as those of a table, without field ids where it has none. */
@@ -25,7 +24,6 @@ export interface FileColumns {
 
 const [BOOLEAN, INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY, FIXED] = [0, 1, 2, 4, 5, 6, 7] as const
 const REPEATED = 2
-const MICROS_OF_MILLIS = 1000
 const MAX_PRECISION = 38
 
 /** Logical types by their number in parquet.thrift. */
@@ -153,13 +151,13 @@ function convertMap(element: ParquetElement, walk: Walk): FieldType | undefined 
 }
 
 function convertLeaf(element: ParquetElement, said: Said, walk: Walk): FieldType | undefined {
+  // Readers compare what is asked for, in microseconds, with a file's statistics as they are: of milliseconds they would miss rows.
+  const isCoarse = said.unit === 'millis' && (said.kind === 'time' || said.kind === 'timestamp')
+  if (isCoarse) return leave(walk, 'it counts milliseconds, and a table has microseconds')
   const type = leafType(element, said)
-  if (type === undefined) {
-    const what = said.kind === 'other' ? 'its type' : said.kind === 'none' ? 'its physical type' : `${said.kind} so`
-    return leave(walk, `a table of version 2 has no type for ${what}`)
-  }
-  const micros = said.unit === 'millis' && (said.kind === 'time' || said.kind === 'timestamp') ? MICROS_OF_MILLIS : 1
-  walk.leaves.set(pathKey(walk.path), { names: walk.names, repeated: walk.repeated, type, physical: element.physical!, micros })
+  if (type === undefined)
+    return leave(walk, `a table of version 2 has no type for ${said.kind === 'none' ? 'how it is stored' : said.kind}`)
+  walk.leaves.set(pathKey(walk.path), { names: walk.names, repeated: walk.repeated, type, physical: element.physical! })
   return type
 }
 
@@ -182,14 +180,13 @@ function leafType({ physical, typeBytes }: ParquetElement, said: Said): Primitiv
 
 function int32Type(said: Said): PrimitiveType | undefined {
   if (said.kind === 'date') return 'date'
-  if (said.kind === 'time') return 'time'
   // All of an unsigned one of 32 bits is only in a long, and readers do not make one of it.
   return said.kind === 'none' || (said.kind === 'integer' && (said.signed || said.bits < 32)) ? 'int' : undefined
 }
 
 function int64Type(said: Said): PrimitiveType | undefined {
-  if (said.kind === 'timestamp' && said.unit !== 'nanos') return said.utc ? 'timestamptz' : 'timestamp'
-  if (said.kind === 'time' && said.unit !== 'nanos') return 'time'
+  if (said.kind === 'timestamp' && said.unit === 'micros') return said.utc ? 'timestamptz' : 'timestamp'
+  if (said.kind === 'time' && said.unit === 'micros') return 'time'
   return said.kind === 'none' || (said.kind === 'integer' && said.signed) ? 'long' : undefined
 }
 

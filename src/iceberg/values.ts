@@ -8,7 +8,6 @@ import { decimalParts, type PrimitiveType } from './schema.ts'
 export type Value = boolean | number | bigint | string | Uint8Array
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const MICROS_OF_MILLIS = 1000n
 
 /** A whole number of two's complement, most significant byte first. */
 export function bigEndian(bytes: Uint8Array): bigint {
@@ -49,7 +48,8 @@ export function statisticValue(leaf: Leaf, type: PrimitiveType, bytes: Uint8Arra
   if (leaf.physical === 0) return bytes.length === 1 ? bytes[0] === 1 : undefined
   if (leaf.physical === 1 || leaf.physical === 2) {
     if (bytes.length !== leaf.physical * 4) return undefined
-    return numberValue(leaf, type, leaf.physical === 1 ? BigInt(view.getInt32(0, true)) : view.getBigInt64(0, true))
+    const stored = leaf.physical === 1 ? view.getInt32(0, true) : view.getBigInt64(0, true)
+    return type === 'int' || type === 'date' ? Number(stored) : BigInt(stored)
   }
   if (leaf.physical === 4 || leaf.physical === 5) {
     if (bytes.length !== (leaf.physical - 3) * 4) return undefined
@@ -60,11 +60,6 @@ export function statisticValue(leaf: Leaf, type: PrimitiveType, bytes: Uint8Arra
   if (end === 'min') return cutText(bytes)
   const text = cutText(bytes)
   return text !== undefined && Buffer.byteLength(text) === bytes.length ? text : undefined
-}
-
-function numberValue(leaf: Leaf, type: PrimitiveType, stored: bigint): Value {
-  if (type === 'int' || type === 'date') return Number(stored)
-  return leaf.micros === 1 ? stored : stored * MICROS_OF_MILLIS
 }
 
 /** Zero is both: the smallest is the negative one, the largest the other. */
