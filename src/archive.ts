@@ -413,6 +413,7 @@ async function commit(run: LaneRun, filling: Filling, cause: RotationCause): Pro
   const segments: SegmentEntry[] = []
   let lookupBytes: Uint8Array = NO_BYTES
   if (segment) {
+    for (const chunk of segment.builder.end()) await segment.object.write(chunk.bytes, chunk.crc32c)
     const finished = segment.builder.finish(segment.key, {})
     if ((await segment.object.finish()) === 'exists') {
       throw new MillpondError('SEGMENT_TAKEN', `${segment.key} is there already; a writer's id must be new with every run`)

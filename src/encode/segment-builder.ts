@@ -37,6 +37,8 @@ export interface SegmentBuilder {
    * look-up fields are not those of the segment.
    */
   append(block: EncodedBlock): Chunk[]
+  /** The chunks to write last, when all blocks were appended and before `finish`: there are some where the format has something behind its blocks. */
+  end(): Chunk[]
   /** The account of all that was appended, one block at the least; `layout` is what the key's layout put in the path. */
   finish(key: string, layout: Readonly<Record<string, string>>): FinishedSegment
 }
@@ -83,7 +85,9 @@ export function createSegmentBuilder(options: {
       throw new MillpondError('POSITION_INVALID', `a block from ${block.firstPosition} on does not follow ${total.lastPosition}`)
     }
   }
-  const account = (block: EncodedBlock, chunks: readonly Chunk[]) => {
+  /** Gives where the chunks begin, their length and checksum. */
+  const write = (chunks: readonly Chunk[]) => {
+    const offset = total.bytes
     let crc = 0
     let bytes = 0
     for (const chunk of chunks) {
@@ -92,12 +96,15 @@ export function createSegmentBuilder(options: {
       bytes += chunk.bytes.byteLength
     }
     total.crc32c = joinCrc32c(total.crc32c, crc, bytes)
+    total.bytes += bytes
+    return { offset, bytes, crc32c: crc }
+  }
+  const account = (block: EncodedBlock, chunks: readonly Chunk[]) => {
     const { count, firstPosition, lastPosition, minTimestamp, maxTimestamp } = block
-    blocks.push({ offset: total.bytes, bytes, crc32c: crc, count, firstPosition, lastPosition, minTimestamp, maxTimestamp })
+    blocks.push({ ...write(chunks), count, firstPosition, lastPosition, minTimestamp, maxTimestamp })
     filters.push(block.filters)
     if (total.count === 0) total.firstPosition = firstPosition
     total.lastPosition = lastPosition
-    total.bytes += bytes
     total.count += count
     total.minTimestamp = Math.min(total.minTimestamp, minTimestamp)
     total.maxTimestamp = Math.max(total.maxTimestamp, maxTimestamp)
@@ -131,6 +138,12 @@ export function createSegmentBuilder(options: {
         crc32c: (bytes === block.bytes ? block.crc32c : undefined) ?? crc32c(bytes),
       }))
       account(block, chunks)
+      return chunks
+    },
+    end() {
+      const bytes = framing.trailer?.()
+      const chunks = bytes === undefined ? [] : [{ bytes, crc32c: crc32c(bytes) }]
+      write(chunks)
       return chunks
     },
     finish(key, layout) {

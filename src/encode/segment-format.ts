@@ -41,6 +41,8 @@ export interface SegmentFormat {
   readonly codecs: readonly StoredCodec[]
   /** Whether the blocks of one segment may have different codecs. */
   readonly mixesCodecs: boolean
+  /** Whether something lies behind the last block: `SegmentFraming.trailer`. */
+  readonly hasTrailer?: boolean
   /** Whether all that a message has can be read again; where not, a segment is neither searched nor replayed. */
   readonly keepsAll: boolean
   createEncoder(options: EncoderOptions): BlockEncoder
