@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { compress, decompress } from '../encode/codec.ts'
+import type { Codec } from '../encode/block.ts'
 import { isCodec, SYNC_BYTES } from '../encode/avro-file.ts'
 import { MillpondError } from '../errors.ts'
 import { AvroDecoder, namedTypes } from './avro-decode.ts'
@@ -11,6 +12,7 @@ import { AvroEncoder, type AvroSchema, type AvroValue } from './avro-encode.ts'
 import { parseLongJson } from './long-json.ts'
 
 const MAGIC = Buffer.from('Obj\u0001')
+const DEFLATE_LEVEL = 6
 /** Records of a block before it is compressed. */
 const BLOCK_BYTES = 256 * 1024
 
@@ -19,9 +21,10 @@ export async function writeContainer(
   schema: AvroSchema,
   metadata: Readonly<Record<string, string>>,
   records: Iterable<AvroValue>,
+  codec: Codec = 'deflate',
 ): Promise<Uint8Array> {
   const header = new AvroEncoder()
-  const notes = { 'avro.schema': JSON.stringify(schema), 'avro.codec': 'deflate', ...metadata }
+  const notes = { 'avro.schema': JSON.stringify(schema), 'avro.codec': codec, ...metadata }
   header.long(Object.keys(notes).length)
   for (const [name, value] of Object.entries(notes)) {
     header.text(name)
@@ -34,7 +37,7 @@ export async function writeContainer(
   let [block, count] = [new AvroEncoder(), 0]
   const close = async () => {
     if (count === 0) return
-    const payload = await compress('deflate', block.build(), { level: 6 })
+    const payload = await compress(codec, block.build(), codec === 'deflate' ? { level: DEFLATE_LEVEL } : {})
     const frame = new AvroEncoder()
     frame.long(count)
     frame.long(payload.byteLength)

@@ -1,6 +1,6 @@
 import type { ParquetColumn, ParquetFooter } from './parquet-footer.ts'
 import type { FileColumns, Leaf } from './parquet-schema.ts'
-import { allParts, pathKey, type PrimitiveType, type StructType } from './schema.ts'
+import { allParts, type FieldType, type Part, partsOf, pathKey, type PrimitiveType, type StructType } from './schema.ts'
 import { compareValues, statisticValue, type Value } from './values.ts'
 
 /** What a file says of one column. */
@@ -11,13 +11,13 @@ export interface ColumnBounds {
   readonly nans: number | undefined
   readonly min: Value | undefined
   readonly max: Value | undefined
-  /** Compressed bytes. */
-  readonly bytes: number
+  /** Compressed bytes; undefined where the file does not have the column. */
+  readonly bytes: number | undefined
   /** Whether it lies in a list or map, where its values are not the file's rows. */
   readonly repeated: boolean
 }
 
-/** What a file says of each column of the table, by field id; of those that it has. */
+/** What a file says of each column of the table, by field id. A column that it does not have is null in all its rows. */
 export function columnBounds(footer: ParquetFooter, columns: FileColumns, schema: StructType): Map<number, ColumnBounds> {
   const parts = new Map([...allParts(schema)].map((part) => [pathKey(part.names), part]))
   const bounds = new Map<number, ColumnBounds>()
@@ -29,7 +29,21 @@ export function columnBounds(footer: ParquetFooter, columns: FileColumns, schema
     const { values, nulls, nans, bytes } = column
     bounds.set(part.id, { type: part.type, values, nulls, nans, bytes, repeated: leaf.repeated, min: ends?.min, max: ends?.max })
   }
+  for (const part of flatParts(schema)) {
+    if (typeof part.type !== 'string' || bounds.has(part.id)) continue
+    const absent = { values: footer.rows, nulls: footer.rows, nans: undefined, bytes: undefined, repeated: false }
+    bounds.set(part.id, { type: part.type, ...absent, min: undefined, max: undefined })
+  }
   return bounds
+}
+
+/** The parts of a struct, and of structs in it: of each there is one value a row. */
+function* flatParts(type: FieldType): Generator<Part> {
+  if (typeof type === 'string' || type.type !== 'struct') return
+  for (const part of partsOf(type)) {
+    yield part
+    yield* flatParts(part.type)
+  }
 }
 
 /** Smallest and largest value over all row groups. */

@@ -1,3 +1,4 @@
+import type { Codec } from '../encode/block.ts'
 import { MillpondError } from '../errors.ts'
 import { readContainer, writeContainer } from './avro-container.ts'
 import type { Long } from './long-json.ts'
@@ -43,14 +44,14 @@ export interface ListOwner {
 }
 
 /** The object of a manifest list. */
-export function encodeManifestList(owner: ListOwner, manifests: readonly ManifestFile[]): Promise<Uint8Array> {
+export function encodeManifestList(owner: ListOwner, manifests: readonly ManifestFile[], codec?: Codec): Promise<Uint8Array> {
   const metadata = {
     'snapshot-id': String(owner.snapshotId),
     'parent-snapshot-id': owner.parentId === undefined ? 'null' : String(owner.parentId),
     'sequence-number': String(owner.sequence),
     'format-version': '2',
   }
-  return writeContainer(manifestListSchema, metadata, manifests.map(listRecord))
+  return writeContainer(manifestListSchema, metadata, manifests.map(listRecord), codec)
 }
 
 const listRecord = (manifest: ManifestFile) => ({

@@ -1,3 +1,4 @@
+import type { Codec } from '../encode/block.ts'
 import { MillpondError } from '../errors.ts'
 import { readContainer, writeContainer } from './avro-container.ts'
 import type { AvroValue } from './avro-encode.ts'
@@ -30,6 +31,7 @@ export function encodeManifest(
   schema: Schema,
   { spec, types }: ManifestSpec,
   entries: readonly ManifestEntry[],
+  codec?: Codec,
 ): Promise<Uint8Array> {
   const metadata = {
     schema: JSON.stringify(schema),
@@ -40,7 +42,7 @@ export function encodeManifest(
     content: 'data',
   }
   const records = entries.map((entry) => entryRecord(entry, spec, types))
-  return writeContainer(manifestSchema(spec, types), metadata, records)
+  return writeContainer(manifestSchema(spec, types), metadata, records, codec)
 }
 
 function entryRecord(

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import type { Codec } from '../encode/block.ts'
 import { MillpondError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { DataFile } from './data-file.ts'
@@ -73,7 +74,7 @@ export async function writeSnapshot(
   const merged = await mergeManifests(writing, [...added, ...manifests])
   const parentId = parent?.['snapshot-id']
   const list = `${folder}/snap-${id}-1-${writing.name}.avro`
-  await put(writing, list, await encodeManifestList({ snapshotId: id, parentId, sequence }, merged))
+  await put(writing, list, await encodeManifestList({ snapshotId: id, parentId, sequence }, merged, codecOf(metadata)))
   const snapshot: Snapshot = {
     'snapshot-id': id,
     ...(parentId === undefined ? {} : { 'parent-snapshot-id': parentId }),
@@ -92,6 +93,11 @@ export async function writeSnapshot(
   }
   return { snapshot, keys: writing.keys }
 }
+
+const CODECS: Readonly<Record<string, Codec>> = { gzip: 'deflate', zstd: 'zstandard', snappy: 'snappy', uncompressed: 'null' }
+
+/** The compression of manifests, by the name that tables have for it. */
+const codecOf = ({ properties }: TableMetadata): Codec | undefined => CODECS[properties['write.avro.compression-codec'] ?? 'gzip']
 
 interface Writing extends TableStore {
   readonly metadata: TableMetadata
@@ -122,7 +128,7 @@ function manifestSpec({ metadata }: Writing, specId: number): ManifestSpec {
 async function writeManifest(writing: Writing, specId: number, entries: readonly ManifestEntry[]): Promise<ManifestFile> {
   const spec = manifestSpec(writing, specId)
   const path = `${writing.folder}/${writing.name}-m${writing.keys.length}.avro`
-  const bytes = await encodeManifest(currentSchema(writing.metadata), spec, entries)
+  const bytes = await encodeManifest(currentSchema(writing.metadata), spec, entries, codecOf(writing.metadata))
   await put(writing, path, bytes)
   const counted = (status: ManifestEntry['status']) => {
     const some = entries.filter((entry) => entry.status === status)

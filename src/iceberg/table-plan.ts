@@ -114,10 +114,9 @@ export function planFiles(
   const schema = currentSchema(metadata)
   const [whole, loose] = specPair(specsOf(metadata), schema, terms)
   const entries = files.map((file) => {
-    const bounds = columnBounds(file.footer, file.columns, schema)
-    const known = withLane(bounds, schema, file)
-    const tuple = partitionOf(whole, known)
-    const partition = tuple ?? partitionOf(loose, known)
+    const bounds = withLane(columnBounds(file.footer, file.columns, schema), schema, file)
+    const tuple = partitionOf(whole, bounds)
+    const partition = tuple ?? partitionOf(loose, bounds)
     if (partition === undefined)
       throw new MillpondError('SCHEMA_CONFLICT', `${file.path} has a column ${LANE_COLUMN} of its own, which is not of one lane`)
     const entry = dataFile({ path: file.path, bytes: file.segment.bytes, partition }, file.footer, bounds)
@@ -141,22 +140,15 @@ function specPair(specs: Specs, schema: Schema, terms: readonly PartitionTerm[])
 const looseTerms = (terms: readonly PartitionTerm[]): readonly PartitionTerm[] =>
   terms.filter(({ column, transform }) => column === LANE_COLUMN && transform === 'identity')
 
+/** The lane is not null, though files do not have it. */
 function withLane(
   bounds: ReadonlyMap<number, ColumnBounds>,
   schema: Schema,
-  { lane, segment }: SegmentFile,
+  { lane, segment, columns }: SegmentFile,
 ): ReadonlyMap<number, ColumnBounds> {
   const field = schema.fields.find(({ name }) => name === LANE_COLUMN)
-  if (field === undefined || bounds.has(field.id)) return bounds
+  if (field === undefined || columns.fields.some(({ name }) => name === LANE_COLUMN)) return bounds
   const { count: values } = segment
-  return new Map(bounds).set(field.id, {
-    type: 'string',
-    values,
-    nulls: 0,
-    nans: 0,
-    min: lane,
-    max: lane,
-    bytes: 0,
-    repeated: false,
-  })
+  const whole = { type: 'string', values, nulls: 0, nans: undefined, bytes: undefined, repeated: false } as const
+  return new Map(bounds).set(field.id, { ...whole, min: lane, max: lane })
 }
