@@ -130,6 +130,31 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   SCHEMA_INVALID: { means: 'A schema cannot be read, or refers to one that the registry does not have.' },
   MEMBER_REPLACED: { means: 'Another process took the name of this member of a consumer group.' },
   SOURCE_DIFFERS: { means: 'The archive and its source say different things of the same position.' },
+  TABLE_CORRUPT: {
+    means: 'The metadata of an Iceberg table is not what it should be. Archive and data files are not affected.',
+    next: 'remove the table in its catalogue, or its folder; `millpond iceberg sync` makes it anew from the archive',
+  },
+  TABLE_MISMATCH: {
+    means: 'An Iceberg table of this name is there and is not that of this topic or archive, or lies outside the store.',
+    next: 'set iceberg.tables.<topic>.table to another name, iceberg.root to the address of the store, or remove the table',
+  },
+  TABLE_CONFLICT: {
+    means: 'Others changed an Iceberg table again and again while files were to be added to it. Nothing was added twice.',
+    next: 'run it again when less is written to the table',
+  },
+  SCHEMA_CONFLICT: {
+    means:
+      'A column of a new file cannot be the column of that name in the Iceberg table: text is no number, a longer type no shorter one.',
+    next: 'set iceberg.tables.<topic>.table to a new name: the table is made anew from all of the archive',
+  },
+  CATALOG_UNAVAILABLE: {
+    means: 'The Iceberg catalogue does not answer, or cannot at the moment.',
+    next: 'check iceberg.rest.url and the network; the same may succeed later',
+  },
+  CATALOG_REFUSED: {
+    means: 'The Iceberg catalogue answered and will not do what was asked: credentials, rights, or a name that it does not take.',
+    next: 'the message says what was refused; check iceberg.rest and the rights there',
+  },
   ADDRESS_IN_USE: { means: 'Something else listens at this address.', next: 'set another http.port, or 0 for a free one' },
   VERIFY_FAILED: { means: 'The archive is not what it should be; the report says where.' },
   OUTPUT_FAILED: { means: 'What a command has to say could not be written.' },

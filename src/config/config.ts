@@ -3,6 +3,7 @@ import type { FormatOptions } from '../encode/format-options.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
 import type { RegistryConfig } from './registry-config.ts'
+import type { IcebergConfig } from './iceberg-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
 /** When a segment closes: whichever comes first. */
@@ -104,6 +105,7 @@ export interface Config {
   readonly s3: S3Config
   readonly gcs: GcsConfig
   readonly azure: AzureConfig
+  readonly iceberg: IcebergConfig
   readonly http: {
     readonly host: string
     readonly port: number

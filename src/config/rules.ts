@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
+import { icebergRules } from './resolve-iceberg.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
 import { registryRules } from './resolve-registry.ts'
@@ -28,6 +29,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...registryRules(usable.data),
     ...storeRules(usable.data),
     ...layoutRules(usable.data, broken),
+    ...icebergRules(usable.data),
     ...pathRule(usable.data, broken),
   ]
 }

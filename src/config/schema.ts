@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from './fields.ts'
 import { lineOptions } from './schema-lines.ts'
+import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
 import { registrySection } from './schema-registry.ts'
@@ -157,6 +158,7 @@ export const configSchema = section(
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,
+    iceberg: icebergSection,
     http: section(
       {
         host: text('127.0.0.1', 'The address to listen at. Every address but the loopback ones needs a `token`.'),
