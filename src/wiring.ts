@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { OpenQuery, QueryOptions } from './adapters/duckdb/query.ts'
 import type { KafkaOptions } from './adapters/kafka/cluster-options.ts'
 import type { KafkaOperations } from './adapters/kafka/operations.ts'
 import type { LocalLog, TopicOptions } from './adapters/local/log.ts'
@@ -93,6 +94,12 @@ export async function openMemoryIndex(): Promise<SegmentIndex> {
 export async function setAsideDamagedIndex({ index }: Config): Promise<boolean> {
   const sqlite = await import('./adapters/sqlite/index-database.ts')
   return sqlite.setAsideDamagedIndex(index.path)
+}
+
+/** Has DuckDB read a statement over topics. @throws MillpondError `DEPENDENCY_MISSING`, `QUERY_FAILED`. */
+export async function openQuery(options: QueryOptions): Promise<OpenQuery> {
+  const duckdb = await import('./adapters/duckdb/query.ts')
+  return duckdb.openQuery(options)
 }
 
 /** Opens the replay jobs. */

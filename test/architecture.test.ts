@@ -18,6 +18,7 @@ const rules = [
   'commit',
   'index',
   'search',
+  'query',
   'replay',
 ]
 const edges: Readonly<Record<string, readonly string[]>> = {
@@ -35,6 +36,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   commit: [...ground, 'encode', 'layout', 'source', 'store'],
   index: ['errors', 'encode', 'source', 'store', 'commit'],
   search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],
+  query: ['errors', 'batch', 'index', 'search'],
   replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
   archive: [...ground, 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
@@ -49,6 +51,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-s3': ['adapters'],
   '@azure/identity': ['adapters'],
   '@azure/storage-blob': ['adapters'],
+  '@duckdb/node-api': ['adapters'],
   '@google-cloud/storage': ['adapters'],
   '@platformatic/kafka': ['adapters'],
   fastify: ['api'],
