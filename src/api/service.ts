@@ -4,19 +4,10 @@ import { isMillpondError } from '../errors.ts'
 import { stateAt } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
 import type { Broker } from '../source/broker.ts'
-import {
-  archiveOptions,
-  type Log,
-  createDeadLetters,
-  type Inlet,
-  localBroker,
-  openBroker,
-  openIndex,
-  openJobs,
-  openKafkaInlet,
-  openLog,
-  openStore,
-} from '../wiring.ts'
+import { archiveOptions, createDeadLetters, openBroker, openIndex, openJobs } from '../wiring.ts'
+import { type Inlet, openKafkaInlet } from '../wiring/kafka.ts'
+import { type Log, localBroker, openLog } from '../wiring/local.ts'
+import { openStore } from '../wiring/store.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
