@@ -19,6 +19,7 @@ const rules = [
   'iceberg',
   'index',
   'search',
+  'query',
   'replay',
 ]
 const edges: Readonly<Record<string, readonly string[]>> = {
@@ -37,6 +38,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   iceberg: [...ground, 'encode', 'layout', 'source', 'store', 'commit'],
   index: ['errors', 'encode', 'source', 'store', 'commit'],
   search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],
+  query: ['errors', 'batch', 'index', 'search'],
   replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
   archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
@@ -51,6 +53,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-s3': ['adapters'],
   '@azure/identity': ['adapters'],
   '@azure/storage-blob': ['adapters'],
+  '@duckdb/node-api': ['adapters'],
   '@google-cloud/storage': ['adapters'],
   '@platformatic/kafka': ['adapters'],
   fastify: ['api'],

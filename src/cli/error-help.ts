@@ -15,6 +15,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'millpond <command> --help shows options and examples',
   },
   INPUT_INVALID: { means: 'A value that was given cannot be right: a time, a range, a header, text that is no UTF-8.' },
+  QUERY_FAILED: {
+    means: 'A query is no SQL, names what is not there, or fails while it runs; the message is that of DuckDB.',
+    next: 'docs/query.md says what can be asked and shows examples',
+  },
   JSON_INVALID: {
     means: 'A message is not the JSON it should be. The answer names line, column and reason; nothing of the request was taken.',
   },
@@ -33,7 +37,9 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'The configuration has mistakes; all are told at once, with line and column.',
     next: 'docs/config.md lists every key; `millpond config check` checks again',
   },
-  DEPENDENCY_MISSING: { means: 'The configuration names something whose package is not installed; the message says which.' },
+  DEPENDENCY_MISSING: {
+    means: 'The configuration or the command needs a package that is not installed; the message says which.',
+  },
   NODE_TOO_OLD: { means: 'Node is older than version 24.' },
   UNAUTHORIZED: { means: 'A request has no token, or the wrong one.', next: 'send `Authorization: Bearer <http.token>`' },
   TOPIC_UNKNOWN: { means: 'There is no topic of this name.', next: 'millpond topics lists all topics' },
