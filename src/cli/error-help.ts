@@ -27,6 +27,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'raise http.maxMessageBytes where such messages are meant',
   },
   MEDIA_TYPE_UNSUPPORTED: { means: 'A request says a content type or encoding that Millpond cannot read.' },
+  NOT_ACCEPTABLE: { means: 'A request takes no content type in which Millpond could answer it.' },
+  SCHEMA_INVALID: { means: 'A schema is none, or is missing, or does not describe the value that is given with it.' },
   TOPIC_INVALID: { means: 'A topic cannot have this name: 1 to 1,024 bytes of UTF-8.' },
   TOPIC_EXISTS: { means: 'A topic of this name is there already.', next: 'millpond topics lists all topics' },
   CONFIG_INVALID: {
