@@ -57,6 +57,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   hyparquet: ['cli'],
   'hyparquet-compressors': ['cli'],
   pino: ['api', 'cli'],
+  protobufjs: ['values'],
   yaml: ['config'],
   zod: ['config'],
 }

@@ -112,6 +112,15 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'A broker answered and will not do what was asked: credentials, certificates, rights, or a version too old.',
     next: 'the message says what was refused; check credentials, certificates and access rights',
   },
+  REGISTRY_UNAVAILABLE: {
+    means: 'The schema registry does not answer, or cannot serve the request at the moment.',
+    next: 'check registry.urls and that the registry runs; a service that runs goes on by itself, and skips nothing meanwhile',
+  },
+  REGISTRY_REFUSED: {
+    means: 'The schema registry, or another server in its place, answered and will not do what was asked.',
+    next: 'the message says what was refused; check registry.urls, credentials, certificates and access rights',
+  },
+  SCHEMA_INVALID: { means: 'A schema cannot be read, or refers to one that the registry does not have.' },
   MEMBER_REPLACED: { means: 'Another process took the name of this member of a consumer group.' },
   SOURCE_DIFFERS: { means: 'The archive and its source say different things of the same position.' },
   ADDRESS_IN_USE: { means: 'Something else listens at this address.', next: 'set another http.port, or 0 for a free one' },

@@ -67,13 +67,13 @@ export interface FramedBlock {
 /** Where a container file is read from: all of it in memory, or an object of a store. */
 export type ReadRange = (range: ByteRange) => Promise<Uint8Array> | Uint8Array
 
-/** The beginning of a segment. */
-export function avroFileHeader(codec: Codec, sync: Uint8Array): Uint8Array {
+/** The beginning of a container file, of messages unless a schema is given. */
+export function avroFileHeader(codec: Codec, sync: Uint8Array, schema = JSON.stringify(messageSchema)): Uint8Array {
   const text = (value: string) => {
     const bytes = encoder.encode(value)
     return [...longBytes(bytes.byteLength), ...bytes]
   }
-  const metadata = ['avro.schema', JSON.stringify(messageSchema), 'avro.codec', codec].flatMap(text)
+  const metadata = ['avro.schema', schema, 'avro.codec', codec].flatMap(text)
   return Uint8Array.from([...MAGIC, ...longBytes(2), ...metadata, 0, ...sync])
 }
 
@@ -96,10 +96,20 @@ export function parseStoredBlock(bytes: Uint8Array, sync?: Uint8Array): FramedBl
 }
 
 /**
- * Reads the header from the first bytes of a file; undefined where they end before the header does.
- * @throws MillpondError `SEGMENT_CORRUPT` for what is no container file, `FORMAT_UNSUPPORTED` for a schema or codec that is not ours.
+ * Reads the header of a file of messages, as `parseContainerHeader` does.
+ * @throws MillpondError also `FORMAT_UNSUPPORTED` for a schema that is not ours.
  */
 export function parseAvroFileHeader(bytes: Uint8Array): AvroFileHeader | undefined {
+  const header = parseContainerHeader(bytes)
+  if (header !== undefined) checkSchema(header.schema)
+  return header
+}
+
+/**
+ * Reads the header from the first bytes of a container file of any schema; undefined where they end before the header does.
+ * @throws MillpondError `SEGMENT_CORRUPT` for what is no container file, `FORMAT_UNSUPPORTED` for a codec that is not known.
+ */
+export function parseContainerHeader(bytes: Uint8Array): (AvroFileHeader & { readonly schema: string }) | undefined {
   if (!isEqual(bytes.subarray(0, MAGIC.byteLength), MAGIC.subarray(0, bytes.byteLength))) {
     throw new MillpondError('SEGMENT_CORRUPT', 'this is no Avro object container file')
   }
@@ -111,8 +121,8 @@ export function parseAvroFileHeader(bytes: Uint8Array): AvroFileHeader | undefin
   }
   const codec = metadata.entries.get('avro.codec') ?? 'null'
   if (!isCodec(codec)) throw new MillpondError('FORMAT_UNSUPPORTED', `codec ${codec} of the container file is not known`)
-  checkSchema(metadata.entries.get('avro.schema') ?? '')
   return {
+    schema: metadata.entries.get('avro.schema') ?? '',
     codec,
     sync: Uint8Array.from(bytes.subarray(metadata.end, metadata.end + SYNC_BYTES)),
     bytes: metadata.end + SYNC_BYTES,

@@ -4,7 +4,7 @@ import { areEncodable, compressBlock, type EncodeOptions } from './avro-block.ts
 import type { AvroBlock, EncodedBlock } from './block.ts'
 import { Growing } from './growing.ts'
 import { PIECE_BYTES, type PiecePool, Piecewise } from './piecewise.ts'
-import { RawBlockBuilder } from './raw-block.ts'
+import { RawBlockBuilder, type WriteRows } from './raw-block.ts'
 
 /** Uncompressed bytes of a block unless told otherwise. */
 export const DEFAULT_BLOCK_BYTES = 1024 * 1024
@@ -101,9 +101,9 @@ interface Filling {
  * that live for a moment share one `pool`.
  */
 export function createBlockEncoder(
-  options: EncodeOptions & { readonly blockBytes?: number; readonly pool?: BufferPool },
+  options: EncodeOptions & { readonly blockBytes?: number; readonly pool?: BufferPool; readonly write?: WriteRows },
 ): BlockEncoder<AvroBlock> {
-  const { lookups, blockBytes = DEFAULT_BLOCK_BYTES, pool = createBufferPool(blockBytes, MAX_SPARE_BUFFERS) } = options
+  const { lookups, write, blockBytes = DEFAULT_BLOCK_BYTES, pool = createBufferPool(blockBytes, MAX_SPARE_BUFFERS) } = options
   let filling: Filling | undefined
   let lastPosition = -Infinity
   let lastRatio: number | undefined
@@ -115,7 +115,8 @@ export function createBlockEncoder(
     const buffer = wasFull && pool.isPlenty ? pool.take() : undefined
     const records = buffer === undefined ? new Piecewise(pool) : new Growing(buffer)
     const expectedCount = buffer === undefined ? 0 : lastCount
-    return { builder: new RawBlockBuilder(lookups, { blockBytes, records, after: lastPosition, expectedCount }), records, buffer }
+    const rawOptions = { blockBytes, records, after: lastPosition, expectedCount, ...(write === undefined ? {} : { write }) }
+    return { builder: new RawBlockBuilder(lookups, rawOptions), records, buffer }
   }
   const close = async ({ builder, records, buffer }: Filling): Promise<AvroBlock> => {
     const raw = builder.seal()

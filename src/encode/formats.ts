@@ -5,13 +5,16 @@ import { readRecords } from './avro-block.ts'
 import type { Format, StoredCodec, StoredMessages } from './block.ts'
 import { avroFormat } from './format-avro.ts'
 import { kafkaFormat } from './format-kafka.ts'
+import { valueAvroFormat } from './format-value-avro.ts'
 import { readRecordBlock } from './record-block.ts'
 import type { BlockEntry } from './segment.ts'
 import type { SegmentFormat } from './segment-format.ts'
 
-const formats: Readonly<Partial<Record<string, SegmentFormat>>> = { avro: avroFormat, kafka: kafkaFormat } satisfies Partial<
-  Record<Format, SegmentFormat>
->
+const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
+  avro: avroFormat,
+  kafka: kafkaFormat,
+  'value-avro': valueAvroFormat,
+} satisfies Partial<Record<Format, SegmentFormat>>
 
 /** Whether this version has a format of that name. */
 export const isFormat = (name: string): name is Format => formats[name] !== undefined

@@ -30,8 +30,22 @@ const RECORD_GROWTH_BYTES = 10 + 10 + 3 + 6
 export const encodedRecordBytes = ({ bytes, count, headers }: Pick<RecordRows, 'bytes' | 'count' | 'headers'>): number =>
   bytes + count * RECORD_GROWTH_BYTES + headers
 
+/** What the kernel writes of rows: as `writeRows` does, and with the same result, or values alone. */
+export type WriteRows = (
+  rows: HashedRows,
+  place: { readonly from: number; readonly to: number; readonly pendingBytes: number; readonly blockBytes: number },
+) => number
+
+/** Whole messages, as Avro records. */
+const writeMessages: WriteRows = ({ kernel, columns, bytesAt, free }, { from, to, pendingBytes, blockBytes }) => {
+  const { start, count, headers } = columns
+  return kernel.exports.writeRows(start, count, headers, from, to, bytesAt, free, pendingBytes, blockBytes, kernel.arenaStart)
+}
+
 export interface RawBlockOptions {
   readonly blockBytes: number
+  /** Messages as Avro records unless given. */
+  readonly write?: WriteRows
   /** Where the records are written. */
   readonly records?: Growing | Piecewise
   readonly after?: number
@@ -43,6 +57,7 @@ export class RawBlockBuilder {
   readonly #blockBytes: number
   readonly #records: Growing | Piecewise
   readonly #hashes: LookupHashes
+  readonly #writeRows: WriteRows
   #count = 0
   #firstPosition = NaN
   #lastPosition: number
@@ -53,11 +68,12 @@ export class RawBlockBuilder {
    * A block of at most `blockBytes`, or of one message; positions are above `after`. About `expectedCount` messages will come.
    */
   constructor(lookups: readonly LookupField[], options: RawBlockOptions) {
-    const { blockBytes, records = new Growing(NO_BYTES), after = -Infinity, expectedCount } = options
+    const { blockBytes, records = new Growing(NO_BYTES), after = -Infinity, expectedCount, write = writeMessages } = options
     this.#blockBytes = Math.min(blockBytes, 0x7fff_ffff)
     this.#records = records
     this.#lastPosition = after
     this.#hashes = new LookupHashes(lookups, expectedCount)
+    this.#writeRows = write
   }
 
   get count(): number {
@@ -148,20 +164,9 @@ export class RawBlockBuilder {
   }
 
   #write(rows: HashedRows, from: number, to: number): number {
-    const { kernel, columns, bytesAt, free } = rows
+    const { kernel, free } = rows
     const result = kernel.arenaStart
-    const taken = kernel.exports.writeRows(
-      columns.start,
-      columns.count,
-      columns.headers,
-      from,
-      to,
-      bytesAt,
-      free,
-      this.#records.used,
-      this.#blockBytes,
-      result,
-    )
+    const taken = this.#writeRows(rows, { from, to, pendingBytes: this.#records.used, blockBytes: this.#blockBytes })
     if (checkResult(taken, 'INTERNAL', 'messages cannot be written') === 0) return 0
     const length = kernel.i32[result / 4]!
     this.#records.push(kernel.bytes.subarray(free, free + length))

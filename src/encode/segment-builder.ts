@@ -6,6 +6,7 @@ import { SYNC_BYTES } from './avro-file.ts'
 import type { BlockFilter, EncodedBlock, Format, StoredCodec } from './block.ts'
 import { assembleLookup } from './lookup.ts'
 import { segmentFormat } from './formats.ts'
+import type { ValueKind } from '../values/values.ts'
 
 /** Bytes to write, and the CRC-32C of them. */
 export interface Chunk {
@@ -46,6 +47,8 @@ export function createSegmentBuilder(options: {
   readonly format: Format
   readonly codec: StoredCodec
   readonly sync: Uint8Array
+  /** The schema of the values, for formats by schema. */
+  readonly kind?: ValueKind
 }): SegmentBuilder {
   const { format } = options
   const rules = segmentFormat(format)
@@ -53,7 +56,7 @@ export function createSegmentBuilder(options: {
   const sync = Uint8Array.from(options.sync)
   if (sync.byteLength !== SYNC_BYTES)
     throw new MillpondError('INTERNAL', `a sync marker has ${SYNC_BYTES} bytes, not ${sync.byteLength}`)
-  const framing = rules.openFraming(codec, sync)
+  const framing = rules.openFraming(codec, sync, options.kind)
   const { header } = framing
   const sha256 = createHash('sha256').update(header)
   const blocks: BlockEntry[] = []

@@ -20,6 +20,17 @@ export interface KernelExports {
     blockBytes: number,
     result: number,
   ): number
+  writeValues(
+    columns: number,
+    n: number,
+    from: number,
+    to: number,
+    bytes: number,
+    out: number,
+    pendingBytes: number,
+    blockBytes: number,
+    result: number,
+  ): number
   readRows(source: number, length: number, columns: number, n: number, h: number, result: number): number
   hashSpans(columns: number, n: number, from: number, to: number, column: number, bytes: number, out: number): number
   hashHeaders(

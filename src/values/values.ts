@@ -3,18 +3,30 @@ import type { MessageBatch } from '../batch/batch.ts'
 /** How the value of a message is described; `none` for values that are plain JSON, or nothing that is known. */
 export type SchemaType = 'avro' | 'json-schema' | 'protobuf' | 'none'
 
+/** A text under the name by which another refers to it. */
+export interface NamedText {
+  readonly name: string
+  readonly text: string
+}
+
 /** What the values of messages that share an object have in common: their schema. */
 export interface ValueKind {
   /** Equal for values that may lie in one object, and for no others; stable from run to run: writers of one lane must agree. */
   readonly id: string
   readonly type: SchemaType
-  /** The name of the record, where the schema has one: `com.acme.Order`. */
+  /** The name of the record or message, or the title, where the schema has one: `com.acme.Order`. */
   readonly name: string | undefined
-  /** The schema as the registry has it, without references that are not filled in; empty for `none`. */
+  /** The schema as the registry has it, an Avro schema with what it refers to filled in; empty for `none`. */
   readonly text: string
+  /** What a schema of another type refers to, the most basic first: files of Protobuf, JSON Schemas by their names. */
+  readonly references: readonly NamedText[]
 }
 
-/** What a field holds: text, a number, a truth, null, or undefined where the message has no such field, or one that is no scalar. */
+/**
+ * What a field holds: text, a number, a truth, null, or undefined where the message has no such field, or one that is no scalar. Whole numbers that
+ * a number does not hold are bigints. By what the schema says, an instant is its whole milliseconds since 1970, a day text like `2018-01-04`, a
+ * decimal its digits as text, a symbol of an enum its name.
+ */
 export type FieldValue = string | number | bigint | boolean | null | undefined
 
 /** The values of one field of a batch: one call a row. */

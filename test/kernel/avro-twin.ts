@@ -130,3 +130,15 @@ export function readRecordsTwin(bytes: Uint8Array, count: number): PlainMessage[
   if (at !== bytes.length) throw new Error('trailing')
   return messages
 }
+
+/** The twin of `writeValues`: how many rows fit, and their values one behind the other; or its error where one that would fit is null. */
+export function valuesTwin(messages: readonly MessageInput[], pendingBytes: number, blockBytes: number): [number, number[]] {
+  const out: number[] = []
+  for (const [row, { value }] of messages.entries()) {
+    if (value === null || value === undefined) return [-10, []]
+    const raw = typeof value === 'string' ? encoder.encode(value) : value
+    if (out.length + raw.length > blockBytes - pendingBytes && (pendingBytes > 0 || row > 0)) return [row, out]
+    out.push(...raw)
+  }
+  return [messages.length, out]
+}

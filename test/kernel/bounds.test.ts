@@ -5,7 +5,7 @@ import { columnsBytes, writeColumns } from '../../src/kernel/columns.ts'
 import { createKernel, SLACK_BYTES } from '../../src/kernel/kernel.ts'
 import { snappyCompress } from '../../src/kernel/snappy.ts'
 import { messagesArbitrary } from '../batch/message-arbitrary.ts'
-import { writeRecordsTwin as writeAvroTwin } from './avro-twin.ts'
+import { valuesTwin, writeRecordsTwin as writeAvroTwin } from './avro-twin.ts'
 import { lz4Frames } from './lz4-twin.ts'
 import { writeRecordsTwin } from './record-twin.ts'
 import { scattered } from './scattered.ts'
@@ -211,6 +211,27 @@ describe('kernel functions on hostile input', () => {
         )
         expect(kernel.i32[result / 4]).toBeLessThanOrEqual(bound)
         expect(bytes.subarray(out + bound + SLACK_BYTES, base + ARENA_BYTES).every((byte) => byte === 0xa5)).toBe(true)
+      }),
+    )
+  })
+  it('writeValues: nothing is written behind the bound and its slack, and a null is refused', () => {
+    fc.assert(
+      fc.property(messagesArbitrary({ minLength: 1 }), fc.nat(200), fc.nat(200), (messages, pendingBytes, blockBytes) => {
+        const batch = batchOf(messages)
+        const result = base
+        const columns = base + 64
+        const payload = columns + columnsBytes(batch.count, batch.headerFrom[batch.count]!) + 64
+        const out = payload + batch.bytes.byteLength + SLACK_BYTES
+        bytes.fill(0xa5, base, base + ARENA_BYTES)
+        writeColumns(kernel, columns, batch, 0, batch.count)
+        bytes.set(batch.bytes, payload)
+        const taken = exports.writeValues(columns, batch.count, 0, batch.count, payload, out, pendingBytes, blockBytes, result)
+        expect([taken, taken < 0 ? [] : [...bytes.subarray(out, out + kernel.i32[result / 4]!)]]).toEqual(
+          valuesTwin(messages, pendingBytes, blockBytes),
+        )
+        expect(
+          bytes.subarray(out + batch.bytes.byteLength + SLACK_BYTES, base + ARENA_BYTES).every((byte) => byte === 0xa5),
+        ).toBe(true)
       }),
     )
   })

@@ -3,6 +3,7 @@ import { type Cached, cachedMissing, toolsMissing } from './cache.ts'
 import { fakeGcsFiles } from './fake-gcs.ts'
 import { kafkaFiles } from './kafka/files.ts'
 import { minioFiles } from './minio.ts'
+import { schemaRegistryFiles } from './schema-registry.ts'
 import { toxiproxyFiles } from './toxiproxy.ts'
 import { versitygwFiles } from './versitygw.ts'
 
@@ -12,6 +13,7 @@ const servers = {
   minio: { files: minioFiles, tools: ['openssl'] },
   versitygw: { files: versitygwFiles, tools: [] },
   'fake-gcs': { files: fakeGcsFiles, tools: [] },
+  'schema-registry': { files: schemaRegistryFiles, tools: [] },
   toxiproxy: { files: toxiproxyFiles, tools: [] },
 } satisfies Record<string, { readonly files: Cached; readonly tools: readonly string[] }>
 

@@ -12,6 +12,7 @@ import { statusOf } from './http-probe.ts'
 import { type MinioOptions, startMinio } from './minio.ts'
 import { type ServerName, serverMissing } from './missing.ts'
 import { isRunning, outputOfChild } from './process.ts'
+import { startSchemaRegistry } from './schema-registry.ts'
 import { type Server, startServer } from './server.ts'
 import { startToxiproxy } from './toxiproxy.ts'
 import { startVersitygw } from './versitygw.ts'
@@ -80,6 +81,22 @@ describe.each(stores)('$what', ({ name, start, refusal, left }) => {
       await expect(server.start()).rejects.toThrow('was stopped')
     },
   )
+})
+
+describe.skipIf(serverMissing('schema-registry') !== undefined)('the schema registry', () => {
+  it('keeps over its ends what was registered, with its ids', { timeout: GET_LIMIT_MS }, async () => {
+    await using server = await startSchemaRegistry({ authorization: 'Bearer token' })
+    const record = (name: string) => ({ schema: JSON.stringify({ type: 'record', name, fields: [] }) })
+    expect([await server.register('a-value', record('A')), await server.register('b-value', record('B'))]).toEqual([1, 2])
+    await server.kill()
+    await server.start()
+    expect([await server.register('b-value', record('B')), await server.register('c/value', record('C'))]).toEqual([2, 3])
+    expect(await statusOf(`${server.url}/schemas/ids/3`)).toBe(401)
+  })
+  it('asks for certificates where it is to', { timeout: GET_LIMIT_MS }, async () => {
+    await using server = await startSchemaRegistry({ tls: 'mutual' })
+    expect(await statusOf(`${server.url}/subjects`, server.certificates?.ca)).toBe(403)
+  })
 })
 
 describe.skipIf(serverMissing('versitygw') !== undefined)('a server that is paused', () => {

@@ -1,5 +1,6 @@
 import { headersOf, spansOf, timestampsOf } from './columns'
 import { copyShort } from './copy'
+import { COLUMNS_INVALID } from './errors'
 
 /** Writes a long as Avro does (zig-zag, 7 bits a byte, lowest first); gives the address behind it. */
 // @ts-ignore: decorator
@@ -94,6 +95,38 @@ export function writeRows(
       at = rowStart
       break
     }
+    smallest = min(smallest, timestamp)
+    largest = max(largest, timestamp)
+  }
+  store<u32>(result, <u32>(at - out))
+  store<f64>(result, smallest, 8)
+  store<f64>(result, largest, 16)
+  return <i32>(row - from)
+}
+
+/**
+ * Writes the values of the rows one behind the other, as they are, with nothing between them; all else is as for `writeRows`. A value that is null
+ * is an error.
+ */
+export function writeValues(
+  columns: usize, n: u32, from: u32, to: u32, bytes: usize, out: usize, pendingBytes: u32, blockBytes: u32, result: usize,
+): i32 {
+  const timestamps = timestampsOf(columns, n)
+  const starts = spansOf(columns, n, 2)
+  const step = n << 2
+  const room = <i64>blockBytes - <i64>pendingBytes
+  let smallest: f64 = Infinity
+  let largest: f64 = -Infinity
+  let at = out
+  let row = from
+  for (; row < to; row++) {
+    const start = load<i32>(starts + (row << 2))
+    if (start == -1) return COLUMNS_INVALID
+    const length = <u32>(load<i32>(starts + step + (row << 2)) - start)
+    if (<i64>(at - out) + <i64>length > room && (pendingBytes > 0 || row > from)) break
+    copyShort(at, bytes + start, length)
+    at += length
+    const timestamp = load<f64>(timestamps + (row << 3))
     smallest = min(smallest, timestamp)
     largest = max(largest, timestamp)
   }

@@ -1,0 +1,62 @@
+import { isMillpondError } from '../errors.ts'
+import { type CompiledKind, type CompiledSchema, compileSchema } from './compiled-kind.ts'
+import type { RegisteredSchema, SchemaRegistry } from './schema-registry.ts'
+import { wholeSchema } from './whole-schema.ts'
+
+/** What values say of their schema: an id, or a GUID. */
+export type SchemaName = number | string
+
+/** What became of a look-up: a schema, or why its values cannot be read. */
+export type FoundSchema = CompiledSchema | { readonly reason: string }
+
+/** Looks up schemas, and remembers them. */
+export interface SchemaLookup {
+  /** What is known already; undefined where `find` has to be asked. */
+  known(name: SchemaName): FoundSchema | undefined
+  /** @throws MillpondError `REGISTRY_UNAVAILABLE`, `REGISTRY_REFUSED`. */
+  find(name: SchemaName, signal: AbortSignal): Promise<FoundSchema>
+}
+
+const MAX_SCHEMAS = 1000
+/** For so long the registry is not asked again for what it does not have: every message may name another. */
+const UNKNOWN_MS = 60_000
+
+/** A look-up in a registry. Schemas that are the same under several names are one. */
+export function createSchemaLookup(registry: SchemaRegistry, nowMs: () => number): SchemaLookup {
+  const known = new Map<SchemaName, { readonly schema: FoundSchema; readonly untilMs: number }>()
+  const kinds = new Map<string, CompiledKind>()
+  const remember = (name: SchemaName, schema: FoundSchema, untilMs: number): FoundSchema => {
+    known.delete(name)
+    known.set(name, { schema, untilMs })
+    if (known.size > MAX_SCHEMAS) known.delete(known.keys().next().value!)
+    return schema
+  }
+  const share = (kind: CompiledKind): CompiledKind => {
+    const shared = kinds.get(kind.kind.id) ?? kind
+    kinds.set(kind.kind.id, shared)
+    if (kinds.size > MAX_SCHEMAS) kinds.delete(kinds.keys().next().value!)
+    return shared
+  }
+  const load = async (name: SchemaName, signal: AbortSignal): Promise<RegisteredSchema | undefined> =>
+    typeof name === 'number' ? registry.byId(name, signal) : registry.byGuid(name, signal)
+  return {
+    known(name) {
+      const found = known.get(name)
+      return found !== undefined && nowMs() < found.untilMs ? found.schema : undefined
+    },
+    async find(name, signal) {
+      const registered = await load(name, signal)
+      if (registered === undefined) {
+        const reason = `the registry knows no schema ${name}`
+        return remember(name, { reason }, nowMs() + UNKNOWN_MS)
+      }
+      try {
+        const whole = await wholeSchema(registry, registered, signal)
+        return remember(name, await compileSchema(whole, share), Infinity)
+      } catch (error) {
+        if (!isMillpondError(error, 'SCHEMA_INVALID')) throw error
+        return remember(name, { reason: `schema ${name}: ${error.message}` }, nowMs() + UNKNOWN_MS)
+      }
+    },
+  }
+}
