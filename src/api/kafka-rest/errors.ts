@@ -42,6 +42,7 @@ const CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   INPUT_INVALID: REST.badRequest,
   JSON_INVALID: REST.badRequest,
   SCHEMA_INVALID: REST.schemaInvalid,
+  REGISTRY_REFUSED: REST.serialization,
   TOPIC_INVALID: REST.kafkaBadRequest,
   TOPIC_UNKNOWN: REST.topicUnknown,
   LANE_UNKNOWN: REST.partitionUnknown,

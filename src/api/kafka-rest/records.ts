@@ -3,6 +3,7 @@ import { BatchBuilder } from '../../batch/builder.ts'
 import { compactJson, parseJson } from '../../encode/json-spans.ts'
 import { isMillpondError } from '../../errors.ts'
 import type { Taken } from '../../sink/inlet.ts'
+import { PREFIX_BYTES } from '../../values/wire-format.ts'
 import { REST, type RecordError, recordError, refuse } from './errors.ts'
 import type { EmbeddedFormat } from './media-types.ts'
 import { bytesOfBase64, type ProduceRequest, type RestRecord } from './request.ts'
@@ -119,8 +120,6 @@ function framed(id: number, datum: Uint8Array): Uint8Array {
   bytes.set(datum, PREFIX_BYTES)
   return bytes
 }
-
-const PREFIX_BYTES = 5
 
 /** What became of each record of a request. */
 export interface RecordOutcomes {
