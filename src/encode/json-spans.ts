@@ -37,9 +37,12 @@ function endOfString(text: string, at: number): number {
   throw invalid(text, text.length, 'the end of a string')
 }
 
-const [BACKSLASH, QUOTE, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [...'\\"{}[]'].map((one) =>
-  one.charCodeAt(0),
-) as [number, number, number, number, number, number]
+const BACKSLASH = 0x5c
+const QUOTE = 0x22
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
 
 /** What may stand between the parts of a value whose strings are left out. */
 const SCALAR = /[^\s,:{}[\]"]+/uy

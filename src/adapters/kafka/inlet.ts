@@ -46,12 +46,14 @@ export async function openKafkaInlet(options: KafkaInletOptions): Promise<Inlet>
     }))
     const span = { firstPosition: 0, nextPosition: batch.count }
     const consignment = { topic, maxBatchBytes: known.maxBatchBytes, shares: parcels, ...span }
-    const { failed } = await producer.write(consignment, signal, log.add).catch((error: unknown) => {
-      topicOf.forget(topic)
-      if (isMillpondError(error) && !error.retryable) throw error
-      const partial = { nextPosition: 0, delivered: 0, failed: [] }
-      throw deliveryBroken(`${name}: ${error instanceof Error ? error.message : String(error)}`, partial, error)
-    })
+    const { failed } = await producer
+      .write(consignment, signal, (...told) => log.add(...told))
+      .catch((error: unknown) => {
+        topicOf.forget(topic)
+        if (isMillpondError(error) && !error.retryable) throw error
+        const partial = { nextPosition: 0, delivered: 0, failed: [] }
+        throw deliveryBroken(`${name}: ${error instanceof Error ? error.message : String(error)}`, partial, error)
+      })
     const refused = failed.map(({ position, reason }) => ({ row: position, reason, isLaneUnknown: false }))
     if (appendOptions.partial !== true) throwFirst(name, refused, batch.count)
     return log.taken([...nowhere, ...refused].sort((a, b) => a.row - b.row))

@@ -148,7 +148,14 @@ function compile(type: AvroType, known: Known): Write {
       return compileMap(compile(type.values, known))
     case 'union':
       return compileUnion(type.branches, known)
-    default:
+    case 'null':
+    case 'boolean':
+    case 'int':
+    case 'long':
+    case 'float':
+    case 'double':
+    case 'bytes':
+    case 'string':
       return primitives[type.kind]
   }
 }

@@ -1,5 +1,5 @@
 import avsc from 'avsc'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createAvroJsonEncoder } from '../../../src/values/avro/json.ts'
 import { parseAvroSchema } from '../../../src/values/avro/schema.ts'
