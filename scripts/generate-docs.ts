@@ -48,10 +48,14 @@ function rowsOf(path: string, schema: JsonSchema): Row[] {
 
 function table(rows: readonly Row[]): string {
   const cells = rows.map(
-    ([key, schema]) => `| \`${key}\` | ${typeText(schema)} | ${defaultText(schema)} | ${schema.description ?? ''} |`,
+    ([key, schema]) =>
+      `| \`${key}\` | ${typeText(schema)} | ${cellText(defaultText(schema))} | ${cellText(schema.description ?? '')} |`,
   )
   return ['| key | value | default | |', '| --- | --- | --- | --- |', ...cells].join('\n')
 }
+
+// A bar ends a cell, even within code.
+const cellText = (text: string): string => text.replaceAll('|', '\\|')
 
 function typeText(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map((word) => `\`${String(word)}\``).join(', ')

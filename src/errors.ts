@@ -46,6 +46,7 @@ export const errorTable = {
   CHAIN_BROKEN: meaning(500, 5),
   SEGMENT_CORRUPT: meaning(500, 5),
   SEGMENT_TAKEN: meaning(409, 8, true),
+  NAME_TAKEN: meaning(409, 8),
   BLOCK_CORRUPT: meaning(500, 5),
   RECORD_SET_CORRUPT: meaning(500, 5),
   FORMAT_UNSUPPORTED: meaning(400, 2),

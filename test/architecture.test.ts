@@ -28,7 +28,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   kernel: ['errors', 'batch'],
   values: ground,
   encode: [...ground, 'values', 'store'],
-  layout: [...ground, 'values'],
+  layout: [...ground, 'values', 'store'],
   source: [...ground, 'encode', 'store'],
   store: ['errors', 'kernel'],
   sink: ['errors', 'batch', 'encode'],
@@ -36,9 +36,9 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   index: ['errors', 'encode', 'source', 'store', 'commit'],
   search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],
   replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
-  archive: [...ground, 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
+  archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
-  config: ['errors', 'nearest', 'secret', 'encode'],
+  config: ['errors', 'nearest', 'secret', 'encode', 'layout'],
   wiring: [...rules, 'archive', 'adapters', 'config'],
   api: [...rules, 'archive', 'config', 'wiring'],
   cli: [...rules, 'archive', 'config', 'wiring', 'api'],
@@ -118,12 +118,17 @@ describe('the layers', () => {
     expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([])
   })
 
-  it('name an adapter in wiring.ts alone, and load it there when the config asks for it', () => {
+  it('name an adapter in the wiring alone, and load it there when the config asks for it', () => {
     const wrong = local.filter(
-      ({ file, target }) => partOf(target) === 'adapters' && partOf(file) !== 'adapters' && file !== 'wiring.ts',
+      ({ file, target }) => partOf(target) === 'adapters' && !['adapters', 'wiring'].includes(partOf(file)),
     )
     expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([])
-    expect(readFileSync(join(root, 'wiring.ts'), 'utf8')).not.toMatch(/^import (?!type)[^\n]*adapters/mu)
+    const wiring = files.filter((file) => partOf(file) === 'wiring')
+    expect(wiring.length).toBeGreaterThan(3)
+    const eager = wiring.filter((file) =>
+      /^import (?!type)[^']*'(?:\.\.?\/)+adapters/mu.test(readFileSync(join(root, file), 'utf8')),
+    )
+    expect(eager).toEqual([])
   })
 
   it('use a package only where it belongs', () => {

@@ -5,19 +5,10 @@ import { stateAt } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
 import type { Inlet } from '../sink/inlet.ts'
 import type { Broker } from '../source/broker.ts'
-import {
-  archiveOptions,
-  type Log,
-  createDeadLetters,
-  localBroker,
-  localInlet,
-  openBroker,
-  openIndex,
-  openJobs,
-  openKafkaInlet,
-  openLog,
-  openStore,
-} from '../wiring.ts'
+import { archiveOptions, createDeadLetters, openBroker, openIndex, openJobs } from '../wiring.ts'
+import { openKafkaInlet } from '../wiring/kafka.ts'
+import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
+import { openStore } from '../wiring/store.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'

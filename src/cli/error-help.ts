@@ -81,6 +81,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'A segment is not what was written.',
     next: 'millpond verify says how much of the archive is affected',
   },
+  NAME_TAKEN: {
+    means: 'Something that is no part of the archive lies under a name that the layout gives.',
+    next: 'Move the object elsewhere, or import it.',
+  },
   SEGMENT_TAKEN: { means: 'Another writer made an object of this name.' },
   BLOCK_CORRUPT: {
     means: 'A block of a segment or of the local log is not what was written.',

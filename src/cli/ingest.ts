@@ -2,7 +2,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { MAX_BATCH_BYTES } from '../batch/builder.ts'
 import { parseJsonLines } from '../encode/json-lines.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
-import type { Log } from '../wiring.ts'
+import type { Log } from '../wiring/local.ts'
 import { type ByteReader, firstLines, type LineChunk, lineChunks, openFileReader } from './line-chunks.ts'
 
 /** What a line is: an object that describes a message, or a value. */

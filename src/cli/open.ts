@@ -9,7 +9,8 @@ import type { SegmentIndex } from '../index/segment-index.ts'
 import type { Archive } from '../search/read.ts'
 import type { Broker } from '../source/broker.ts'
 import type { Store } from '../store/store.ts'
-import { openBroker, openIndex, openMemoryIndex, openStore } from '../wiring.ts'
+import { openBroker, openIndex, openMemoryIndex } from '../wiring.ts'
+import { openStore } from '../wiring/store.ts'
 
 /** An archive that can be read, closed by whoever opened it. */
 export interface OpenArchive extends Archive, AsyncDisposable {

@@ -17,8 +17,15 @@ export function laneFolder(lane: LaneId): string {
 
 /** The folder of a lane whose usual one belongs to another topic of this name, one that was deleted. */
 export function remadeLaneFolder(lane: LaneId): string {
-  const identity = createHash('sha256').update(lane.topicId, 'utf8').digest('hex').slice(0, TOPIC_ID_DIGITS)
-  return `${topicFolder(lane.topic)}@${identity}/${pathSegment(lane.lane)}`
+  return `${topicFolder(lane.topic)}@${identityOf(lane)}/${pathSegment(lane.lane)}`
+}
+
+const identityOf = ({ topicId }: LaneId): string =>
+  createHash('sha256').update(topicId, 'utf8').digest('hex').slice(0, TOPIC_ID_DIGITS)
+
+/** The topic's name where names of objects are not made by us: a topic that was deleted and made again must not have those of the old one. */
+export function topicNameOf(folder: string, lane: LaneId): string {
+  return folder === laneFolder(lane) ? lane.topic : `${lane.topic}@${identityOf(lane)}`
 }
 
 /** The first segment of the usual folder of every lane of the topic. */

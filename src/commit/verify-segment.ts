@@ -139,12 +139,17 @@ function* piecesOf(segment: SegmentEntry): Generator<ByteRange> {
   yield { start, end: Math.max(end, segment.bytes) }
 }
 
-/** The header, which must lie right before the first block, as all blocks lie one after the other. */
+/**
+ * The header, which must lie right before the first block, as all blocks lie one after the other; what a format has behind them is vouched for by
+ * the segment's SHA-256 alone.
+ */
 function takeHeader(segment: SegmentEntry, piece: Uint8Array, notes: LaneNotes): SegmentHeader {
-  const header = segmentFormat(segment.format).readHeader(piece)
+  const format = segmentFormat(segment.format)
+  const header = format.readHeader(piece)
   let end = header?.bytes
   for (const { offset, bytes } of segment.blocks) end = end === offset ? offset + bytes : undefined
-  if (end !== segment.bytes)
+  const isWhole = end !== undefined && (format.hasTrailer === true ? end < segment.bytes : end === segment.bytes)
+  if (!isWhole)
     notes.note('SEGMENT_CORRUPT', segment.key, 'its header and blocks do not lie one after the other', segment.firstPosition)
   if (header?.codec !== undefined && header.codec !== segment.codec) {
     notes.note(

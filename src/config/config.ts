@@ -1,4 +1,5 @@
 import type { Codec, Format, LookupField } from '../encode/block.ts'
+import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
@@ -9,6 +10,11 @@ export interface RotateConfig {
   readonly maxSpanMs: number
   readonly maxAgeMs: number
   readonly idleMs: number
+  /** `maxCount` counts all open objects of a lane together, to the message. */
+  readonly exact: boolean
+  /** Beside all that whenever so much of the wall clock has passed since midnight in `timezone`; undefined is never. */
+  readonly scheduleMs: number | undefined
+  readonly timezone: string
 }
 
 /** How long a topic of the local log keeps its messages; undefined is for ever. */
@@ -87,6 +93,7 @@ export interface Config {
     readonly memoryBytes: number
     readonly blockBytes: number
   }
+  readonly layout: LayoutConfig
   readonly deadLetters: { readonly type: 'file'; readonly path: string }
   readonly local: LocalTopicConfig & { readonly path: string; readonly topics: Readonly<Record<string, LocalTopicConfig>> }
   readonly kafka: KafkaConfig

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
 import { resolveKafka } from './resolve-kafka.ts'
+import { resolveLayout } from './resolve-layout.ts'
 import { resolveAzure, resolveGcs, resolveS3 } from './resolve-stores.ts'
 import type { FileConfig } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -41,10 +42,14 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
         maxSpanMs: msOf(archive.rotate.maxSpan),
         maxAgeMs: msOf(archive.rotate.maxAge),
         idleMs: msOf(archive.rotate.idle),
+        exact: archive.rotate.exact,
+        scheduleMs: archive.rotate.schedule === undefined ? undefined : msOf(archive.rotate.schedule),
+        timezone: archive.rotate.timezone,
       },
       memoryBytes: bytesOf(archive.memory),
       blockBytes: bytesOf(archive.blockBytes),
     },
+    layout: resolveLayout(file.layout),
     deadLetters: { type: file.deadLetters.type, path: inData(file.deadLetters.path, 'dead-letters') },
     local: {
       path: inData(local.path, 'log.sqlite'),

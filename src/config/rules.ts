@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { kafkaRules } from './resolve-kafka.ts'
+import { layoutRules } from './resolve-layout.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
 import { parseSize } from './units.ts'
@@ -21,6 +22,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...messageRule(usable.data),
     ...kafkaRules(usable.data),
     ...storeRules(usable.data),
+    ...layoutRules(usable.data, broken),
     ...pathRule(usable.data, broken),
   ]
 }

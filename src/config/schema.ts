@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from './fields.ts'
 import { kafkaSection } from './schema-kafka.ts'
+import { layoutSection } from './schema-layout.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
 import { createSecret } from '../secret.ts'
 
@@ -45,6 +46,16 @@ const rotate = section(
     maxSpan: duration(1000, 3650 * DAY_MS, 'From the smallest to the largest timestamp in a segment.').default('1d'),
     maxAge: duration(10, DAY_MS, 'From the first message read into a segment until it closes.').default('10m'),
     idle: duration(10, DAY_MS, 'How long nothing came before a segment closes.').default('10s'),
+    exact: truth(
+      false,
+      'Whether `maxCount` counts all open objects of a lane together and holds to the message, so that the same messages give the same objects: `flush.size` of Kafka Connect.',
+    ),
+    schedule: duration(
+      1000,
+      365 * DAY_MS,
+      'Segments also close whenever so much of the wall clock has passed, counted from midnight in `timezone`: `rotate.schedule.interval.ms`. Without it: never.',
+    ).optional(),
+    timezone: text('UTC', 'The time zone of `schedule`.'),
   },
   'When a segment closes and is committed: whichever comes first.',
 )
@@ -109,6 +120,7 @@ export const configSchema = section(
       },
       'How messages are written.',
     ),
+    layout: layoutSection,
     deadLetters: section(
       {
         type: oneOf(['file'], 'file', 'The kind of sink.'),

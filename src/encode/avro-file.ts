@@ -7,6 +7,7 @@ import { MillpondError } from '../errors.ts'
 import type { ByteRange } from '../store/store.ts'
 import { decodeBlock } from './avro-block.ts'
 import type { Codec } from './block.ts'
+import type { FoundBlock } from './segment-format.ts'
 
 /** The schema of every segment. Fields are never removed or reordered: segments live for years. */
 export const messageSchema = {
@@ -144,6 +145,20 @@ export async function* readAvroFile(read: ReadRange, size: number): AsyncGenerat
     if (count > 0) yield await decodeBlock({ codec: header.codec, bytes: payload, count })
     at = end
   }
+}
+
+/** Where the blocks of a whole container file lie, `start` being the end of its header. @throws MillpondError `BLOCK_CORRUPT`. */
+export function splitAvroFile(file: Uint8Array, start: number): FoundBlock[] {
+  const blocks: FoundBlock[] = []
+  for (let at = start; at < file.byteLength;) {
+    const frame = takeFrame(file, at)
+    const bytes = frame === undefined ? Infinity : frame.end - at + frame.payloadBytes + SYNC_BYTES
+    if (frame === undefined || at + bytes > file.byteLength)
+      throw corrupt(`the block at ${at} passes the end of the file`, { offset: at })
+    blocks.push({ offset: at, bytes, count: frame.count })
+    at += bytes
+  }
+  return blocks
 }
 
 async function readHeader(read: ReadRange, size: number): Promise<AvroFileHeader> {

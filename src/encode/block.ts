@@ -1,3 +1,4 @@
+import type { RowGroup } from './parquet-row-group.ts'
 import type { RecordCodec } from './record-header.ts'
 import type { RecordBatchInfo } from './record-set.ts'
 
@@ -80,11 +81,18 @@ export interface RecordBlock extends BlockContent {
   readonly codec: RecordCodec | 'mixed'
 }
 
+/** A row group of a Parquet file, and what the file's footer will say of it. */
+export interface ParquetBlock extends BlockContent {
+  readonly format: 'parquet' | 'value-parquet'
+  readonly codec: 'zstandard' | 'gzip' | 'snappy' | 'null'
+  readonly rowGroup: RowGroup
+}
+
 /** What the other formats make: bytes that lie in the segment as they are, but for its framing. */
 export interface PlainBlock extends BlockContent {
-  readonly format: Exclude<Format, 'avro' | 'kafka'>
+  readonly format: Exclude<Format, 'avro' | 'kafka' | 'parquet' | 'value-parquet'>
   readonly codec: Codec | 'gzip'
 }
 
 /** Messages of one lane, encoded and compressed, as a segment will hold them. */
-export type EncodedBlock = AvroBlock | RecordBlock | PlainBlock
+export type EncodedBlock = AvroBlock | RecordBlock | ParquetBlock | PlainBlock

@@ -1,6 +1,6 @@
 import { MillpondError } from '../errors.ts'
 import { decodeBlock, findUnencodable } from './avro-block.ts'
-import { avroFileHeader, blockFrame, isCodec, parseAvroFileHeader, parseStoredBlock } from './avro-file.ts'
+import { avroFileHeader, blockFrame, isCodec, parseAvroFileHeader, parseStoredBlock, splitAvroFile } from './avro-file.ts'
 import type { StoredCodec } from './block.ts'
 import { createBlockEncoder } from './block-encoder.ts'
 import { decompress } from './codec.ts'
@@ -28,6 +28,14 @@ export const avroFormat: SegmentFormat = {
   readBlock(stored, codec, header) {
     const { count, payload } = parseStoredBlock(stored, header?.sync)
     return decodeBlock({ codec: avroCodec(codec), bytes: payload, count })
+  },
+  async rawOf(stored, codec, header) {
+    return decompress(avroCodec(codec), parseStoredBlock(stored, header?.sync).payload)
+  },
+  async split(object) {
+    const header = parseAvroFileHeader(object)
+    if (header === undefined) throw new MillpondError('SEGMENT_CORRUPT', 'the container file ends within its header')
+    return splitAvroFile(object, header.bytes)
   },
   async openBlock(stored, codec, { count, firstPosition, lastPosition }) {
     if (count !== lastPosition - firstPosition + 1) return undefined

@@ -2,8 +2,9 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import type { ValueKind } from '../values/values.ts'
 import type { UnencodableMessage } from './avro-block.ts'
-import { avroFileHeader, blockFrame, isCodec, parseContainerHeader } from './avro-file.ts'
+import { avroFileHeader, blockFrame, isCodec, parseContainerHeader, parseStoredBlock, splitAvroFile } from './avro-file.ts'
 import type { PlainBlock, StoredCodec } from './block.ts'
+import { decompress } from './codec.ts'
 import { type BlockEncoder, createBlockEncoder } from './block-encoder.ts'
 import { MAX_MESSAGE_BYTES, type WriteRows } from './raw-block.ts'
 import { withBeyondTime } from './record-times.ts'
@@ -17,6 +18,7 @@ export const valueAvroFormat: SegmentFormat = {
   extension: () => 'avro',
   codecs: ['zstandard', 'deflate', 'snappy', 'null'],
   keepsAll: false,
+  byKind: true,
   mixesCodecs: false,
   createEncoder: createValueEncoder,
   findUnencodable: (batch) => withBeyondTime(batch, findUnencodable(batch)),
@@ -26,6 +28,14 @@ export const valueAvroFormat: SegmentFormat = {
   }),
   readHeader: parseContainerHeader,
   readBlock: () => Promise.reject(valuesAlone()),
+  async rawOf(stored, codec, header) {
+    return decompress(avroCodec(codec), parseStoredBlock(stored, header?.sync).payload)
+  },
+  async split(object) {
+    const header = parseContainerHeader(object)
+    if (header === undefined) throw new MillpondError('SEGMENT_CORRUPT', 'the container file ends within its header')
+    return splitAvroFile(object, header.bytes)
+  },
   openBlock: () => Promise.reject(valuesAlone()),
 }
 

@@ -46,6 +46,11 @@ export class LookupHashes {
     for (const field of this.#fields) collectField(rows, field, from, to)
   }
 
+  /** The hashes of one field that were taken since the last filters, 8 bytes each; undefined where it is no look-up field. */
+  hashesOf(field: LookupField): Uint8Array | undefined {
+    return this.#fields.find((each) => each.field === field)?.hashes.filled
+  }
+
   /** One filter for each field, over all that was taken since the last ones. */
   takeFilters(): BlockFilter[] {
     return this.#fields.map(({ field, hashes }) => {

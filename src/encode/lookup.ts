@@ -44,18 +44,23 @@ export function bucketsFor(distinct: number): number {
 
 /** The filter over `count` hashes of 8 bytes each, which may repeat. */
 export function buildFilter(field: LookupField, hashes: Uint8Array): BlockFilter {
+  const bits = filterOf(hashes, bucketsFor)
+  return { field, buckets: bits.byteLength / BUCKET_BYTES, bits }
+}
+
+/** The bits of a filter over hashes of 8 bytes each; `buckets` tells its buckets for so many distinct ones and never falls. */
+export function filterOf(hashes: Uint8Array, buckets: (distinct: number) => number): Uint8Array {
   const count = hashes.byteLength / 8
   const slots = 2 ** Math.ceil(Math.log2(Math.max(16, count * 2)))
-  const filterBytes = bucketsFor(count) * BUCKET_BYTES
+  const filterBytes = buckets(count) * BUCKET_BYTES
   return withKernel(hashes.byteLength + slots * 8 + filterBytes + 3 * SLACK_BYTES, (kernel: Kernel) => {
     const at = kernel.arenaStart
     const table = at + hashes.byteLength + SLACK_BYTES
     const bits = table + slots * 8 + SLACK_BYTES
     kernel.bytes.set(hashes, at)
     const distinct = kernel.exports.distinctHashes(at, count, table, slots)
-    const buckets = bucketsFor(distinct)
-    kernel.exports.fillFilter(at, distinct, bits, buckets)
-    return { field, buckets, bits: kernel.bytes.slice(bits, bits + buckets * BUCKET_BYTES) }
+    kernel.exports.fillFilter(at, distinct, bits, buckets(distinct))
+    return kernel.bytes.slice(bits, bits + buckets(distinct) * BUCKET_BYTES)
   })
 }
 

@@ -1,3 +1,5 @@
+import type { MessageBatch } from '../batch/batch.ts'
+
 /** When a segment closes; whichever comes first. `Infinity` switches a rule off. */
 export interface RotationRules {
   readonly maxCount: number
@@ -19,7 +21,8 @@ export interface OpenSegment {
   readonly maxTimestamp: number
 }
 
-export type RotationCause = 'count' | 'bytes' | 'span' | 'age' | 'idle' | 'memory' | 'stop'
+/** `objects`: too many are open. */
+export type RotationCause = 'count' | 'bytes' | 'objects' | 'span' | 'age' | 'idle' | 'memory' | 'stop'
 
 /** Why a segment with this content must close now, or undefined. Blocks are whole: a segment may pass a bound by one block. */
 export function rotationByContent(segment: OpenSegment, rules: RotationRules): 'count' | 'bytes' | 'span' | undefined {
@@ -27,6 +30,34 @@ export function rotationByContent(segment: OpenSegment, rules: RotationRules): '
   if (segment.bytes >= rules.maxBytes) return 'bytes'
   if (segment.maxTimestamp - segment.minTimestamp >= rules.maxSpanMs) return 'span'
   return undefined
+}
+
+/** What was read since the last commit. */
+export interface SinceCommit {
+  readonly count: number
+  /** Timestamp of the first message, ms; NaN where there is none yet. */
+  readonly firstTimestamp: number
+  readonly rules: RotationRules
+}
+
+/**
+ * How many rows of the batch from `from` on may be read before a commit is due, and why it is then; exact to the row, so that the same messages give the
+ * same objects. Only time that goes on counts for the span: a message that comes late closes nothing.
+ */
+export function rowsToRotation(
+  { timestamps, count }: Pick<MessageBatch, 'timestamps' | 'count'>,
+  from: number,
+  since: SinceCommit,
+): { readonly count: number; readonly cause: 'count' | 'span' | undefined } {
+  const { maxCount, maxSpanMs } = since.rules
+  const room = maxCount - since.count
+  if (room <= 0) return { count: 0, cause: 'count' }
+  const most = Math.min(count - from, room)
+  const first = Number.isNaN(since.firstTimestamp) ? timestamps[from]! : since.firstTimestamp
+  for (let row = from; row < from + most; row++) {
+    if (timestamps[row]! - first >= maxSpanMs) return { count: row - from, cause: 'span' }
+  }
+  return { count: most, cause: most === room ? 'count' : undefined }
 }
 
 /** When a segment whose first and last messages were read at these times must close, ms, and why. */

@@ -5,8 +5,8 @@ import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import { SYNC_BYTES } from './avro-file.ts'
 import type { BlockFilter, EncodedBlock, Format, StoredCodec } from './block.ts'
 import { assembleLookup } from './lookup.ts'
-import { segmentFormat } from './formats.ts'
 import type { ValueKind } from '../values/values.ts'
+import { segmentFormat } from './formats.ts'
 
 /** Bytes to write, and the CRC-32C of them. */
 export interface Chunk {
@@ -24,6 +24,7 @@ export interface FinishedSegment {
 export interface SegmentBuilder {
   /** Written first; it may be empty. */
   readonly header: Uint8Array
+  readonly headerCrc32c: number
   /** Length of header and blocks so far. */
   readonly bytes: number
   readonly count: number
@@ -38,6 +39,8 @@ export interface SegmentBuilder {
    * look-up fields are not those of the segment.
    */
   append(block: EncodedBlock): Chunk[]
+  /** The chunks to write last, when all blocks were appended and before `finish`: there are some where the format has something behind its blocks. */
+  end(): Chunk[]
   /** The account of all that was appended, one block at the least; `layout` is what the key's layout put in the path. */
   finish(key: string, layout: Readonly<Record<string, string>>): FinishedSegment
 }
@@ -47,7 +50,7 @@ export function createSegmentBuilder(options: {
   readonly format: Format
   readonly codec: StoredCodec
   readonly sync: Uint8Array
-  /** The schema of the values, for formats by schema. */
+  /** The schema of all values, for formats by schema. */
   readonly kind?: ValueKind
 }): SegmentBuilder {
   const { format } = options
@@ -58,12 +61,13 @@ export function createSegmentBuilder(options: {
     throw new MillpondError('INTERNAL', `a sync marker has ${SYNC_BYTES} bytes, not ${sync.byteLength}`)
   const framing = rules.openFraming(codec, sync, options.kind)
   const { header } = framing
+  const headerCrc32c = crc32c(header)
   const sha256 = createHash('sha256').update(header)
   const blocks: BlockEntry[] = []
   const filters: (readonly BlockFilter[])[] = []
   const total = {
     bytes: header.byteLength,
-    crc32c: crc32c(header),
+    crc32c: headerCrc32c,
     count: 0,
     firstPosition: NaN,
     lastPosition: NaN,
@@ -86,7 +90,9 @@ export function createSegmentBuilder(options: {
       throw new MillpondError('POSITION_INVALID', `a block from ${block.firstPosition} on does not follow ${total.lastPosition}`)
     }
   }
-  const account = (block: EncodedBlock, chunks: readonly Chunk[]) => {
+  /** Gives where the chunks begin, their length and checksum. */
+  const write = (chunks: readonly Chunk[]) => {
+    const offset = total.bytes
     let crc = 0
     let bytes = 0
     for (const chunk of chunks) {
@@ -95,12 +101,15 @@ export function createSegmentBuilder(options: {
       bytes += chunk.bytes.byteLength
     }
     total.crc32c = joinCrc32c(total.crc32c, crc, bytes)
+    total.bytes += bytes
+    return { offset, bytes, crc32c: crc }
+  }
+  const account = (block: EncodedBlock, chunks: readonly Chunk[]) => {
     const { count, firstPosition, lastPosition, minTimestamp, maxTimestamp } = block
-    blocks.push({ offset: total.bytes, bytes, crc32c: crc, count, firstPosition, lastPosition, minTimestamp, maxTimestamp })
+    blocks.push({ ...write(chunks), count, firstPosition, lastPosition, minTimestamp, maxTimestamp })
     filters.push(block.filters)
     if (total.count === 0) total.firstPosition = firstPosition
     total.lastPosition = lastPosition
-    total.bytes += bytes
     total.count += count
     total.minTimestamp = Math.min(total.minTimestamp, minTimestamp)
     total.maxTimestamp = Math.max(total.maxTimestamp, maxTimestamp)
@@ -108,6 +117,7 @@ export function createSegmentBuilder(options: {
 
   return {
     header,
+    headerCrc32c,
     get bytes() {
       return total.bytes
     },
@@ -134,6 +144,12 @@ export function createSegmentBuilder(options: {
         crc32c: (bytes === block.bytes ? block.crc32c : undefined) ?? crc32c(bytes),
       }))
       account(block, chunks)
+      return chunks
+    },
+    end() {
+      const bytes = framing.trailer?.()
+      const chunks = bytes === undefined ? [] : [{ bytes, crc32c: crc32c(bytes) }]
+      write(chunks)
       return chunks
     },
     finish(key, layout) {

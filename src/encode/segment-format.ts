@@ -25,6 +25,13 @@ export interface SegmentHeader {
   readonly sync: Uint8Array | undefined
 }
 
+/** A block as it is found in an object, its framing included. */
+export interface FoundBlock {
+  readonly offset: number
+  readonly bytes: number
+  readonly count: number
+}
+
 /** How blocks of a segment are made. */
 export interface EncoderOptions extends EncodeOptions {
   readonly blockBytes: number
@@ -41,8 +48,12 @@ export interface SegmentFormat {
   readonly codecs: readonly StoredCodec[]
   /** Whether the blocks of one segment may have different codecs. */
   readonly mixesCodecs: boolean
+  /** Whether something lies behind the last block: `SegmentFraming.trailer`. */
+  readonly hasTrailer?: boolean
   /** Whether all that a message has can be read again; where not, a segment is neither searched nor replayed. */
   readonly keepsAll: boolean
+  /** Whether all values of a segment have one schema, which its encoder and its framing are told. */
+  readonly byKind?: boolean
   createEncoder(options: EncoderOptions): BlockEncoder
   /** Messages of a source that no block of the format can hold: one entry a message, rising by row. */
   findUnencodable(batch: MessageBatch): UnencodableMessage[]
@@ -58,6 +69,10 @@ export interface SegmentFormat {
    * @throws MillpondError `BLOCK_CORRUPT`.
    */
   readBlock(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<MessageBatch>
+  /** The content of a block before compression; that of all blocks of an object is the same, wherever they were cut. */
+  rawOf?(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<Uint8Array>
+  /** Takes a whole object apart into its blocks, as another writer left it. @throws MillpondError `SEGMENT_CORRUPT`, `BLOCK_CORRUPT`. */
+  split?(object: Uint8Array): Promise<readonly FoundBlock[]>
   /** What `decodeStored` makes messages of; undefined where that is no less work than `readBlock`. @throws MillpondError `BLOCK_CORRUPT`. */
   openBlock(stored: Uint8Array, codec: StoredCodec, block: BlockEntry): Promise<StoredMessages | undefined>
 }

@@ -71,6 +71,27 @@ export interface KernelExports {
     baseTimestamp: number,
   ): number
   readJson(call: number): number
+  plainNumbers(source: number, count: number, out: number): void
+  plainSpans(starts: number, ends: number, count: number, bytes: number, out: number): number
+  packDeltas(source: number, count: number, out: number): number
+  packLevels(source: number, count: number, width: number, out: number): number
+  packIndexes(source: number, count: number, width: number, out: number): number
+  makeDictionary(
+    source: number,
+    length: number,
+    size: number,
+    table: number,
+    slots: number,
+    places: number,
+    most: number,
+    mostBytes: number,
+    indexes: number,
+    dictionary: number,
+    result: number,
+  ): number
+  boundsOfBytes(source: number, length: number, result: number): number
+  readDeltas(source: number, length: number, count: number, out: number): number
+  readHybrid(source: number, length: number, width: number, count: number, out: number): number
   writeJson(call: number): number
 }
 

@@ -28,9 +28,9 @@ export interface PathlessMessage {
 /** The path of each message of a batch. */
 export interface Assignment {
   readonly paths: readonly ObjectPath[]
-  /** For each row the index of its path; -1 where it has none. */
+  /** For each row the index of its path; -1 where it has none, which `pathless` tells the reason of, or where it is to be left out. */
   readonly pathOf: Int32Array
-  /** Rising by row. */
+  /** Rising by row; these are dead letters. */
   readonly pathless: readonly PathlessMessage[]
 }
 
@@ -67,5 +67,8 @@ export interface Layout {
   readonly isWhole: boolean
   /** Fields of the value that paths are made of. */
   readonly fields: readonly string[]
-  openLane(lane: { readonly topic: string; readonly lane: string }): LaneLayout
+  /** Whether paths are made of the schemas of values: then `assign` wants `kind`. */
+  readonly usesSchemas: boolean
+  /** `folder` is that of the lane's chain, without which it is the usual one of the topic's name. */
+  openLane(lane: { readonly topic: string; readonly lane: string; readonly folder?: string }): LaneLayout
 }

@@ -16,7 +16,7 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The UTF-8 of the text; half of a surrogate pair, which UTF-8 has no bytes for, as three bytes of the same scheme (WTF-8). */
-function bytesOf(text: string): Uint8Array {
+export function utf8Of(text: string): Uint8Array {
   if (text.isWellFormed()) return encoder.encode(text)
   const parts: number[] = []
   for (const character of text) {
@@ -27,8 +27,8 @@ function bytesOf(text: string): Uint8Array {
   return Uint8Array.from(parts)
 }
 
-/** The text whose `bytesOf` are these, or undefined where there is none. */
-function textOf(bytes: Uint8Array): string | undefined {
+/** The text whose `utf8Of` are these, or undefined where there is none. */
+export function textOfUtf8(bytes: Uint8Array): string | undefined {
   let text = ''
   let start = 0
   try {
@@ -64,7 +64,7 @@ function escapeName(bytes: Uint8Array): string {
  */
 export function pathSegment(name: string): string {
   if (name === '') return EMPTY
-  const bytes = bytesOf(name)
+  const bytes = utf8Of(name)
   const escaped = escapeName(bytes)
   if (escaped.length <= MAX_ESCAPED_BYTES) return escaped
   const kept = escaped.slice(0, KEPT_BYTES).replace(/%.?$/, '')
@@ -84,7 +84,7 @@ export function parsePathSegment(segment: string): string | undefined {
       bytes.push(segment.charCodeAt(at))
     }
   }
-  const name = textOf(Uint8Array.from(bytes))
+  const name = textOfUtf8(Uint8Array.from(bytes))
   // Only the one spelling that is written is read, so that no two segments mean one name.
   return name !== undefined && pathSegment(name) === segment ? name : undefined
 }

@@ -312,7 +312,7 @@ describe('what the Kafka REST proxy refuses', () => {
     expect(answer.statusCode).toBe(status)
     const record = { partition: null, offset: null, error_code: each, error: 'as it is' }
     const ofRecords = { offsets: [record, record], key_schema_id: null, value_schema_id: null }
-    expect(answer.json()).toEqual(all === undefined ? ofRecords : { error_code: all, message: expect.any(String) as string })
+    expect(answer.json()).toMatchObject(all === undefined ? ofRecords : { error_code: all })
   })
 
   it('is a defect without a word where it is one', async () => {

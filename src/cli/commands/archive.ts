@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { suitHeapToStream } from '../../api/heap.ts'
-import type { ArchiveEvent } from '../../archive.ts'
+import type { ArchiveEvent } from '../../archive/options.ts'
 import type { StoredCommit } from '../../commit/commit.ts'
 import type { Config } from '../../config/config.ts'
 import { MillpondError } from '../../errors.ts'
@@ -8,7 +8,8 @@ import { createRequestTotals, type RequestKind } from '../../store/requests.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { wholeNumber } from '../parse.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
-import { archiveOptions, createDeadLetters, openBroker, openIndex, openStore } from '../../wiring.ts'
+import { archiveOptions, createDeadLetters, openBroker, openIndex } from '../../wiring.ts'
+import { openStore } from '../../wiring/store.ts'
 
 /** `millpond archive`: the archive loop alone. */
 export function archiveCommand(cli: Cli): Command {

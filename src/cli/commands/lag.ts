@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
-import { openBroker, openKafkaCluster } from '../../wiring.ts'
+import { openBroker } from '../../wiring.ts'
+import { openKafkaCluster } from '../../wiring/kafka.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatCount, formatTable } from '../format.ts'
 import { openArchiveIfThere, requireTopic } from '../open.ts'

@@ -18,16 +18,9 @@ import { runReplay } from '../../replay/replay.ts'
 import type { MessageQuery } from '../../search/query.ts'
 import { createReadStats, type ReadStats, search } from '../../search/read.ts'
 import { isPassed, positionBehind } from '../../source/source.ts'
-import {
-  archiveOptions,
-  createDeadLetters,
-  openIndex,
-  openJobs,
-  openLog,
-  openReplaySink,
-  localBroker,
-  openStore,
-} from '../../wiring.ts'
+import { archiveOptions, createDeadLetters, openIndex, openJobs, openReplaySink } from '../../wiring.ts'
+import { openLog, localBroker } from '../../wiring/local.ts'
+import { openStore } from '../../wiring/store.ts'
 import { ingestFile } from '../ingest.ts'
 import { createLogger } from '../logger.ts'
 import { openArchive } from '../open.ts'

@@ -20,6 +20,10 @@ export { gatherRows } from './gather'
 export { lz4CompressBlocks } from './lz4'
 export { lz4Bound, lz4Decompress } from './lz4-frame'
 export { partitionKeys } from './murmur2'
+export { readDeltas, readHybrid } from './parquet-read'
+export {
+  boundsOfBytes, makeDictionary, packDeltas, packIndexes, packLevels, plainNumbers, plainSpans,
+} from './parquet-write'
 export { readRecords } from './record-read'
 export { writeRecords } from './record-write'
 export { measureRows } from './rows'

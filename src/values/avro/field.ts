@@ -86,8 +86,8 @@ function scalarReader(type: AvroType): MaybeRead {
     case 'array':
     case 'map':
     case 'union':
-      return undefined
   }
+  return undefined
 }
 
 function integerReader(logical: AvroLogical | undefined): ReadField {

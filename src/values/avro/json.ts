@@ -134,6 +134,7 @@ const primitives: Readonly<Record<AvroPrimitive, Write>> = {
   },
 }
 
+// oxlint-disable-next-line typescript/consistent-return -- all kinds are there
 function compile(type: AvroType, known: Known): Write {
   switch (type.kind) {
     case 'record':

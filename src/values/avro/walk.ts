@@ -43,8 +43,8 @@ export function createWalks(): (type: AvroType) => Walk {
       case 'double':
       case 'bytes':
       case 'string':
-        return primitives[type.kind]
     }
+    return primitives[type.kind]
   }
   return walkOf
 }

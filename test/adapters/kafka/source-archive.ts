@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { type ArchiveEvent, type ArchiveOptions, runArchive } from '../../../src/archive.ts'
+import { runArchive } from '../../../src/archive.ts'
+import type { ArchiveEvent, ArchiveOptions } from '../../../src/archive/options.ts'
 import { messagesOf } from '../../../src/batch/view.ts'
 import { findChains, readCommits } from '../../../src/commit/chain.ts'
 import type { StoredCommit } from '../../../src/commit/commit.ts'

@@ -1,0 +1,291 @@
+import { createHash } from 'node:crypto'
+import type { MessageBatch } from '../batch/batch.ts'
+import type { BlockEncoder } from '../encode/block-encoder.ts'
+import type { EncodedBlock } from '../encode/block.ts'
+import { segmentFormat } from '../encode/formats.ts'
+import type { SegmentEntry } from '../encode/segment.ts'
+import { type Chunk, createSegmentBuilder, type SegmentBuilder } from '../encode/segment-builder.ts'
+import { MillpondError } from '../errors.ts'
+import type { ObjectPath } from '../layout/layout.ts'
+import type { ObjectWriter } from '../store/store.ts'
+import type { ValueKind } from '../values/values.ts'
+import type { LaneRun } from './lane-run.ts'
+import type { Spill, SpilledBytes } from '../store/spill.ts'
+import { type ClosedObject, describeLeft, type LeftObject } from './takeover.ts'
+
+/** What an object is, and where it goes. */
+export interface ObjectPlace {
+  readonly key: string
+  readonly path: ObjectPath
+  readonly kind: ValueKind | undefined
+  /** What lies under the key already: it is taken over instead of being written. */
+  readonly left: LeftObject | undefined
+  /** Told what the object holds more (or less) of memory than before, bytes. */
+  readonly onHeld: (change: number) => void
+  /** The same for what no block holds yet, which is a part of it. */
+  readonly onPending: (change: number) => void
+  /** Told of bytes that it holds until its commit, which are a part of it too: filters. */
+  readonly onLasting: (bytes: number) => void
+}
+
+/** An object that is being filled: messages become blocks, and blocks wait in memory or on disk until they are worth a request. */
+export interface OpenObject {
+  readonly place: ObjectPlace
+  readonly count: number
+  /** How many messages it may still take: what was left under its key has so many. */
+  readonly roomCount: number
+  /** Bytes of messages that no block holds yet. */
+  readonly pendingBytes: number
+  /** Compressed bytes that wait in memory. */
+  readonly waitingBytes: number
+  /** Bytes of the object as far as they are known. */
+  readonly bytes: number
+  add(batch: MessageBatch): void
+  /** Closes the block that is filling. */
+  flush(): void
+  /** Moves what waits in memory to disk, once what is being compressed has come. */
+  moveTo(disk: Spill): void
+  /** Waits until so few bytes as these are being compressed. */
+  settle(maxBytes: number): Promise<void>
+  /**
+   * Writes what is left and makes the object durable; calls after the first give the same.
+   * @throws MillpondError `SEGMENT_TAKEN` where another object has got under its key meanwhile.
+   */
+  finish(): Promise<ClosedObject>
+  /** Leaves nothing behind that was not finished. */
+  abort(): Promise<void>
+}
+
+/** From so many bytes on an object is streamed into the store: then a request is worth its price. */
+const STREAM_BYTES = 8 * 1024 * 1024
+
+const SYNC_BYTES = 16
+
+/** A chunk that waits: in memory, or on disk. */
+type Waiting = Chunk | { readonly spilled: SpilledBytes; readonly crc32c: number }
+
+/** Opens an object of the lane. Nothing is asked of the store before there is much to write, or it is finished. */
+export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
+  const { options } = run
+  const { key, kind } = place
+  const format = segmentFormat(options.format)
+  const encoder: BlockEncoder = format.createEncoder({ ...options, pool: run.pool, ...(kind ? { kind } : {}) })
+  const body = createBody(run, place)
+  let count = 0
+  let compressingBytes = 0
+  let tail = Promise.resolve()
+  let finished: Promise<ClosedObject> | undefined
+  const positions: number[] = []
+  const timestamps: number[] = []
+
+  const take = (blocks: readonly Promise<EncodedBlock>[], bytes: number) => {
+    for (const [at, block] of blocks.entries()) {
+      const share = at === 0 ? bytes : 0
+      compressingBytes += share
+      // A rejection is seen when its turn comes; until then it must not count as unhandled.
+      block.catch(() => undefined)
+      tail = tail.then(async () => {
+        const encoded = await block
+        compressingBytes -= share
+        place.onHeld(-share)
+        await body.append(encoded)
+      })
+      tail.catch(() => undefined)
+    }
+  }
+  const flush = () => {
+    const bytes = encoder.pendingBytes
+    const block = encoder.flush()
+    if (block === undefined) return
+    place.onPending(-bytes)
+    take([block], bytes)
+  }
+  const finish = async (): Promise<ClosedObject> => {
+    flush()
+    await tail
+    if (place.left === undefined) return body.finish()
+    return describeLeft(place.left, { ...body.describe(), format, blocks: body.blocks, positions, timestamps })
+  }
+
+  return {
+    place,
+    get count() {
+      return count
+    },
+    get roomCount() {
+      return place.left === undefined ? Infinity : place.left.count - count
+    },
+    get pendingBytes() {
+      return encoder.pendingBytes
+    },
+    get waitingBytes() {
+      return body.waitingBytes
+    },
+    get bytes() {
+      return body.bytes + compressingBytes
+    },
+    add(batch) {
+      if (finished !== undefined) throw new MillpondError('INTERNAL', `${key} is finished already`)
+      const before = encoder.pendingBytes
+      const blocks = encoder.add(batch)
+      // Of blocks that became full only the pool knows how long they are; they are about as long as blocks are to be.
+      const closed = blocks.length * options.blockBytes
+      place.onPending(encoder.pendingBytes - before)
+      place.onHeld(encoder.pendingBytes - before + closed)
+      if (place.left !== undefined) {
+        for (const position of batch.positions) positions.push(position)
+        for (const timestamp of batch.timestamps) timestamps.push(timestamp)
+      }
+      count += batch.count
+      take(blocks, closed)
+    },
+    flush,
+    moveTo(disk) {
+      tail = tail.then(() => body.moveTo(disk))
+      tail.catch(() => undefined)
+    },
+    async settle(maxBytes) {
+      if (compressingBytes > maxBytes) await tail
+    },
+    finish() {
+      finished ??= finish()
+      return finished
+    },
+    async abort() {
+      await tail.catch(() => undefined)
+      await body.abort()
+    },
+  }
+}
+
+/** The object's bytes on their way. */
+interface Body {
+  readonly bytes: number
+  readonly waitingBytes: number
+  /** The blocks of an object that is not written, as what was left under its key is taken over. */
+  readonly blocks: readonly Uint8Array[]
+  append(block: EncodedBlock): Promise<void>
+  moveTo(disk: Spill): Promise<void>
+  /** The account of all blocks, without writing anything. */
+  describe(): ClosedObject
+  finish(): Promise<ClosedObject>
+  abort(): Promise<void>
+}
+
+function createBody(run: LaneRun, place: ObjectPlace): Body {
+  const { parts, options } = run
+  const { key, path, kind } = place
+  let builder: SegmentBuilder | undefined
+  let writer: ObjectWriter | undefined
+  let waiting: Waiting[] = []
+  let waitingBytes = 0
+  let inMemoryBytes = 0
+  const blocks: Uint8Array[] = []
+
+  const open = (block: EncodedBlock): SegmentBuilder => {
+    // The same messages give the same bytes, so that a writer who finds its own object again knows it.
+    const sync =
+      options.layout?.isUnique === true
+        ? parts.randomBytes(SYNC_BYTES)
+        : createHash('sha256').update(key).digest().subarray(0, SYNC_BYTES)
+    const opened = createSegmentBuilder({ format: block.format, codec: block.codec, sync, ...(kind ? { kind } : {}) })
+    const { header } = opened
+    if (header.byteLength > 0) keep({ bytes: header, crc32c: opened.headerCrc32c })
+    return opened
+  }
+  const keep = (chunk: Chunk) => {
+    waiting.push(chunk)
+    waitingBytes += chunk.bytes.byteLength
+    hold(chunk.bytes.byteLength)
+  }
+  const hold = (change: number) => {
+    inMemoryBytes += change
+    place.onHeld(change)
+  }
+  const drain = async (to: ObjectWriter) => {
+    for (const chunk of waiting.splice(0)) {
+      if ('spilled' in chunk) {
+        await to.write(await chunk.spilled.read(), chunk.crc32c)
+        chunk.spilled.free()
+      } else {
+        await to.write(chunk.bytes, chunk.crc32c)
+        hold(-chunk.bytes.byteLength)
+      }
+    }
+    waitingBytes = 0
+  }
+  const spill = async (to: Spill) => {
+    const all: Waiting[] = []
+    for (const chunk of waiting) {
+      if ('spilled' in chunk) {
+        all.push(chunk)
+        continue
+      }
+      all.push({ spilled: await to.write(chunk.bytes), crc32c: chunk.crc32c })
+      hold(-chunk.bytes.byteLength)
+    }
+    waiting = all
+  }
+  const describe = (): ClosedObject => {
+    if (builder === undefined) throw new MillpondError('INTERNAL', `${key} has no block`)
+    for (const chunk of builder.end()) keep(chunk)
+    const { entry, lookupBytes } = builder.finish(key, path.values)
+    return { entry, lookupBytes }
+  }
+
+  return {
+    get bytes() {
+      return builder?.bytes ?? 0
+    },
+    get waitingBytes() {
+      return inMemoryBytes
+    },
+    blocks,
+    async append(block) {
+      builder ??= open(block)
+      place.onLasting(block.filters.reduce((sum, { bits }) => sum + bits.byteLength, 0))
+      const chunks = builder.append(block)
+      // What is there already is not written again.
+      if (place.left !== undefined) {
+        blocks.push(Buffer.concat(chunks.map(({ bytes }) => bytes)))
+        return
+      }
+      for (const chunk of chunks) keep(chunk)
+      if (writer === undefined && waitingBytes >= STREAM_BYTES) writer = await parts.store.openWriter(key)
+      if (writer !== undefined) await drain(writer)
+    },
+    moveTo: spill,
+    describe,
+    async finish() {
+      const closed = describe()
+      writer ??= await parts.store.openWriter(key)
+      await drain(writer)
+      if ((await writer.finish()) === 'exists' && !(await isOurs(run, closed.entry))) {
+        throw new MillpondError('SEGMENT_TAKEN', `${key} is there already and holds something else`, { details: { key } })
+      }
+      return closed
+    },
+    async abort() {
+      discard()
+      await writer?.abort()
+    },
+  }
+
+  function discard(): void {
+    for (const chunk of waiting.splice(0)) {
+      if ('spilled' in chunk) chunk.spilled.free()
+      else hold(-chunk.bytes.byteLength)
+    }
+    waitingBytes = 0
+  }
+}
+
+/** Whether the object under the key is the very one that was to be written: then a crash, or another writer of the lane, was before us. */
+async function isOurs({ parts: { store } }: LaneRun, { key, bytes, sha256 }: SegmentEntry): Promise<boolean> {
+  if ((await store.size(key)) !== bytes) return false
+  return (
+    createHash('sha256')
+      .update(await store.read(key))
+      .digest('hex') === sha256
+  )
+}

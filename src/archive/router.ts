@@ -1,0 +1,97 @@
+import { type MessageBatch, selectRows } from '../batch/batch.ts'
+import type { SegmentFormat } from '../encode/segment-format.ts'
+import type { Layout, LaneLayout, ObjectPath } from '../layout/layout.ts'
+import type { Unencodable } from '../source/block-queue.ts'
+import type { PreparedValues, ValueKind, Values } from '../values/values.ts'
+
+/** Messages that go to one object, in order. */
+export interface Group {
+  readonly path: ObjectPath
+  /** The schema of their values, where objects hold one schema each. */
+  readonly kind: ValueKind | undefined
+  readonly batch: MessageBatch
+}
+
+/** Where the messages of a batch go. */
+export interface Routed {
+  readonly groups: readonly Group[]
+  /** Messages that no object can hold. */
+  readonly unencodable: Unencodable | undefined
+  /** Those that objects do hold. */
+  readonly encodableCount: number
+}
+
+/** Splits batches of one lane by the objects that they go to. */
+export interface Router {
+  /** @throws MillpondError `REGISTRY_UNAVAILABLE`, which passes. */
+  route(batch: MessageBatch, nowMs: number, signal: AbortSignal): Promise<Routed>
+}
+
+export interface RouterOptions {
+  readonly layout: Layout
+  readonly lane: LaneLayout
+  readonly format: SegmentFormat
+  /** Needed where the layout asks for fields, or the format for schemas. */
+  readonly values: Values | undefined
+}
+
+/** A router for what `lane` says. A message has one path and one schema, and so one object. */
+export function createRouter({ layout, lane, format, values }: RouterOptions): Router {
+  const needsValues = values !== undefined && (format.byKind === true || layout.usesSchemas || layout.fields.length > 0)
+  return {
+    async route(batch, nowMs, signal) {
+      const prepared = needsValues ? await values.prepare(batch, signal) : undefined
+      const faults = new Map<number, string>()
+      const blame = (row: number, reason: string) => {
+        if (!faults.has(row)) faults.set(row, reason)
+      }
+      for (const { row, reason } of format.findUnencodable(batch)) blame(row, reason)
+      for (const { row, reason } of prepared?.unreadable ?? []) blame(row, reason)
+      const kindAt = (row: number) => prepared?.kinds[prepared.kindOf[row]!]
+      const { paths, pathOf, pathless } = lane.assign(batch, {
+        nowMs,
+        ...(prepared === undefined ? {} : { field: (name: string) => prepared.field(name), kind: kindAt }),
+      })
+      for (const { row, reason } of pathless) blame(row, reason)
+      const kinds = format.byKind === true ? prepared : undefined
+      const groups = groupRows(batch, { paths, pathOf, kinds, faults })
+      return { groups, unencodable: unencodableOf(batch, faults), encodableCount: batch.count - faults.size }
+    },
+  }
+}
+
+function unencodableOf(batch: MessageBatch, faults: ReadonlyMap<number, string>): Unencodable | undefined {
+  if (faults.size === 0) return undefined
+  const rows = Int32Array.from(faults.keys()).sort()
+  return { batch: selectRows(batch, rows), reasons: Array.from(rows, (row) => faults.get(row)!) }
+}
+
+interface Grouping {
+  readonly paths: readonly ObjectPath[]
+  readonly pathOf: Int32Array
+  readonly kinds: PreparedValues | undefined
+  readonly faults: ReadonlyMap<number, string>
+}
+
+/** Groups in the order of their first messages: a hot loop over rows, one number a row. */
+function groupRows(batch: MessageBatch, { paths, pathOf, kinds, faults }: Grouping): Group[] {
+  const kindCount = (kinds?.kinds.length ?? 0) + 1
+  const rowsOf = new Map<number, number[]>()
+  for (let row = 0; row < batch.count; row++) {
+    if (faults.size > 0 && faults.has(row)) continue
+    const target = pathOf[row]! * kindCount + (kinds === undefined ? 0 : kinds.kindOf[row]! + 1)
+    const rows = rowsOf.get(target)
+    if (rows === undefined) rowsOf.set(target, [row])
+    else rows.push(row)
+  }
+  const data = kinds === undefined ? batch : withDatum(batch, kinds)
+  return Array.from(rowsOf, ([target, rows]): Group => ({
+    path: paths[Math.floor(target / kindCount)]!,
+    kind: kinds?.kinds[(target % kindCount) - 1],
+    batch: rows.length === batch.count ? data : selectRows(data, Int32Array.from(rows)),
+  }))
+}
+
+/** The batch with values that begin behind the prefix of their wire format. */
+const withDatum = (batch: MessageBatch, { datumStart }: PreparedValues): MessageBatch =>
+  datumStart === undefined ? batch : { ...batch, valueStart: datumStart }

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto'
+import { segmentFormat } from '../encode/formats.ts'
+import type { BlockEntry, SegmentEntry } from '../encode/segment.ts'
+import type { FoundBlock, SegmentFormat, SegmentHeader } from '../encode/segment-format.ts'
+import { MillpondError } from '../errors.ts'
+import { crc32c } from '../kernel/checksum.ts'
+import type { Store } from '../store/store.ts'
+import type { Format, StoredCodec } from '../encode/block.ts'
+
+/** A segment as its commit will name it. */
+export interface ClosedObject {
+  readonly entry: SegmentEntry
+  readonly lookupBytes: Uint8Array
+}
+
+/** An object that lies under a name which the layout fixes, though no commit names it: a crash left it, or another writer of the lane made it. */
+export interface LeftObject {
+  readonly key: string
+  readonly object: Uint8Array
+  readonly blocks: readonly FoundBlock[]
+  /** Messages that it holds: the first so many of its path. */
+  readonly count: number
+}
+
+/**
+ * What lies under the key; undefined where nothing does.
+ * @throws MillpondError `NAME_TAKEN` for what cannot be read as an object of this format.
+ */
+export async function readLeft(store: Store, key: string, format: Format): Promise<LeftObject | undefined> {
+  if ((await store.size(key)) === undefined) return undefined
+  const object = await store.read(key)
+  const rules = segmentFormat(format)
+  if (rules.split === undefined) throw taken(key, `${format} cannot be taken apart`)
+  try {
+    const blocks = await rules.split(object)
+    const count = blocks.reduce((sum, block) => sum + block.count, 0)
+    if (count === 0) throw new MillpondError('SEGMENT_CORRUPT', 'it holds no message')
+    return { key, object, blocks, count }
+  } catch (error) {
+    throw taken(key, error instanceof Error ? error.message : String(error), error)
+  }
+}
+
+/** The object that the same messages give now. */
+export interface OwnObject extends ClosedObject {
+  readonly format: SegmentFormat
+  /** Its blocks, as they would lie in it. */
+  readonly blocks: readonly Uint8Array[]
+  readonly positions: readonly number[]
+  readonly timestamps: readonly number[]
+}
+
+/**
+ * The entry of an object that was there already. Mostly it is what we would have written, byte for byte. Where its blocks were cut elsewhere, they are told
+ * of as they are, without filters: look-ups then read them all.
+ * @throws MillpondError `NAME_TAKEN` where the object holds other messages.
+ */
+export async function describeLeft(left: LeftObject, ours: OwnObject): Promise<ClosedObject> {
+  const { object, key } = left
+  const { entry, lookupBytes } = ours
+  const sha256 = createHash('sha256').update(object).digest('hex')
+  if (sha256 === entry.sha256) return { entry, lookupBytes }
+  if (entry.count !== left.count) throw taken(key, `it holds ${left.count} messages, not ${entry.count}`)
+  const header = ours.format.readHeader(object)
+  const codec = header?.codec ?? entry.codec
+  const stored = left.blocks.map(({ offset, bytes }) => object.subarray(offset, offset + bytes))
+  await checkSame(key, ours, { stored, codec, header })
+  let row = 0
+  const blocks = left.blocks.map(({ offset, bytes, count }, at): BlockEntry => {
+    const from = row
+    row += count
+    return { offset, bytes, crc32c: crc32c(stored[at]!), count, ...extentOf(ours, from, row) }
+  })
+  const described = { ...entry, bytes: object.byteLength, crc32c: crc32c(object), sha256, codec, blocks, lookups: [] }
+  return { entry: described, lookupBytes: new Uint8Array(0) }
+}
+
+function extentOf({ positions, timestamps }: OwnObject, from: number, to: number) {
+  let minTimestamp = Infinity
+  let maxTimestamp = -Infinity
+  for (let row = from; row < to; row++) {
+    minTimestamp = Math.min(minTimestamp, timestamps[row]!)
+    maxTimestamp = Math.max(maxTimestamp, timestamps[row]!)
+  }
+  return { firstPosition: positions[from]!, lastPosition: positions[to - 1]!, minTimestamp, maxTimestamp }
+}
+
+interface Found {
+  readonly stored: readonly Uint8Array[]
+  readonly codec: StoredCodec
+  readonly header: SegmentHeader | undefined
+}
+
+async function checkSame(key: string, { format, blocks, entry }: OwnObject, found: Found): Promise<void> {
+  if (format.rawOf === undefined) throw taken(key, 'it is not what this version would write')
+  const crcOf = async (all: readonly Uint8Array[], codec: StoredCodec, header?: SegmentHeader) => {
+    let crc = 0
+    for (const block of all) crc = crc32c(await format.rawOf!(block, codec, header), crc)
+    return crc
+  }
+  const theirs = await crcOf(found.stored, found.codec, found.header).catch((error: unknown) => {
+    throw taken(key, error instanceof Error ? error.message : String(error), error)
+  })
+  if (theirs !== (await crcOf(blocks, entry.codec))) throw taken(key, 'it holds other messages')
+}
+
+const taken = (key: string, why: string, cause?: unknown) =>
+  new MillpondError(
+    'NAME_TAKEN',
+    `${key} is in the way: ${why}. No commit names it; move it elsewhere, and archiving goes on`,
+    cause === undefined ? { details: { key } } : { cause, details: { key } },
+  )

@@ -1,0 +1,31 @@
+import { MillpondError } from '../errors.ts'
+import { findUnencodable } from './avro-block.ts'
+import { createParquetEncoder } from './parquet-encoder.ts'
+import { envelopeSchema } from './parquet-envelope.ts'
+import { MAGIC, parquetFraming } from './parquet-footer.ts'
+import { storedPageCodec } from './parquet-page.ts'
+import { readEnvelope } from './parquet-read.ts'
+import { withBeyondTime } from './record-times.ts'
+import type { SegmentFormat, SegmentHeader } from './segment-format.ts'
+
+/** What every Parquet file begins with. @throws MillpondError `SEGMENT_CORRUPT`. */
+export function readParquetHeader(bytes: Uint8Array): SegmentHeader | undefined {
+  if (bytes.byteLength < MAGIC.byteLength) return undefined
+  if (MAGIC.some((byte, i) => bytes[i] !== byte)) throw new MillpondError('SEGMENT_CORRUPT', 'a Parquet file begins with PAR1')
+  return { bytes: MAGIC.byteLength, codec: undefined, sync: undefined }
+}
+
+/** Parquet files that lose nothing: a row group is a block, and is read without the footer; see docs/formats.md. */
+export const parquetFormat: SegmentFormat = {
+  extension: () => 'parquet',
+  codecs: ['zstandard', 'gzip', 'snappy', 'null'],
+  keepsAll: true,
+  mixesCodecs: false,
+  hasTrailer: true,
+  createEncoder: createParquetEncoder,
+  findUnencodable: (batch) => withBeyondTime(batch, findUnencodable(batch)),
+  openFraming: () => parquetFraming({ schema: envelopeSchema, about: { 'io.millpond.format': 'message' }, sortedBy: 0 }),
+  readHeader: readParquetHeader,
+  readBlock: (stored, codec) => readEnvelope(stored, storedPageCodec(codec)),
+  openBlock: () => Promise.resolve(undefined),
+}

@@ -1,0 +1,235 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { openFileSpill } from '../../src/adapters/file/spill.ts'
+import { verifyArchive } from '../../src/commit/verify.ts'
+import { createMemorySource } from '../live/memory-source.ts'
+import { until } from '../live/until.ts'
+import { archiver, byKey, commitsOf, listed, messages, openStore, options, positionsByObject } from './split-scene.ts'
+
+const positions = (from: number, to: number) => messages(from, to).map(({ position }) => position)
+const held = async (store: ReturnType<typeof openStore>) =>
+  Object.values(await positionsByObject(store))
+    .flat()
+    .sort((a, b) => a - b)
+
+describe('a lane of several objects', () => {
+  it('has each message once under its path, all named by one commit, which verifies', async () => {
+    const source = createMemorySource('orders')
+    source.produce('0', messages(0, 300))
+    source.produce('1', messages(0, 50))
+    const store = openStore()
+    await archiver(source).run(store)
+    const objects = await positionsByObject(store)
+    expect(Object.keys(objects)).toEqual(
+      [
+        'orders/a/0+000000.avro',
+        'orders/b/0+000002.avro',
+        'orders/c/0+000001.avro',
+        'orders/a/1+000000.avro',
+        'orders/b/1+000002.avro',
+        'orders/c/1+000001.avro',
+      ].sort(),
+    )
+    expect(await held(store)).toEqual([...positions(0, 300), ...positions(0, 50)].sort((a, b) => a - b))
+    const data = (await commitsOf(store)).filter(({ kind, lane }) => kind === 'data' && lane === '0')
+    expect(data.map(({ segments }) => segments.map(({ layout }) => layout))).toEqual([
+      [{ letter: 'a' }, { letter: 'c' }, { letter: 'b' }],
+    ])
+    const report = await verifyArchive(store, { against: source })
+    expect(report).toMatchObject({ clean: true, messages: 350, compared: 350 })
+  })
+
+  it('commits after exactly so many messages as it is told, wherever batches end', async () => {
+    const source = createMemorySource('orders')
+    for (const [from, to] of [
+      [0, 3],
+      [3, 61],
+      [61, 100],
+    ] as const)
+      source.produce('0', messages(from, to))
+    const store = openStore()
+    await archiver(source).run(store, { rotate: { ...options.rotate, maxCount: 25 } })
+    const data = (await commitsOf(store)).filter(({ kind }) => kind === 'data')
+    expect(data.map(({ nextPosition }) => nextPosition)).toEqual([25, 50, 75, 100])
+  })
+
+  it('commits where time has gone on so far, and not for a message that comes late', async () => {
+    const source = createMemorySource('orders')
+    const late = messages(10, 11).map((message) => ({ ...message, timestamp: 0 }))
+    source.produce('0', [...messages(0, 10), ...late, ...messages(11, 40)])
+    const store = openStore()
+    await archiver(source).run(store, { rotate: { ...options.rotate, maxSpanMs: 20_000 } })
+    const data = (await commitsOf(store)).filter(({ kind }) => kind === 'data')
+    expect(data.map(({ nextPosition }) => nextPosition)).toEqual([20, 40])
+  })
+
+  it('closes an object that is large and goes on in another, under the same commit', async () => {
+    const source = createMemorySource('orders')
+    for (let from = 0; from < 400; from += 20) source.produce('0', messages(from, from + 20, 'a', 500))
+    const store = openStore()
+    await archiver(source).run(store, { codec: 'null', blockBytes: 1024, rotate: { ...options.rotate, maxBytes: 64 * 1024 } })
+    const data = (await commitsOf(store)).filter(({ kind }) => kind === 'data')
+    expect(data).toHaveLength(1)
+    expect(data[0]!.segments.length).toBeGreaterThan(2)
+    expect(await held(store)).toEqual(positions(0, 400))
+    expect((await verifyArchive(store, { against: source })).clean).toBe(true)
+  })
+
+  it('commits when more objects are open than it may keep', async () => {
+    const source = createMemorySource('orders')
+    source.produce('0', messages(0, 260, 'abcdefghijklm'))
+    source.produce('0', messages(260, 400, 'abcdefghijklm'))
+    const store = openStore()
+    const scene = archiver(source)
+    await scene.run(store, { maxOpenObjects: 10 })
+    expect(scene.events.flatMap((event) => (event.kind === 'committed' ? [event.cause] : []))).toContain('objects')
+    expect(await held(store)).toEqual(positions(0, 400))
+  })
+
+  it.each([
+    { cause: 'age', rotate: { maxAgeMs: 40 } },
+    { cause: 'idle', rotate: { idleMs: 40 } },
+  ])('commits by $cause though nothing more comes', async ({ cause, rotate }) => {
+    const source = createMemorySource('orders')
+    source.produce('0', messages(0, 7))
+    const store = openStore()
+    const scene = archiver(source)
+    const stop = new AbortController()
+    const running = scene.run(store, { untilCaughtUp: false, rotate: { ...options.rotate, ...rotate } }, {}, stop)
+    await until(() => source.acknowledged.get('0') === 7, 'the commit')
+    stop.abort()
+    await running
+    expect(scene.events.flatMap((event) => (event.kind === 'committed' ? [event.cause] : []))).toEqual([cause])
+    expect(await held(store)).toEqual(positions(0, 7))
+  })
+
+  it('hands over what has no path, with the reason, and counts it', async () => {
+    const source = createMemorySource('orders')
+    source.produce('0', messages(0, 30, 'a!b'))
+    source.produce('0', messages(30, 40, '!'))
+    const store = openStore()
+    const scene = archiver(source)
+    await scene.run(store)
+    const bad = [...messages(0, 30, 'a!b'), ...messages(30, 40, '!')].filter(({ key }) => String(key).startsWith('!'))
+    expect(scene.buried.map(({ position }) => position).sort((a, b) => a - b)).toEqual(bad.map(({ position }) => position))
+    expect(new Set(scene.buried.map(({ reason }) => reason))).toEqual(new Set(['its key has no letter']))
+    expect(await verifyArchive(store, { against: source })).toMatchObject({ clean: true, deadLettered: bad.length })
+  })
+
+  it('records positions without a message, wherever they are', async () => {
+    const source = createMemorySource('orders')
+    source.produce('0', [...messages(5, 10), ...messages(12, 30)])
+    source.pass('0', 40)
+    source.produce('0', messages(45, 50))
+    source.pass('0', 60)
+    const store = openStore()
+    await archiver(source).run(store, { rotate: { ...options.rotate, maxCount: 8 } })
+    expect(await verifyArchive(store, { against: source })).toMatchObject({ clean: true, missing: 5 + 2 + 15 + 10 })
+  })
+
+  it('records what the source no longer had, and goes on behind it', async () => {
+    const source = createMemorySource('orders')
+    source.produce('0', messages(0, 20))
+    source.produce('0', messages(20, 40))
+    source.expire('0', 20)
+    const store = openStore()
+    await archiver(source).run(store)
+    expect(await held(store)).toEqual(positions(20, 40))
+    expect((await commitsOf(store)).flatMap(({ gaps }) => gaps)).toEqual([
+      { firstPosition: 0, nextPosition: 20, missing: 20, reason: 'expired' },
+    ])
+  })
+
+  it('gives a topic that was made again names of its own', async () => {
+    const store = openStore()
+    const old = createMemorySource('orders', 'old')
+    old.produce('0', messages(0, 10, 'a'))
+    await archiver(old).run(store)
+    const made = createMemorySource('orders', 'new')
+    made.produce('0', messages(0, 12, 'a'))
+    await archiver(made).run(store, { writer: 'w2' })
+    const keys = await listed(store)
+    expect(keys).toHaveLength(2)
+    expect(keys[1]).toMatch(/^orders@[0-9a-f]{16}\/a\/0\+000000\.avro$/u)
+    expect((await verifyArchive(store)).clean).toBe(true)
+  })
+
+  it('stops a lane alone where something else lies under a name that it needs, and says what to do', async () => {
+    const source = createMemorySource('orders')
+    source.produce('0', messages(0, 10))
+    source.produce('1', messages(0, 10))
+    const store = openStore()
+    await store.put('orders/a/0+000000.avro', new TextEncoder().encode('not ours'))
+    const scene = archiver(source)
+    const stop = new AbortController()
+    const rotate = { ...options.rotate, idleMs: 20 }
+    const running = scene.run(store, { untilCaughtUp: false, rotate }, {}, stop)
+    await until(
+      () => scene.events.some(({ kind }) => kind === 'lane-stopped') && source.acknowledged.has('1'),
+      'the lane to fail',
+    )
+    stop.abort()
+    await expect(running).rejects.toThrow(
+      expect.objectContaining({ code: 'NAME_TAKEN', message: expect.stringContaining('move it elsewhere') as string }),
+    )
+    expect((await commitsOf(store)).filter(({ kind, lane }) => kind === 'data' && lane === '1')).toHaveLength(1)
+  })
+
+  it('is split by a layout alone: the same layout with names of its own for each writer needs no take-over', async () => {
+    const source = createMemorySource('orders')
+    source.produce('0', messages(0, 30))
+    const store = openStore()
+    const unique = {
+      ...byKey,
+      isUnique: true,
+      openLane: (lane: { topic: string; lane: string }) => {
+        const names = byKey.openLane(lane)
+        return {
+          ...names,
+          objectKey: (...[path, start, extension]: Parameters<typeof names.objectKey>) =>
+            names.objectKey(path, start, `${start.writer}.${extension}`),
+        }
+      },
+    }
+    await store.put('orders/a/0+000000.avro', new TextEncoder().encode('not ours'))
+    await archiver(source).run(store, { layout: unique })
+    expect((await verifyArchive(store, { against: source })).clean).toBe(true)
+  })
+
+  it('keeps many large objects open in little memory: compressed blocks wait on disk', async () => {
+    const source = createMemorySource('orders')
+    const letters = 'abcdefghijklmnopqrstuvwxyz'
+    const noise = (position: number) => createHash('sha512').update(String(position)).digest('hex').repeat(32)
+    for (let from = 0; from < 8000; from += 200)
+      source.produce(
+        '0',
+        messages(from, from + 200, letters).map((message) => ({ ...message, value: noise(message.position) })),
+      )
+    const store = openStore()
+    const folder = await mkdtemp(join(tmpdir(), 'millpond-split-'))
+    let opened = 0
+    let mostBytes = 0
+    const openSpill = async () => {
+      opened++
+      const spill = await openFileSpill(folder)
+      return {
+        ...spill,
+        async write(bytes: Uint8Array) {
+          mostBytes = Math.max(mostBytes, bytes.byteLength)
+          return spill.write(bytes)
+        },
+      }
+    }
+    const scene = archiver(source)
+    await scene.run(store, { memoryBytes: 16 << 20, codec: 'null', blockBytes: 64 << 10 }, { openSpill })
+    await rm(folder, { recursive: true })
+    expect(opened).toBe(1)
+    expect(mostBytes).toBeGreaterThan(1000)
+    expect(scene.events.flatMap((event) => (event.kind === 'committed' ? [event.cause] : []))).toEqual(['stop'])
+    expect(await listed(store)).toHaveLength(letters.length)
+    expect(await verifyArchive(store, { against: source })).toMatchObject({ clean: true, messages: 8000 })
+  })
+})
