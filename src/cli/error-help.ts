@@ -31,6 +31,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'raise http.maxMessageBytes where such messages are meant',
   },
   MEDIA_TYPE_UNSUPPORTED: { means: 'A request says a content type or encoding that Millpond cannot read.' },
+  NOT_ACCEPTABLE: { means: 'A request takes no content type in which Millpond could answer it.' },
   TOPIC_INVALID: { means: 'A topic cannot have this name: 1 to 1,024 bytes of UTF-8.' },
   TOPIC_EXISTS: { means: 'A topic of this name is there already.', next: 'millpond topics lists all topics' },
   CONFIG_INVALID: {
@@ -133,7 +134,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'The schema registry, or another server in its place, answered and will not do what was asked.',
     next: 'the message says what was refused; check registry.urls, credentials, certificates and access rights',
   },
-  SCHEMA_INVALID: { means: 'A schema cannot be read, or refers to one that the registry does not have.' },
+  SCHEMA_INVALID: {
+    means:
+      'A schema cannot be read, refers to one that the registry does not have, is missing, or does not describe the value that is given with it.',
+  },
   MEMBER_REPLACED: { means: 'Another process took the name of this member of a consumer group.' },
   SOURCE_DIFFERS: { means: 'The archive and its source say different things of the same position.' },
   TABLE_CORRUPT: {
