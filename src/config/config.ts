@@ -96,6 +96,8 @@ export interface Config {
     readonly rotate: RotateConfig
     readonly memoryBytes: number
     readonly blockBytes: number
+    /** The folder where compressed blocks wait that memory has no room for. */
+    readonly spillPath: string
   }
   readonly layout: LayoutConfig
   readonly deadLetters: { readonly type: 'file'; readonly path: string }

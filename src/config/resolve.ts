@@ -57,6 +57,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       },
       memoryBytes: bytesOf(archive.memory),
       blockBytes: bytesOf(archive.blockBytes),
+      spillPath: inData(archive.spill, 'spill'),
     },
     layout: resolveLayout(file.layout),
     deadLetters: { type: file.deadLetters.type, path: inData(file.deadLetters.path, 'dead-letters') },
