@@ -6,7 +6,7 @@ import type { JobStore } from '../replay/jobs.ts'
 import type { Inlet } from '../sink/inlet.ts'
 import type { Broker } from '../source/broker.ts'
 import { createDeadLetters, openBroker, openIndex, openJobs } from '../wiring.ts'
-import { archiveOptions } from '../wiring/archive.ts'
+import { archiveOptions, openArchiveParts } from '../wiring/archive.ts'
 import { openKafkaInlet } from '../wiring/kafka.ts'
 import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
 import { openStore } from '../wiring/store.ts'
@@ -44,6 +44,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const index = opened.use(await openIndex(config))
   const jobs = opened.use(await openJobs(config))
   const deadLetters = opened.use(createDeadLetters(config))
+  const { parts: own } = opened.use(await openArchiveParts(config))
   const readiness = createReadiness()
   readiness.tell('source', { state: 'green', why: broker.name })
   const watch = watchSource({
@@ -79,7 +80,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
   const stopArchiving = new AbortController()
   const archiving = keepArchiving(
-    { ...ownArchiveParts(), source, store, deadLetters },
+    { ...ownArchiveParts(), ...own, source, store, deadLetters },
     () => archiveOptions(config, false),
     {
       logger,

@@ -27,6 +27,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...messageRule(usable.data),
     ...kafkaRules(usable.data),
     ...registryRules(usable.data),
+    ...schemaRule(usable.data),
     ...storeRules(usable.data),
     ...layoutRules(usable.data, broken),
     ...icebergRules(usable.data),
@@ -57,6 +58,7 @@ const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['c
   kafka: ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
   json: USUAL_CODECS,
   parquet: USUAL_CODECS,
+  'value-avro': ['zstandard', 'deflate', 'snappy', 'null'],
   'value-json': USUAL_CODECS,
   csv: USUAL_CODECS,
   raw: USUAL_CODECS,
@@ -66,6 +68,11 @@ function codecRule({ archive: { format, codec } }: FileConfig): Finding[] {
   const codecs = codecsOf[format]
   if (codecs.includes(codec)) return []
   return [{ path: ['archive', 'codec'], message: `the format ${format} has no codec ${codec}: it has ${codecs.join(', ')}` }]
+}
+
+function schemaRule({ archive: { format }, registry }: FileConfig): Finding[] {
+  if (format !== 'value-avro' || registry.urls.length > 0) return []
+  return [{ path: ['archive', 'format'], message: 'value-avro writes values under their registered schemas: set registry.urls' }]
 }
 
 function levelRule({ archive: { codec, level } }: FileConfig): Finding[] {

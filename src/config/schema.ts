@@ -103,7 +103,7 @@ export const configSchema = section(
     archive: section(
       {
         format: oneOf(
-          ['avro', 'kafka', 'json', 'parquet', 'value-json', 'csv', 'raw'],
+          ['avro', 'kafka', 'json', 'parquet', 'value-avro', 'value-json', 'csv', 'raw'],
           'avro',
           'How segments are written. `avro`, `kafka` (the very record batches of the broker), `json` and `parquet` keep everything, and are searched and replayed; `value-json`, `csv` and `raw` keep what docs/formats.md says.',
         ),
