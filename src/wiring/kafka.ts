@@ -12,7 +12,7 @@ import { given } from './given.ts'
 import { readPem } from './pem.ts'
 
 /** What the source may hold of `archive.memory`; more would not make it faster. */
-const FETCH_SHARE = 1 / 8
+const FETCH_SHARE = 1 / 16
 const MAX_FETCH_BYTES = 16 * 1024 * 1024
 
 /** What of the archive's memory fetched bytes may take that no lane has been given yet. */
