@@ -30,7 +30,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   encode: [...ground, 'values', 'store'],
   layout: [...ground, 'values', 'store'],
   source: [...ground, 'encode', 'store'],
-  store: ['errors', 'kernel'],
+  store: ['errors', 'kernel', 'batch'],
   sink: ['errors', 'batch', 'encode'],
   commit: [...ground, 'encode', 'layout', 'source', 'store'],
   index: ['errors', 'encode', 'source', 'store', 'commit'],
