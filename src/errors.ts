@@ -50,6 +50,7 @@ export const errorTable = {
   BLOCK_CORRUPT: meaning(500, 5),
   RECORD_SET_CORRUPT: meaning(500, 5),
   FORMAT_UNSUPPORTED: meaning(400, 2),
+  FORMAT_NOT_READABLE: meaning(409, 2),
   LOG_CORRUPT: meaning(500, 5),
   LOG_UNAVAILABLE: meaning(503, 6, true),
   LOG_FULL: meaning(507, 6, true),

@@ -10,7 +10,7 @@ import type { JobStore } from './replay/jobs.ts'
 import type { Sink } from './sink/sink.ts'
 import type { Broker } from './source/broker.ts'
 import type { LaneId } from './source/lane.ts'
-import { openKafka, openKafkaReplaySink } from './wiring/kafka.ts'
+import { fetchBytes, openKafka, openKafkaReplaySink } from './wiring/kafka.ts'
 import { localBroker, openLocalReplaySink, openLog } from './wiring/local.ts'
 
 /** Opens the index, which is made where there is none. */
@@ -43,15 +43,16 @@ export async function openBroker(config: Config): Promise<Broker> {
 }
 
 /** How the archive is written. */
-export function archiveOptions({ archive }: Config, untilCaughtUp: boolean): ArchiveOptions {
+export function archiveOptions({ archive, source }: Config, untilCaughtUp: boolean): ArchiveOptions {
   return {
     format: archive.format,
+    formatOptions: archive.formatOptions,
     codec: archive.codec,
     ...(archive.level === undefined ? {} : { level: archive.level }),
     lookups: archive.lookups,
     blockBytes: archive.blockBytes,
     rotate: archive.rotate,
-    memoryBytes: archive.memoryBytes,
+    memoryBytes: archive.memoryBytes - (source.type === 'kafka' ? fetchBytes(archive.memoryBytes) : 0),
     writer: randomBytes(6).toString('hex'),
     untilCaughtUp,
   }

@@ -30,7 +30,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   encode: [...ground, 'values', 'store'],
   layout: [...ground, 'values', 'store'],
   source: [...ground, 'encode', 'store'],
-  store: ['errors', 'kernel'],
+  store: ['errors', 'kernel', 'batch'],
   sink: ['errors', 'batch', 'encode'],
   commit: [...ground, 'encode', 'layout', 'source', 'store'],
   index: ['errors', 'encode', 'source', 'store', 'commit'],
@@ -39,9 +39,10 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
   config: ['errors', 'nearest', 'secret', 'encode', 'layout'],
+  migrate: ['errors', 'nearest'],
   wiring: [...rules, 'archive', 'adapters', 'config'],
   api: [...rules, 'archive', 'config', 'wiring'],
-  cli: [...rules, 'archive', 'config', 'wiring', 'api'],
+  cli: [...rules, 'archive', 'config', 'migrate', 'wiring', 'api'],
 }
 
 /** Every package that is used, and the only parts that may import it. */
@@ -58,7 +59,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'hyparquet-compressors': ['cli'],
   pino: ['api', 'cli'],
   protobufjs: ['values'],
-  yaml: ['config'],
+  yaml: ['config', 'migrate'],
   zod: ['config'],
 }
 

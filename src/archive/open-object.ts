@@ -69,7 +69,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
   const { options } = run
   const { key, kind } = place
   const format = segmentFormat(options.format)
-  const encoder: BlockEncoder = format.createEncoder({ ...options, pool: run.pool, ...(kind ? { kind } : {}) })
+  const encoder: BlockEncoder = format.createEncoder({ ...options, pool: run.pool, origin: run.lane, ...(kind ? { kind } : {}) })
   const body = createBody(run, place)
   let count = 0
   let compressingBytes = 0
@@ -188,7 +188,13 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
       options.layout?.isUnique === true
         ? parts.randomBytes(SYNC_BYTES)
         : createHash('sha256').update(key).digest().subarray(0, SYNC_BYTES)
-    const opened = createSegmentBuilder({ format: block.format, codec: block.codec, sync, ...(kind ? { kind } : {}) })
+    const opened = createSegmentBuilder({
+      format: block.format,
+      codec: block.codec,
+      sync,
+      ...(kind ? { kind } : {}),
+      formatOptions: options.formatOptions,
+    })
     const { header } = opened
     if (header.byteLength > 0) keep({ bytes: header, crc32c: opened.headerCrc32c })
     return opened
@@ -261,7 +267,9 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
       writer ??= await parts.store.openWriter(key)
       await drain(writer)
       if ((await writer.finish()) === 'exists' && !(await isOurs(run, closed.entry))) {
-        throw new MillpondError('SEGMENT_TAKEN', `${key} is there already and holds something else`, { details: { key } })
+        // Whoever can read what is there takes it over at the next attempt.
+        const code = segmentFormat(options.format).split === undefined ? 'NAME_TAKEN' : 'SEGMENT_TAKEN'
+        throw new MillpondError(code, `${key} is there already and holds something else`, { details: { key } })
       }
       return closed
     },

@@ -1,5 +1,6 @@
 import type { Gap, StoredCommit } from '../commit/commit.ts'
 import type { EncodeOptions } from '../encode/avro-block.ts'
+import type { FormatOptions } from '../encode/format-options.ts'
 import type { Format } from '../encode/block.ts'
 import type { RotationCause, RotationRules } from '../encode/rotation.ts'
 import type { MillpondError } from '../errors.ts'
@@ -13,6 +14,7 @@ import type { Values } from '../values/values.ts'
 
 export interface ArchiveOptions extends EncodeOptions {
   readonly format: Format
+  readonly formatOptions?: FormatOptions | undefined
   /** Where objects lie; without it: one segment a lane, under the names of the layout `millpond`. */
   readonly layout?: Layout
   /** How many objects one lane may keep open; more are committed. */

@@ -1,4 +1,5 @@
 import { type MessageBatch, selectRows } from '../batch/batch.ts'
+import type { FormatOptions } from '../encode/format-options.ts'
 import type { SegmentFormat } from '../encode/segment-format.ts'
 import type { Layout, LaneLayout, ObjectPath } from '../layout/layout.ts'
 import type { Unencodable } from '../source/block-queue.ts'
@@ -31,12 +32,13 @@ export interface RouterOptions {
   readonly layout: Layout
   readonly lane: LaneLayout
   readonly format: SegmentFormat
+  readonly formatOptions: FormatOptions | undefined
   /** Needed where the layout asks for fields, or the format for schemas. */
   readonly values: Values | undefined
 }
 
 /** A router for what `lane` says. A message has one path and one schema, and so one object. */
-export function createRouter({ layout, lane, format, values }: RouterOptions): Router {
+export function createRouter({ layout, lane, format, formatOptions, values }: RouterOptions): Router {
   const needsValues = values !== undefined && (format.byKind === true || layout.usesSchemas || layout.fields.length > 0)
   return {
     async route(batch, nowMs, signal) {
@@ -45,7 +47,7 @@ export function createRouter({ layout, lane, format, values }: RouterOptions): R
       const blame = (row: number, reason: string) => {
         if (!faults.has(row)) faults.set(row, reason)
       }
-      for (const { row, reason } of format.findUnencodable(batch)) blame(row, reason)
+      for (const { row, reason } of format.findUnencodable(batch, formatOptions)) blame(row, reason)
       for (const { row, reason } of prepared?.unreadable ?? []) blame(row, reason)
       const kindAt = (row: number) => prepared?.kinds[prepared.kindOf[row]!]
       const { paths, pathOf, pathless } = lane.assign(batch, {

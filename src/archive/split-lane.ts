@@ -81,7 +81,13 @@ export async function archiveSplit(
     run,
     chain,
     names,
-    router: createRouter({ layout, lane: names, format: segmentFormat(options.format), values: parts.values }),
+    router: createRouter({
+      layout,
+      lane: names,
+      format: segmentFormat(options.format),
+      formatOptions: options.formatOptions,
+      values: parts.values,
+    }),
     account: openAccount(chain.nextPosition),
     share: run.shares.open(),
     open: new Map(),
@@ -264,7 +270,7 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
   const { run, names } = filling
   const { options, parts } = run
   const { format } = options
-  const extension = segmentFormat(format).extension(options.codec)
+  const extension = segmentFormat(format).extension(options.codec, options.formatOptions)
   const start = {
     position: batch.positions[row]!,
     timestampMs: batch.timestamps[row]!,
@@ -274,7 +280,7 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
     writer: run.writer,
   }
   const key = names.objectKey(path, start, extension)
-  const left = filling.mayBeLeft ? await readLeft(parts.store, key, format) : undefined
+  const left = filling.mayBeLeft ? await readLeft(parts.store, key, options) : undefined
   const object = openObject(run, {
     key,
     path,

@@ -94,6 +94,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'Record batches of Kafka, as a broker gave them or a segment holds them, are not what they should be.',
     next: 'millpond verify says whether the archive is affected; kafka-dump-log looks at what the broker holds',
   },
+  FORMAT_NOT_READABLE: {
+    means:
+      'Messages are to be searched, replayed or restored whose segments are in a format that keeps only part of them: `csv`, `raw`, or one that begins with `value-`.',
+    next: 'read the objects themselves with tools of their format; docs/formats.md says which values of archive.format keep everything',
+  },
   FORMAT_UNSUPPORTED: { means: 'A segment has a format or codec that this version cannot read.' },
   LOG_CORRUPT: {
     means: 'The local log is damaged.',

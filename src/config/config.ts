@@ -1,5 +1,6 @@
 import type { Codec, Format, LookupField } from '../encode/block.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
+import type { FormatOptions } from '../encode/format-options.ts'
 import type { Secret } from '../secret.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
@@ -86,6 +87,7 @@ export interface Config {
   readonly jobs: { readonly type: 'sqlite'; readonly path: string }
   readonly archive: {
     readonly format: Format
+    readonly formatOptions: FormatOptions
     readonly codec: Codec
     readonly level: number | undefined
     readonly lookups: readonly LookupField[]

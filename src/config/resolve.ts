@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
+import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
@@ -33,6 +34,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite') },
     archive: {
       format: archive.format,
+      formatOptions: formatOptionsOf(archive),
       codec: archive.codec,
       level: archive.level,
       lookups: lookupFields(archive.lookups),
@@ -79,6 +81,14 @@ function retentionOf(written: FileConfig['local']['retention']): RetentionConfig
 
 const defined = (retention: RetentionConfig): Partial<RetentionConfig> =>
   Object.fromEntries(Object.entries(retention).filter(([, value]) => value !== undefined))
+
+/** Only what is written: each format has defaults of its own. */
+function formatOptionsOf(archive: FileConfig['archive']): FormatOptions {
+  const { fields, envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding, headerLine, delimiter, extension } =
+    archive
+  const written = { envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding, headerLine, delimiter, extension }
+  return { ...written, fields: fields?.filter(isWrittenField) }
+}
 
 function lookupFields({ key, id, headers }: FileConfig['archive']['lookups']): LookupField[] {
   const fields: LookupField[] = []

@@ -14,6 +14,7 @@ import {
   truth,
   wholeNumber,
 } from './fields.ts'
+import { lineOptions } from './schema-lines.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
@@ -100,12 +101,17 @@ export const configSchema = section(
     archive: section(
       {
         format: oneOf(
-          ['avro', 'kafka'],
+          ['avro', 'kafka', 'json', 'value-json', 'csv', 'raw'],
           'avro',
-          "How segments are written: Avro files, or Kafka's own record batches, byte for byte as the broker has them.",
+          'How segments are written. `avro`, `kafka` (the very record batches of the broker) and `json` keep everything, and are searched and replayed; `value-json`, `csv` and `raw` keep what docs/formats.md says.',
         ),
-        codec: oneOf(['zstandard', 'deflate', 'snappy', 'null'], 'zstandard', 'Compression of the blocks.'),
-        level: optionalNumber(1, 19, 'Level of zstandard (1 to 19) or deflate (1 to 9). Without it: 1.'),
+        codec: oneOf(
+          ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
+          'zstandard',
+          'Compression of the blocks. `avro` has no `gzip`; `json`, `value-json`, `csv` and `raw` have no `deflate`.',
+        ),
+        level: optionalNumber(1, 19, 'Level of zstandard (1 to 19), deflate or gzip (1 to 9). Without it: 1.'),
+        ...lineOptions,
         lookups: section(
           {
             key: truth(true, 'Find by key.'),

@@ -5,8 +5,8 @@ import type { RecordBatchInfo } from './record-set.ts'
 /** How a segment's blocks are written; see docs/formats.md. Those that begin with `value-` hold the values alone, as do `csv` and `raw`. */
 export type Format = 'avro' | 'kafka' | 'json' | 'parquet' | 'value-avro' | 'value-json' | 'value-parquet' | 'csv' | 'raw'
 
-/** Compression that can be asked for; the names are those of the Avro specification. */
-export type Codec = 'zstandard' | 'deflate' | 'snappy' | 'null'
+/** Compression that can be asked for; the names are those of the Avro specification, which has no `gzip`. */
+export type Codec = 'zstandard' | 'deflate' | 'gzip' | 'snappy' | 'null'
 
 /**
  * Compression as blocks and segments have it: in the format `kafka` by Kafka's names, for each record batch says its own; `mixed` where
@@ -91,7 +91,7 @@ export interface ParquetBlock extends BlockContent {
 /** What the other formats make: bytes that lie in the segment as they are, but for its framing. */
 export interface PlainBlock extends BlockContent {
   readonly format: Exclude<Format, 'avro' | 'kafka' | 'parquet' | 'value-parquet'>
-  readonly codec: Codec | 'gzip'
+  readonly codec: Codec
 }
 
 /** Messages of one lane, encoded and compressed, as a segment will hold them. */

@@ -4,9 +4,13 @@ import { crc32c } from '../kernel/checksum.ts'
 import { readRecords } from './avro-block.ts'
 import type { Format, StoredCodec, StoredMessages } from './block.ts'
 import { avroFormat } from './format-avro.ts'
+import { csvFormat } from './format-csv.ts'
+import { jsonFormat } from './format-json.ts'
 import { kafkaFormat } from './format-kafka.ts'
 import { valueAvroFormat } from './format-value-avro.ts'
 import { parquetFormat } from './format-parquet.ts'
+import { rawFormat } from './format-raw.ts'
+import { valueJsonFormat } from './format-value-json.ts'
 import { readRecordBlock } from './record-block.ts'
 import type { BlockEntry } from './segment.ts'
 import type { SegmentFormat } from './segment-format.ts'
@@ -14,9 +18,16 @@ import type { SegmentFormat } from './segment-format.ts'
 const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   avro: avroFormat,
   kafka: kafkaFormat,
-  'value-avro': valueAvroFormat,
+  json: jsonFormat,
   parquet: parquetFormat,
+  'value-avro': valueAvroFormat,
+  'value-json': valueJsonFormat,
+  csv: csvFormat,
+  raw: rawFormat,
 } satisfies Partial<Record<Format, SegmentFormat>>
+
+/** All that this version has. */
+export const formatNames: readonly string[] = Object.keys(formats)
 
 /** Whether this version has a format of that name. */
 export const isFormat = (name: string): name is Format => formats[name] !== undefined
@@ -36,6 +47,19 @@ export const readStoredBlock = (
   segment: { readonly format: Format; readonly codec: StoredCodec },
   stored: Uint8Array,
 ): Promise<MessageBatch> => segmentFormat(segment.format).readBlock(stored, segment.codec)
+
+/**
+ * Refuses a segment that does not hold all that its messages had.
+ * @throws MillpondError `FORMAT_NOT_READABLE`, which names lane and segment.
+ */
+export function checkReadable({ key, format }: { readonly key: string; readonly format: Format }, lane: string): void {
+  if (segmentFormat(format).keepsAll) return
+  throw new MillpondError(
+    'FORMAT_NOT_READABLE',
+    `segment ${key} of lane ${lane} is in the format ${format}, which does not keep all that messages had`,
+    { details: { key, format, lane } },
+  )
+}
 
 /** The messages of a block of this segment without columns; undefined where that is no less work than reading it. @throws MillpondError `BLOCK_CORRUPT`. */
 export const openStoredBlock = (

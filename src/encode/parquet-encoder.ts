@@ -9,7 +9,7 @@ import type { ColumnBuilder } from './parquet-column.ts'
 import { envelopeLeaves, ID_COLUMN, KEY_COLUMN } from './parquet-envelope.ts'
 import { createGroupWriter, groupBytes, takeFilters } from './parquet-group.ts'
 import { pageCodec } from './parquet-page.ts'
-import { MAX_MESSAGE_BYTES } from './raw-block.ts'
+import { MAX_MESSAGE_BYTES } from './row-writer.ts'
 import type { EncoderOptions } from './segment-format.ts'
 
 /** Rows that are written at a time: few enough to stay in the processor's cache. */

@@ -93,6 +93,11 @@ export interface KernelExports {
   readDeltas(source: number, length: number, count: number, out: number): number
   readHybrid(source: number, length: number, width: number, count: number, out: number): number
   writeJson(call: number): number
+  writeLines(call: number): number
+  findUnlike(columns: number, n: number, to: number, column: number, kind: number, bytes: number, out: number): number
+  snappyFrame(source: number, length: number, out: number): number
+  snappyFramedLength(source: number, length: number): number
+  snappyUnframe(source: number, length: number, out: number, outLength: number): number
 }
 
 /** One instance with its memory; input and output lie at or behind `arenaStart`. Valid only inside of `withKernel`. */

@@ -11,10 +11,17 @@ import type { LaneId } from '../source/lane.ts'
 import { given } from './given.ts'
 import { readPem } from './pem.ts'
 
+/** What the source may hold of `archive.memory`; more would not make it faster. */
+const FETCH_SHARE = 1 / 8
+const MAX_FETCH_BYTES = 16 * 1024 * 1024
+
+/** What of the archive's memory fetched bytes may take that no lane has been given yet. */
+export const fetchBytes = (memoryBytes: number): number => Math.min(MAX_FETCH_BYTES, Math.floor(memoryBytes * FETCH_SHARE))
+
 /** Opens the cluster as the broker that is archived. */
 export async function openKafka(config: Config): Promise<Broker> {
   const { openKafkaBroker } = await import('../adapters/kafka/broker.ts')
-  const { source, kafka } = config
+  const { source, kafka, archive } = config
   const { groupProtocol, groupInstanceId, sessionTimeoutMs, start, isolation } = kafka
   return openKafkaBroker({
     ...(await kafkaOptions(config)),
@@ -25,6 +32,7 @@ export async function openKafka(config: Config): Promise<Broker> {
     first: typeof start === 'number' ? { sinceMs: start } : start,
     isolation,
     sessionTimeoutMs,
+    bufferBytes: fetchBytes(archive.memoryBytes),
   })
 }
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import { alterConfigsVersions, createTopicsVersions, describeConfigsVersions } from './admin-apis.ts'
-import type { Cluster, KafkaTopic } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { KafkaTopic } from './cluster-topics.ts'
 import { kafkaError, reasonOf } from './cluster-errors.ts'
 
 /** A topic, with the settings that are its own and not the cluster's. */
