@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { OpenQuery, QueryOptions } from './adapters/duckdb/query.ts'
 import type { ArchiveOptions } from './archive/options.ts'
 import type { Config } from './config/config.ts'
 import { MillpondError } from './errors.ts'
@@ -29,6 +30,12 @@ export async function openMemoryIndex(): Promise<SegmentIndex> {
 export async function setAsideDamagedIndex({ index }: Config): Promise<boolean> {
   const sqlite = await import('./adapters/sqlite/index-database.ts')
   return sqlite.setAsideDamagedIndex(index.path)
+}
+
+/** Has DuckDB read a statement over topics. @throws MillpondError `DEPENDENCY_MISSING`, `QUERY_FAILED`. */
+export async function openQuery(options: QueryOptions): Promise<OpenQuery> {
+  const duckdb = await import('./adapters/duckdb/query.ts')
+  return duckdb.openQuery(options)
 }
 
 /** Opens the replay jobs. */

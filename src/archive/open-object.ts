@@ -192,8 +192,8 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
       format: block.format,
       codec: block.codec,
       sync,
-      ...(kind ? { kind } : {}),
       formatOptions: options.formatOptions,
+      ...(kind ? { kind } : {}),
     })
     const { header } = opened
     if (header.byteLength > 0) keep({ bytes: header, crc32c: opened.headerCrc32c })

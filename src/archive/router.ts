@@ -32,7 +32,7 @@ export interface RouterOptions {
   readonly layout: Layout
   readonly lane: LaneLayout
   readonly format: SegmentFormat
-  readonly formatOptions: FormatOptions | undefined
+  readonly formatOptions?: FormatOptions | undefined
   /** Needed where the layout asks for fields, or the format for schemas. */
   readonly values: Values | undefined
 }

@@ -141,10 +141,14 @@ async function append(run: LaneRun, filling: Filling, block: EncodedBlock): Prom
   }
   if (filling.segment === undefined) {
     const { format, codec } = block
-    const { formatOptions } = run.options
-    const extension = segmentFormat(format).extension(codec, formatOptions)
+    const extension = segmentFormat(format).extension(codec, run.options.formatOptions)
     const key = segmentKey({ folder: chain.folder, firstPosition: account.nextPosition, writer: run.writer, extension })
-    const builder = createSegmentBuilder({ format, codec, sync: run.parts.randomBytes(16), formatOptions })
+    const builder = createSegmentBuilder({
+      format,
+      codec,
+      sync: run.parts.randomBytes(16),
+      formatOptions: run.options.formatOptions,
+    })
     filling.segment = { key, builder, object: await run.parts.store.openWriter(key) }
     if (builder.header.byteLength > 0) await filling.segment.object.write(builder.header)
   }

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
+import { icebergRules } from './resolve-iceberg.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
+import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
 import { parseSize } from './units.ts'
@@ -24,8 +26,10 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...lineRules(usable.data),
     ...messageRule(usable.data),
     ...kafkaRules(usable.data),
+    ...registryRules(usable.data),
     ...storeRules(usable.data),
     ...layoutRules(usable.data, broken),
+    ...icebergRules(usable.data),
     ...pathRule(usable.data, broken),
   ]
 }
@@ -45,16 +49,17 @@ function tokenRule({ http }: FileConfig, broken: (path: ConfigPath) => boolean):
 
 type WrittenFormat = FileConfig['archive']['format']
 
-const LINE_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
+const USUAL_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
 
 /** The codecs that can be asked for in each format; Kafka's own names for them are in docs/formats.md. */
 const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['codec'][]>> = {
   avro: ['zstandard', 'deflate', 'snappy', 'null'],
   kafka: ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
-  json: LINE_CODECS,
-  'value-json': LINE_CODECS,
-  csv: LINE_CODECS,
-  raw: LINE_CODECS,
+  json: USUAL_CODECS,
+  parquet: USUAL_CODECS,
+  'value-json': USUAL_CODECS,
+  csv: USUAL_CODECS,
+  raw: USUAL_CODECS,
 }
 
 function codecRule({ archive: { format, codec } }: FileConfig): Finding[] {

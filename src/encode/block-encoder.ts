@@ -117,10 +117,10 @@ export interface GatherOptions extends EncodeOptions {
 }
 
 /** An encoder of Avro blocks; see `createRowEncoder`. */
-export const createBlockEncoder = (options: GatherOptions): BlockEncoder<AvroBlock> =>
+export const createBlockEncoder = (options: GatherOptions & { readonly writer?: RowWriter }): BlockEncoder<AvroBlock> =>
   createRowEncoder(
     {
-      writer: avroWriter,
+      writer: options.writer ?? avroWriter,
       areEncodable: areAvro,
       compressBlock: (raw, records, compression) => compressAvro(raw, records, { ...options, ...compression }),
     },

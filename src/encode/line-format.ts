@@ -7,6 +7,7 @@ import { compress, compressNow, type CompressOptions, decompress, type LateBytes
 import type { FormatOptions } from './format-options.ts'
 import { findFailing, type LineCheck, passAll } from './line-checks.ts'
 import { lineProgram, type LineStep, lineWriter } from './line-program.ts'
+import { splitLineFile } from './line-split.ts'
 import type { EncoderOptions, SegmentFormat } from './segment-format.ts'
 
 /** What is written for each message of a lane, and what messages must be for it. */
@@ -51,14 +52,14 @@ interface LineFormatRules extends Pick<SegmentFormat, 'keepsAll' | 'readBlock' |
   readonly name: PlainBlock['format']
   readonly extension: (options: FormatOptions) => string
   readonly shape: (options: FormatOptions, origin: EncoderOptions['origin']) => LineShape
-  /** How many messages lines hold, where that can be told. */
-  readonly count?: (lines: Uint8Array) => number
-  /** The same for a whole object, where nothing is in it but lines. */
-  readonly split?: (lines: Uint8Array) => number
+  /** How many messages lines hold. */
+  readonly count: (lines: Uint8Array, options: FormatOptions) => number
+  /** Whether nothing but the commit knows how many messages there are: a value may hold what is between values. */
+  readonly isAmbiguous?: true
 }
 
 /** A format that writes each message as a line, or something like it. */
-export function lineFormat({ name, extension, shape, count, split, ...reading }: LineFormatRules): SegmentFormat {
+export function lineFormat({ name, extension, shape, count, isAmbiguous, ...reading }: LineFormatRules): SegmentFormat {
   return {
     ...reading,
     extension: (codec, options = {}) => extension(options) + endings[lineCodec(name, codec)],
@@ -69,8 +70,8 @@ export function lineFormat({ name, extension, shape, count, split, ...reading }:
       const { steps, checks } = shape(options, undefined)
       return findFailing(batch, checks, lineProgram(steps))
     },
-    openFraming(codec, _sync, { formatOptions = {} } = {}) {
-      const { firstLine } = shape(formatOptions, undefined)
+    openFraming(codec, _sync, _kind, options = {}) {
+      const { firstLine } = shape(options, undefined)
       return {
         header: firstLine === undefined ? NO_BYTES : headerOf(lineCodec(name, codec), firstLine),
         frame: ({ bytes }) => [bytes],
@@ -78,15 +79,14 @@ export function lineFormat({ name, extension, shape, count, split, ...reading }:
     },
     // A first line is a stream of its own, and nothing but the commit says whether there is one.
     readHeader: () => ({ bytes: undefined, codec: undefined, sync: undefined }),
-    ...(count !== undefined && {
-      countBlock: async (stored, codec) => count(await decompressLines(name, codec, stored)),
+    ...(isAmbiguous !== true && {
+      countBlock: async (stored, codec) => count(await decompressLines(name, codec, stored), {}),
     }),
     rawOf: (stored, codec) => decompressLines(name, codec, stored),
-    ...(split !== undefined && {
-      async split(object, codec) {
-        return [{ offset: 0, bytes: object.byteLength, count: split(await decompressLines(name, codec, object)) }]
-      },
-    }),
+    split(object, options = {}) {
+      const { firstLine } = shape(options, undefined)
+      return splitLineFile(object, { firstLine, count: (lines) => count(lines, options) })
+    },
   }
 }
 

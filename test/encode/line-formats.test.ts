@@ -228,10 +228,11 @@ describe('the format csv', () => {
     for (const codec of lineCodecs) {
       const { header } = csvFormat.openFraming(codec, new Uint8Array(16))
       expect((await fileOf([{ codec, bytes: header } as never])).toString()).toBe('position,timestamp,key,value,headers\n')
-      expect(csvFormat.openFraming(codec, new Uint8Array(16), { formatOptions: { headerLine: false } }).header.byteLength).toBe(0)
+      expect(csvFormat.openFraming(codec, new Uint8Array(16), undefined, { headerLine: false }).header.byteLength).toBe(0)
     }
-    const named = csvFormat.openFraming('null', new Uint8Array(16), {
-      formatOptions: { fields: ['value.a;b', 'value.c"d', 'offset'], delimiter: ';' },
+    const named = csvFormat.openFraming('null', new Uint8Array(16), undefined, {
+      fields: ['value.a;b', 'value.c"d', 'offset'],
+      delimiter: ';',
     })
     expect(Buffer.from(named.header).toString()).toBe('"a;b";"c""d";offset\n')
   })

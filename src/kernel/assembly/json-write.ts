@@ -1,6 +1,6 @@
 /** Messages out of columns as JSON lines that lose nothing (docs/formats.md); `json-envelope.ts` reads them. */
 import { headersOf, spansOf, timestampsOf } from './columns'
-import { writeBase64, writeEscaped, writeLiteral, writeNumber } from './json-put'
+import { isPlainShort, writeBase64, writeEscaped, writeLiteral, writeNumber } from './json-put'
 import { beginScan, isNull, skipValue, SPACES_WITHOUT_BREAKS } from './json-scan'
 import { isUtf8 } from './utf8'
 
@@ -124,7 +124,11 @@ function writeHeaders(out: usize, columns: usize, n: usize, h: usize, from: usiz
 
 /** The end of a property's name and its value: text as it is, all else in base64. */
 function writeTextOrBase64(out: usize, start: usize, end: usize): usize {
-  if (isUtf8(start, <u32>(end - start))) {
+  if (isPlainShort(start, end - start)) {
+    out = writeLiteral(out, '":"')
+    v128.store(out, v128.load(start))
+    out += end - start
+  } else if (isUtf8(start, <u32>(end - start))) {
     out = writeLiteral(out, '":"')
     out = writeEscaped(out, start, end)
   } else {
