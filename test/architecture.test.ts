@@ -43,9 +43,10 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
   config: ['errors', 'nearest', 'secret', 'encode', 'layout', 'iceberg'],
+  migrate: ['errors', 'nearest'],
   wiring: [...rules, 'archive', 'adapters', 'config'],
   api: [...rules, 'archive', 'config', 'wiring'],
-  cli: [...rules, 'archive', 'config', 'wiring', 'api'],
+  cli: [...rules, 'archive', 'config', 'migrate', 'wiring', 'api'],
 }
 
 /** Every package that is used, and the only parts that may import it. */
@@ -63,7 +64,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'hyparquet-compressors': ['cli'],
   pino: ['api', 'cli'],
   protobufjs: ['values'],
-  yaml: ['config'],
+  yaml: ['config', 'migrate'],
   zod: ['config'],
 }
 

@@ -9,6 +9,7 @@ import { createDeadLetters, openBroker, openIndex, openJobs } from '../wiring.ts
 import { archiveOptions, openArchiveParts } from '../wiring/archive.ts'
 import { openKafkaInlet } from '../wiring/kafka.ts'
 import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
+import { openRegistry } from '../wiring/registry.ts'
 import { openStore } from '../wiring/store.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { suitHeapToStream } from './heap.ts'
@@ -39,6 +40,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   await using opened = new AsyncDisposableStack()
   const wayIn = opened.use(await openWayIn(config))
   const { inlet, broker, log } = wayIn
+  const registry = opened.use(await openRegistry(config.registry))
   const metrics = createMetrics()
   const store = opened.use(await openStore(config, 'write', countRequests(metrics)))
   const index = opened.use(await openIndex(config))
@@ -62,6 +64,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
     {
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
       directory: inlet,
+      ...(registry === undefined ? {} : { registry }),
       readiness,
       metrics,
       observe: async () => {

@@ -108,6 +108,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/index-commands.ts')).indexCommand(cli),
   },
   {
+    name: 'migrate',
+    summary: 'make a millpond.yaml of the configuration of another tool',
+    group: MORE,
+    load: async (cli) => (await import('./commands/migrate.ts')).migrateCommand(cli),
+  },
+  {
     name: 'config',
     summary: 'check, show or start a configuration',
     group: MORE,
