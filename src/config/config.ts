@@ -1,6 +1,7 @@
 import type { Codec, Format, LookupField } from '../encode/block.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { FormatOptions } from '../encode/format-options.ts'
+import type { RegistryConfig } from './registry-config.ts'
 import type { Secret } from '../secret.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
@@ -99,6 +100,7 @@ export interface Config {
   readonly deadLetters: { readonly type: 'file'; readonly path: string }
   readonly local: LocalTopicConfig & { readonly path: string; readonly topics: Readonly<Record<string, LocalTopicConfig>> }
   readonly kafka: KafkaConfig
+  readonly registry: RegistryConfig
   readonly s3: S3Config
   readonly gcs: GcsConfig
   readonly azure: AzureConfig

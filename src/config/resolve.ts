@@ -4,6 +4,7 @@ import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
+import { resolveRegistry } from './resolve-registry.ts'
 import { resolveAzure, resolveGcs, resolveS3 } from './resolve-stores.ts'
 import type { FileConfig } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -27,6 +28,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     store: { type: file.store.type, path: inData(file.store.path, 'archive') },
     source: file.source,
     kafka: resolveKafka(file.kafka, place.folder),
+    registry: resolveRegistry(file.registry, place.folder),
     s3: resolveS3(file.s3, place.folder),
     gcs: resolveGcs(file.gcs, place.folder),
     azure: resolveAzure(file.azure, place.folder),

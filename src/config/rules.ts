@@ -3,6 +3,7 @@ import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
+import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
 import { parseSize } from './units.ts'
@@ -24,6 +25,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...lineRules(usable.data),
     ...messageRule(usable.data),
     ...kafkaRules(usable.data),
+    ...registryRules(usable.data),
     ...storeRules(usable.data),
     ...layoutRules(usable.data, broken),
     ...pathRule(usable.data, broken),
@@ -51,6 +53,9 @@ const LINE_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
 const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['codec'][]>> = {
   avro: ['zstandard', 'deflate', 'snappy', 'null'],
   kafka: ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
+  parquet: LINE_CODECS,
+  'value-avro': ['zstandard', 'deflate', 'snappy', 'null'],
+  'value-parquet': LINE_CODECS,
   json: LINE_CODECS,
   'value-json': LINE_CODECS,
   csv: LINE_CODECS,

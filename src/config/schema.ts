@@ -17,6 +17,7 @@ import {
 import { lineOptions } from './schema-lines.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
+import { registrySection } from './schema-registry.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
 import { createSecret } from '../secret.ts'
 
@@ -101,14 +102,14 @@ export const configSchema = section(
     archive: section(
       {
         format: oneOf(
-          ['avro', 'kafka', 'json', 'value-json', 'csv', 'raw'],
+          ['avro', 'kafka', 'json', 'parquet', 'value-avro', 'value-json', 'value-parquet', 'csv', 'raw'],
           'avro',
-          'How segments are written. `avro`, `kafka` (the very record batches of the broker) and `json` keep everything, and are searched and replayed; `value-json`, `csv` and `raw` keep what docs/formats.md says.',
+          'How segments are written. `avro`, `kafka` (the very record batches of the broker), `json` and `parquet` keep everything, and are searched and replayed; `value-avro`, `value-json`, `value-parquet`, `csv` and `raw` keep what docs/formats.md says.',
         ),
         codec: oneOf(
           ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
           'zstandard',
-          'Compression of the blocks. `avro` has no `gzip`; `json`, `value-json`, `csv` and `raw` have no `deflate`.',
+          'Compression of the blocks. `avro` and `value-avro` have no `gzip`; all others but `kafka` have no `deflate`.',
         ),
         level: optionalNumber(1, 19, 'Level of zstandard (1 to 19), deflate or gzip (1 to 9). Without it: 1.'),
         ...lineOptions,
@@ -152,6 +153,7 @@ export const configSchema = section(
       'The embedded broker: what HTTP and `millpond ingest` write to.',
     ),
     kafka: kafkaSection,
+    registry: registrySection,
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,
