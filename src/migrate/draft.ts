@@ -159,12 +159,6 @@ export const mapNumber =
   (property, draft) =>
     draft.map(property, { [path]: Number(property.value) }, note)
 
-/** Sets one key to true or false. */
-export const mapTruth =
-  (path: string, note?: string): Rule =>
-  (property, draft) =>
-    draft.map(property, { [path]: isTrue(property.value) }, note)
-
 /** Sets one key to a list that is written with commas. */
 export const mapList =
   (path: string, note?: string): Rule =>

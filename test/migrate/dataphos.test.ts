@@ -32,7 +32,7 @@ const environment = (variables: Readonly<Record<string, string>>) =>
     .join('\n')
 
 function describeCases(title: string, base: Readonly<Record<string, string>>, cases: readonly Case[]): void {
-  describe(title, () => {
+  describe(`properties of ${title}`, () => {
     const rows = cases.map(([property, value, outcome, sets = '']) => ({ property, value, outcome, sets }))
     it.each(rows)('$property=$value is $outcome $sets', async ({ property, value, outcome, sets }) => {
       const migration = migrateDataphos(environment({ ...base, [property]: value }))

@@ -53,7 +53,7 @@ const migrate = (properties: Base) => migrateKafkaConnect(JSON.stringify({ confi
 
 /** Checks each case alone, beside a base that is whole without it. */
 function describeCases(title: string, base: Base, cases: readonly Case[]): void {
-  describe(title, () => {
+  describe(`properties of ${title}`, () => {
     const rows = cases.map(([property, value, outcome, sets = '']) => ({ property, value, outcome, sets }))
     it.each(rows)('$property=$value is $outcome $sets', async ({ property, value, outcome, sets }) => {
       const migration = migrate({ ...base, [property]: value })
