@@ -119,6 +119,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'the message says what was refused; check registry.urls, credentials, certificates and access rights',
   },
   SCHEMA_INVALID: { means: 'A schema cannot be read, or refers to one that the registry does not have.' },
+  SCHEMA_DAMAGED: {
+    means: 'An archived schema is not what was written.',
+    next: 'millpond verify lists them; the messages themselves are not affected',
+  },
   MEMBER_REPLACED: { means: 'Another process took the name of this member of a consumer group.' },
   SOURCE_DIFFERS: { means: 'The archive and its source say different things of the same position.' },
   ADDRESS_IN_USE: { means: 'Something else listens at this address.', next: 'set another http.port, or 0 for a free one' },

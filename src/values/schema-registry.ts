@@ -31,6 +31,8 @@ export interface SchemaRegistry extends AsyncDisposable {
   byId(id: number, signal: AbortSignal): Promise<RegisteredSchema | undefined>
   /** Undefined where the registry knows no such GUID; it is lower-case hex with hyphens. */
   byGuid(guid: string, signal: AbortSignal): Promise<RegisteredSchema | undefined>
+  /** The id of a GUID in this registry; undefined where it knows no such GUID. */
+  idOf(guid: string, signal: AbortSignal): Promise<number | undefined>
   /** Undefined where the subject has no such version. */
   byVersion(version: SubjectVersion, signal: AbortSignal): Promise<(RegisteredSchema & { readonly id: number }) | undefined>
   /** Where the schema of an id is registered, by subject and version; deleted ones included. */
