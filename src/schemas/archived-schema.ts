@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { schemasPrefix } from '../commit/commit-names.ts'
 import { MillpondError } from '../errors.ts'
-import type { RegisteredType, SchemaReference, SubjectVersion } from '../values/schema-registry.ts'
+import type { RegisteredType, SchemaReference } from '../values/schema-registry.ts'
+import type { SubjectVersion } from '../values/values.ts'
 import type { SchemaName } from '../values/schema-lookup.ts'
 
 /** That a schema uses another, which is archived under that id too. */

@@ -1,4 +1,4 @@
-import type { SchemaType } from './values.ts'
+import type { SchemaType, SubjectVersion } from './values.ts'
 
 /** Types of schemas that a registry holds. */
 export type RegisteredType = Exclude<SchemaType, 'none'>
@@ -17,12 +17,6 @@ export interface RegisteredSchema {
   readonly references: readonly SchemaReference[]
   /** The same for the same schema in every registry; undefined where the registry gives none. */
   readonly guid: string | undefined
-}
-
-/** Under which name and number a schema is registered. */
-export interface SubjectVersion {
-  readonly subject: string
-  readonly version: number
 }
 
 /** A registry of schemas: what values say by an id. Every call throws MillpondError `REGISTRY_UNAVAILABLE` where it does not answer. */

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { MillpondError } from '../../src/errors.ts'
 import {
   type ArchivedSchema,
   decodeSchema,
@@ -21,6 +22,14 @@ const schemaArbitrary: fc.Arbitrary<ArchivedSchema> = fc.record({
   references: fc.array(fc.record({ name: text, subject: text, version, id: fc.nat() })),
 })
 
+const outcomeOf = (bytes: Uint8Array): unknown => {
+  try {
+    return decodeSchema('key', bytes)
+  } catch (error) {
+    return (error as MillpondError).code
+  }
+}
+
 describe('an archived schema', () => {
   it('comes back as it was, and not where a byte of it has changed', () => {
     fc.assert(
@@ -29,14 +38,8 @@ describe('an archived schema', () => {
         expect(decodeSchema('key', bytes)).toEqual(schema)
         const damaged = Uint8Array.from(bytes)
         damaged[at % damaged.length]! ^= change
-        let decoded: ArchivedSchema | undefined
-        try {
-          decoded = decodeSchema('key', damaged)
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'SCHEMA_DAMAGED' })
-        }
         // White space, and another way to write the same character, change nothing.
-        if (decoded !== undefined) expect(decoded).toEqual(schema)
+        expect([schema, 'SCHEMA_DAMAGED']).toContainEqual(outcomeOf(damaged))
       }),
     )
   })

@@ -230,8 +230,13 @@ async function replay(parts: RestoreParts, { jobId }: RestoreOrder, signal: Abor
 
 /** The sink for messages that are changed: blocks as they are stored would pass by the change. */
 function rewriting(sink: Sink, rewrite: (batch: MessageBatch) => MessageBatch): Sink {
-  const { writeStored: _, ...rest } = sink
-  return { ...rest, write: (target, batch, signal) => sink.write(target, rewrite(batch), signal) }
+  return {
+    name: sink.name,
+    ...(sink.writeBytes === undefined ? {} : { writeBytes: sink.writeBytes }),
+    write: (target, batch, signal) => sink.write(target, rewrite(batch), signal),
+    ...(sink.resumePosition === undefined ? {} : { resumePosition: (target) => sink.resumePosition!(target) }),
+    [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
+  }
 }
 
 function whileRestoring(settings: Readonly<Record<string, string>>): Record<string, string> {

@@ -4,13 +4,8 @@
  */
 import { MillpondError } from '../../errors.ts'
 import { retry } from '../../store/retry.ts'
-import type {
-  RegisteredSchema,
-  RegisteredType,
-  SchemaReference,
-  SchemaRegistry,
-  SubjectVersion,
-} from '../../values/schema-registry.ts'
+import type { RegisteredSchema, RegisteredType, SchemaReference, SchemaRegistry } from '../../values/schema-registry.ts'
+import type { SubjectVersion } from '../../values/values.ts'
 import { createSchemaCache } from './cache.ts'
 import { type ApiAnswer, type ApiRequest, createApiClient } from './http.ts'
 import type { RegistryOptions } from './options.ts'
