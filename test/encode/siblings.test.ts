@@ -21,9 +21,9 @@ async function fileOf(
   const encoder = sibling.createEncoder({ codec, lookups: ['key'], blockBytes })
   const blocks = encoder.add(batchOf(messages))
   const last = encoder.flush()
-  const { header, frame } = sibling.openFraming(codec, sync)
+  const framing = sibling.openFraming(codec, sync)
   const made = await Promise.all(last === undefined ? blocks : [...blocks, last])
-  return Buffer.concat([header, ...made.flatMap(frame)])
+  return Buffer.concat([framing.header, ...made.flatMap((block) => framing.frame(block))])
 }
 
 /** What avsc reads of an Avro file. */
@@ -31,7 +31,7 @@ async function avroRecords(file: Buffer): Promise<unknown[]> {
   const records: unknown[] = []
   // A record of one field is written as that field, and a stream cannot give null.
   const parseHook = (schema: avro.Schema) =>
-    avro.Type.forSchema({ type: 'record', name: 'One', fields: [{ name: 'one', type: schema as avro.schema.DefinedType }] })
+    avro.Type.forSchema({ type: 'record', name: 'One', fields: [{ name: 'one', type: schema }] })
   const reader = new avro.streams.BlockDecoder({ parseHook })
   reader.on('data', ({ one }: { one: unknown }) => records.push(one))
   const ended = new Promise((resolve, reject) => {

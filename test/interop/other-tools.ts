@@ -45,19 +45,26 @@ async function open(name: string, prepare: () => Promise<(args: readonly string[
 
 const pythonPackages = ['fastavro==1.12.1', 'cramjam==2.14.0', 'zstandard==0.25.0']
 
-/** fastavro of PyPI, installed on first use. */
-export const openFastavro = (): Promise<OtherTool> =>
-  open('fastavro', async () => {
+/** A script of this folder with packages of PyPI, installed on first use. */
+const openPython = (name: string, script: string, wanted: readonly string[]): Promise<OtherTool> =>
+  open(name, async () => {
     const { stdout: version } = await run('python3', [
       '-c',
       'import sys, platform; print(*sys.version_info[:2], platform.machine())',
     ])
-    const key = `${pythonPackages.join(' ')} python ${version.trim()}`.replaceAll(/[^\w.]+/g, '-')
+    const key = `${wanted.join(' ')} python ${version.trim()}`.replaceAll(/[^\w.]+/g, '-')
     const packages = await filled(key, (folder) =>
-      run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, ...pythonPackages]),
+      run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, ...wanted]),
     )
-    return (args) => run('python3', [here('exchange.py'), ...args], { env: { ...process.env, PYTHONPATH: packages } })
+    return (args) => run('python3', [here(script), ...args], { env: { ...process.env, PYTHONPATH: packages } })
   })
+
+/** fastavro of PyPI, installed on first use. */
+export const openFastavro = (): Promise<OtherTool> => openPython('fastavro', 'exchange.py', pythonPackages)
+
+/** What Python has for lines and tables, and python-snappy and fastavro of PyPI; reads files of a folder. */
+export const openLineReaders = (): Promise<OtherTool> =>
+  openPython('Python', 'lines.py', [...pythonPackages, 'python-snappy==0.7.3'])
 
 /** Apache Avro for Java of Maven Central, installed on first use. */
 export const openJavaAvro = (): Promise<OtherTool> =>
