@@ -6,6 +6,7 @@ import type { Format, StoredCodec, StoredMessages } from './block.ts'
 import { avroFormat } from './format-avro.ts'
 import { kafkaFormat } from './format-kafka.ts'
 import { parquetFormat } from './format-parquet.ts'
+import { valueParquetFormat } from './format-value-parquet.ts'
 import { readRecordBlock } from './record-block.ts'
 import type { BlockEntry } from './segment.ts'
 import type { SegmentFormat } from './segment-format.ts'
@@ -14,6 +15,7 @@ const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   avro: avroFormat,
   kafka: kafkaFormat,
   parquet: parquetFormat,
+  'value-parquet': valueParquetFormat,
 } satisfies Partial<Record<Format, SegmentFormat>>
 
 /** Whether this version has a format of that name. */

@@ -19,7 +19,7 @@ export interface OpenSegment {
   readonly maxTimestamp: number
 }
 
-export type RotationCause = 'count' | 'bytes' | 'span' | 'age' | 'idle' | 'memory' | 'stop'
+export type RotationCause = 'count' | 'bytes' | 'span' | 'age' | 'idle' | 'memory' | 'schema' | 'stop'
 
 /** Why a segment with this content must close now, or undefined. Blocks are whole: a segment may pass a bound by one block. */
 export function rotationByContent(segment: OpenSegment, rules: RotationRules): 'count' | 'bytes' | 'span' | undefined {

@@ -31,7 +31,12 @@ export interface EncoderOptions extends EncodeOptions {
   readonly pool?: BufferPool
   /** The schema that all values have, for formats by schema; then values are data without the wire format's prefix. */
   readonly kind?: ValueKind
+  /** What a format of values alone keeps beside them, where it can: columns `__position`, `__timestamp` and `__key`. */
+  readonly extraColumns?: readonly ExtraColumn[]
 }
+
+/** What may stand beside the values of messages. */
+export type ExtraColumn = 'position' | 'timestamp' | 'key'
 
 /** All that differs between formats: how blocks are made, how a segment holds them, and how they are read again. */
 export interface SegmentFormat {
@@ -46,8 +51,8 @@ export interface SegmentFormat {
   /** Whether all that a message has can be read again; where not, a segment is neither searched nor replayed. */
   readonly keepsAll: boolean
   createEncoder(options: EncoderOptions): BlockEncoder
-  /** Messages of a source that no block of the format can hold: one entry a message, rising by row. */
-  findUnencodable(batch: MessageBatch): UnencodableMessage[]
+  /** Messages of a source that no block of the format can hold: one entry a message, rising by row. Formats by schema are told which. */
+  findUnencodable(batch: MessageBatch, kind?: ValueKind): UnencodableMessage[]
   /** How a new segment of blocks in `codec` is framed; `sync` is 16 random bytes. Formats by schema are told which. */
   openFraming(codec: StoredCodec, sync: Uint8Array, kind?: ValueKind): SegmentFraming
   /**
