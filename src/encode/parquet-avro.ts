@@ -4,6 +4,7 @@ import { AvroCursor, unfit } from './avro-cursor.ts'
 import { type AvroDecimal, type AvroField, type AvroType, leastBytes, parseAvroSchema } from './avro-types.ts'
 import { readAvroAsJson } from './avro-json.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
+import { MAX_MILLIS, putMicros } from './parquet-micros.ts'
 import type { LogicalType } from './parquet-schema.ts'
 import type { ValueWriter } from './parquet-value-writer.ts'
 import {
@@ -112,10 +113,14 @@ function leafWriter(type: Leaf, plan: Plan, place: NodePlace): NodeWriter {
     case 'boolean':
       return column(plan, place, leafNode(place, 'BOOLEAN'), putBoolean, (cursor) => cursor.readBoolean())
     case 'int':
-      return column(plan, place, leafNode(place, 'INT32', intMeaning(type.logical)), putInt, (cursor) => cursor.readInt())
+      return type.logical === 'time-millis'
+        ? column(plan, place, leafNode(place, 'INT64', timeOfDay), putIntMicros, (cursor) => cursor.readInt())
+        : column(plan, place, leafNode(place, 'INT32', intMeaning(type.logical)), putInt, (cursor) => cursor.readInt())
     case 'long': {
       const meaning = longMeaning(type.logical)
       const encoding = meaning?.kind === 'timestamp' ? 'delta' : 'dictionary'
+      if (type.logical?.endsWith('timestamp-millis') === true)
+        return column(plan, place, leafNode(place, 'INT64', meaning, { encoding }), putLongMicros, readMillis)
       return column(plan, place, leafNode(place, 'INT64', meaning, { encoding }), putLong, (cursor) => cursor.readWords())
     }
     case 'float':
@@ -134,17 +139,28 @@ function leafWriter(type: Leaf, plan: Plan, place: NodePlace): NodeWriter {
   return nothing
 }
 
-function intMeaning(logical: string | undefined): LogicalType | undefined {
-  if (logical === 'date') return { kind: 'date' }
-  return logical === 'time-millis' ? { kind: 'time', unit: 'millis', isUtc: false } : undefined
-}
+const timeOfDay: LogicalType = { kind: 'time', unit: 'micros', isUtc: false }
 
+const intMeaning = (logical: string | undefined): LogicalType | undefined => (logical === 'date' ? { kind: 'date' } : undefined)
+
+/** Milliseconds become microseconds. */
 function longMeaning(logical: string | undefined): LogicalType | undefined {
-  if (logical === 'time-micros') return { kind: 'time', unit: 'micros', isUtc: false }
+  if (logical === 'time-micros') return timeOfDay
   const found = /^(local-)?timestamp-(millis|micros|nanos)$/u.exec(logical ?? '')
   if (found === null) return undefined
-  return { kind: 'timestamp', unit: found[2] as 'millis' | 'micros' | 'nanos', isUtc: found[1] === undefined }
+  return { kind: 'timestamp', unit: found[2] === 'nanos' ? 'nanos' : 'micros', isUtc: found[1] === undefined }
 }
+
+/** A long of milliseconds. @throws MillpondError `INPUT_INVALID` where it has no microseconds of 64 bits. */
+function readMillis(cursor: AvroCursor): number {
+  cursor.readWords()
+  const millis = cursor.high * 2 ** 32 + (cursor.low >>> 0)
+  if (Math.abs(millis) > MAX_MILLIS) throw unfit('a time of milliseconds lies further away than microseconds count')
+  return millis
+}
+
+const putLongMicros = (builder: ColumnBuilder, cursor: AvroCursor): void => putMicros(builder, readMillis(cursor))
+const putIntMicros = (builder: ColumnBuilder, cursor: AvroCursor): void => putMicros(builder, cursor.readInt())
 
 function putBoolean(builder: ColumnBuilder, cursor: AvroCursor): void {
   const bit = cursor.readBoolean()

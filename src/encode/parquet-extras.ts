@@ -1,6 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
-import { MICROS_OF_MILLIS } from './parquet-envelope.ts'
+import { putMicros, putWhole } from './parquet-micros.ts'
 import type { LeafNode, SchemaNode } from './parquet-schema.ts'
 import { leafNode } from './parquet-writers.ts'
 import type { ExtraColumn } from './segment-format.ts'
@@ -28,23 +28,17 @@ export function extraNodes(extras: readonly ExtraColumn[], values: readonly Sche
 export function writeExtras(extras: readonly ExtraColumn[], builders: readonly ColumnBuilder[], batch: MessageBatch): void {
   for (const [i, extra] of extras.entries()) {
     if (extra === 'key') writeKeys(builders[i]!, batch)
-    else if (extra === 'position') writeNumbers(builders[i]!, batch.positions, 1)
-    else writeNumbers(builders[i]!, batch.timestamps, MICROS_OF_MILLIS)
+    else if (extra === 'position') writeNumbers(builders[i]!, batch.positions, putWhole)
+    else writeNumbers(builders[i]!, batch.timestamps, putMicros)
   }
 }
 
-/** Whole numbers times `scale`, which has 64 bits. */
-function writeNumbers(builder: ColumnBuilder, numbers: Float64Array, scale: number): void {
-  builder.reserve(8 * numbers.length)
-  for (const number of numbers) {
-    const scaled = number * scale
-    if (Number.isSafeInteger(scaled)) {
-      // Two's complement in two words.
-      builder.view.setInt32(builder.used, scaled | 0, true)
-      builder.view.setInt32(builder.used + 4, Math.floor(scaled / 2 ** 32), true)
-    } else builder.view.setBigInt64(builder.used, BigInt(number) * BigInt(scale), true)
-    builder.used += 8
-  }
+function writeNumbers(
+  builder: ColumnBuilder,
+  numbers: Float64Array,
+  put: (builder: ColumnBuilder, number: number) => void,
+): void {
+  for (const number of numbers) put(builder, number)
   builder.addLevels(numbers.length, undefined, undefined)
 }
 

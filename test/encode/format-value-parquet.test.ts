@@ -195,7 +195,7 @@ describe('value-parquet of Avro', () => {
     const rows = await rowsOf(values, { kind: kindOf('avro', '"string"'), extraColumns: ['position', 'timestamp', 'key'] })
     expect(rows).toEqual([
       { __position: 10, __timestamp: 0, __key: null, value: 'a' },
-      { __position: 11, __timestamp: 1000, __key: [107, 49], value: 'b' },
+      { __position: 11, __timestamp: 1_000_000, __key: [107, 49], value: 'b' },
     ])
   })
 

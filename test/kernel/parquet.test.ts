@@ -23,7 +23,21 @@ describe('packed differences', () => {
   it('come back as the numbers that they were, whatever these are', () => {
     fc.assert(
       fc.property(numbers, (values) => {
-        expect([...readDeltas(packDeltas(longs(values)), values.length)]).toEqual(values)
+        expect([...readDeltas(packDeltas(longs(values)), values.length, 1)]).toEqual(values)
+      }),
+    )
+  })
+
+  it('come back without their scale, and are refused where they are no multiples of it', () => {
+    fc.assert(
+      fc.property(numbers, (values) => {
+        const scaled = BigInt64Array.from(values, (value) => BigInt(value) * 1000n)
+        const packed = packDeltas(new Uint8Array(scaled.buffer))
+        expect([...readDeltas(packed, values.length, 1000)]).toEqual(values)
+        scaled[0]!++
+        expect(() => readDeltas(packDeltas(new Uint8Array(scaled.buffer)), values.length, 1000)).toThrow(
+          expect.objectContaining({ code: 'BLOCK_CORRUPT' }),
+        )
       }),
     )
   })
@@ -38,7 +52,7 @@ describe('packed differences', () => {
       fc.property(numbers, fc.nat(), (values, cut) => {
         const packed = packDeltas(longs(values))
         const refused = (bytes: Uint8Array, count: number) =>
-          expect(() => readDeltas(bytes, count)).toThrow(expect.objectContaining({ code: 'BLOCK_CORRUPT' }))
+          expect(() => readDeltas(bytes, count, 1)).toThrow(expect.objectContaining({ code: 'BLOCK_CORRUPT' }))
         refused(packed.subarray(0, cut % packed.byteLength), values.length)
         refused(Uint8Array.of(...packed, 0), values.length)
         refused(packed, values.length + 1)
@@ -49,7 +63,7 @@ describe('packed differences', () => {
   it('never lead outside of their bytes, whatever these are', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), fc.integer({ min: 1, max: 500 }), (bytes, count) => {
-        expect([count, 'BLOCK_CORRUPT']).toContain(outcome(() => readDeltas(bytes, count)))
+        expect([count, 'BLOCK_CORRUPT']).toContain(outcome(() => readDeltas(bytes, count, 1)))
       }),
     )
   })
