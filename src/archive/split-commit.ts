@@ -1,0 +1,57 @@
+import type { SegmentEntry } from '../encode/segment.ts'
+import type { RotationCause } from '../encode/rotation.ts'
+import { createLimiter } from '../store/limiter.ts'
+import { appendToChain } from './lane-run.ts'
+import type { OpenObject } from './open-object.ts'
+import { beginTimes, type Filling } from './split-filling.ts'
+import type { ClosedObject } from './takeover.ts'
+
+/** Objects that are made durable side by side for one commit. */
+const FINISHED_AT_ONCE = 32
+
+/** Objects, then the commit that names them all, then the acknowledgement. */
+export async function commit(filling: Filling, cause: RotationCause): Promise<void> {
+  const { account, chain, run } = filling
+  if (!account.isOpen) return
+  const closed = await finishAll([...filling.full, ...filling.open.values()])
+  closed.sort((a, b) => a.entry.firstPosition - b.entry.firstPosition)
+  const nextPosition = account.endPosition
+  await appendToChain(run, chain, { nextPosition, ...joined(closed), ...account.close(nextPosition) }, cause)
+  filling.open.clear()
+  filling.full = []
+  filling.count = 0
+  filling.firstTimestamp = NaN
+  beginTimes(filling)
+  filling.mayBeLeft = false
+  filling.isToClose = false
+  filling.heldBytes = 0
+  filling.pendingBytes = 0
+  filling.lastingBytes = 0
+  filling.share.hold(0)
+}
+
+async function finishAll(objects: readonly OpenObject[]): Promise<ClosedObject[]> {
+  const turns = createLimiter(FINISHED_AT_ONCE)
+  const finishing = objects.map(async (object) => {
+    const endTurn = await turns.take()
+    try {
+      return await object.finish()
+    } finally {
+      endTurn()
+    }
+  })
+  // Nothing may be on its way any more when the objects are given up.
+  await Promise.allSettled(finishing)
+  return (await Promise.all(finishing)).flat()
+}
+
+/** The segments, and their look-up bytes one behind the other. */
+function joined(closed: readonly ClosedObject[]): { segments: SegmentEntry[]; lookupBytes: Uint8Array } {
+  let start = 0
+  const segments = closed.map(({ entry, lookupBytes }) => {
+    const offset = start
+    start += lookupBytes.byteLength
+    return { ...entry, lookups: entry.lookups.map((lookup) => ({ ...lookup, offset: lookup.offset + offset })) }
+  })
+  return { segments, lookupBytes: Buffer.concat(closed.map(({ lookupBytes }) => lookupBytes)) }
+}

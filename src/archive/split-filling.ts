@@ -1,0 +1,92 @@
+import type { HeldShare } from '../batch/held-shares.ts'
+import { openAccount, type PositionAccount } from '../commit/account.ts'
+import type { Chain } from '../commit/chain.ts'
+import { topicNameOf } from '../commit/commit-names.ts'
+import { segmentFormat } from '../encode/formats.ts'
+import { scheduledFrom } from '../encode/rotation.ts'
+import type { LaneLayout, Layout } from '../layout/layout.ts'
+import type { Spill } from '../store/spill.ts'
+import { type LaneRun, nowOf } from './lane-run.ts'
+import type { OpenObject } from './open-object.ts'
+import { createRouter, type Router } from './router.ts'
+
+/** A lane whose messages go to several objects, between two commits. */
+export interface Filling {
+  readonly run: LaneRun
+  readonly chain: Chain
+  readonly names: LaneLayout
+  readonly router: Router
+  readonly account: PositionAccount
+  readonly share: HeldShare
+  /** Those that take messages, by path and schema. */
+  readonly open: Map<string, OpenObject>
+  /** Those that are full. */
+  full: OpenObject[]
+  /** Objects that were left under their names and still wait for messages that they hold. */
+  readonly owing: Set<OpenObject>
+  heldBytes: number
+  pendingBytes: number
+  /** Of `heldBytes`, what only a commit gives back. */
+  lastingBytes: number
+  count: number
+  /** Timestamp of the first message that no commit covers; NaN where there is none. */
+  firstTimestamp: number
+  /** The largest timestamp that was read. */
+  lastTimestamp: number
+  firstReadMs: number
+  /** When the schedule asks for a commit, ms. */
+  scheduledMs: number
+  /** Until the first commit, objects may be there that a crash left, or another writer of the lane. */
+  mayBeLeft: boolean
+  /** The lane's file for blocks that memory has no room for; made when the first one is. */
+  spill: Promise<Spill> | undefined
+  isToClose: boolean
+  isToFlush: boolean
+  isToMove: boolean
+}
+
+/** Nothing was read yet. */
+export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling {
+  const { parts, options, lane } = run
+  const names = layout.openLane({ topic: topicNameOf(chain.folder, lane), lane: lane.lane, folder: chain.folder })
+  return {
+    run,
+    chain,
+    names,
+    router: createRouter({
+      layout,
+      lane: names,
+      format: segmentFormat(options.format),
+      formatOptions: options.formatOptions,
+      values: parts.values,
+    }),
+    account: openAccount(chain.nextPosition),
+    share: run.shares.open(),
+    open: new Map(),
+    full: [],
+    owing: new Set(),
+    heldBytes: 0,
+    pendingBytes: 0,
+    lastingBytes: 0,
+    count: 0,
+    firstTimestamp: NaN,
+    lastTimestamp: -Infinity,
+    firstReadMs: 0,
+    scheduledMs: Infinity,
+    mayBeLeft: !layout.isUnique,
+    spill: undefined,
+    isToClose: false,
+    isToFlush: false,
+    isToMove: false,
+  }
+}
+
+/** Whether an object that was left under its name still waits for messages that it holds: no commit may end before them. */
+export const isOwing = ({ owing }: Filling): boolean => owing.size > 0
+
+/** Age and schedule count from now. */
+export function beginTimes(filling: Filling): void {
+  const now = nowOf(filling.run.parts)
+  filling.firstReadMs = now.monotonicMs
+  filling.scheduledMs = scheduledFrom(filling.run.options.rotate, now)
+}

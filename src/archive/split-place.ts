@@ -1,0 +1,99 @@
+import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
+import type { EncodedBlock } from '../encode/block.ts'
+import { segmentFormat } from '../encode/formats.ts'
+import { type OpenObject, openObject } from './open-object.ts'
+import type { Group } from './router.ts'
+import type { Filling } from './split-filling.ts'
+import { readLeft } from './takeover.ts'
+
+/** Bytes of one object that may be on their way through compression before reading waits. */
+const MAX_COMPRESSING_BYTES = 8 * 1024 * 1024
+const DEFAULT_MAX_OPEN = 5_000
+
+/** Puts a group's messages into the object of their path, and into the next where that is full. */
+export async function place(filling: Filling, group: Group): Promise<void> {
+  const { options } = filling.run
+  const id = group.kind === undefined ? group.path.id : `${group.path.id}\n${group.kind.id}`
+  for (let from = 0; from < group.batch.count;) {
+    const object = filling.open.get(id) ?? (await openNext(filling, group, from))
+    // Those that got nothing for longest are the first.
+    filling.open.delete(id)
+    filling.open.set(id, object)
+    const to = Math.min(group.batch.count, from + object.roomCount)
+    object.add(from === 0 && to === group.batch.count ? group.batch : sliceBatch(group.batch, from, to))
+    from = to
+    if (object.roomCount > 0 && object.bytes < options.rotate.maxBytes) {
+      await object.settle(MAX_COMPRESSING_BYTES)
+      continue
+    }
+    closeObject(filling, id, object)
+  }
+}
+
+/** Takes no more messages into the object, and makes it durable while others fill. */
+function closeObject(filling: Filling, id: string, object: OpenObject): void {
+  filling.open.delete(id)
+  filling.owing.delete(object)
+  filling.full.push(object)
+  // Its failure is seen when it is committed.
+  object.finish().catch(() => undefined)
+}
+
+/** Closes objects that got nothing for long: those that are too many, and those whose time of grace is over. */
+export function closeOldest(filling: Filling): void {
+  const { maxOpenObjects = DEFAULT_MAX_OPEN, graceMs = Infinity } = filling.run.options
+  for (const [id, object] of filling.open) {
+    const isOver = object.lastTimestamp < filling.lastTimestamp - graceMs
+    if (filling.open.size <= maxOpenObjects && !isOver) return
+    if (!filling.owing.has(object)) closeObject(filling, id, object)
+  }
+}
+
+async function openNext(filling: Filling, { path, kind, batch }: Group, row: number): Promise<OpenObject> {
+  const { run, names } = filling
+  const { options, parts } = run
+  const { format } = options
+  const extension = segmentFormat(format).extension(options.codec, options.formatOptions)
+  const start = {
+    position: batch.positions[row]!,
+    timestampMs: batch.timestamps[row]!,
+    key: bytesAt(batch, batch.keyStart[row]!, batch.keyEnd[row]!),
+    id: textAt(batch, batch.idStart[row]!, batch.idEnd[row]!),
+    nowMs: parts.nowMs(),
+    writer: run.writer,
+  }
+  const key = names.objectKey(path, start, extension)
+  const keyFrom = ({ firstPosition, minTimestamp }: EncodedBlock) =>
+    names.objectKey(path, { ...start, position: firstPosition, timestampMs: minTimestamp }, extension)
+  const left = filling.mayBeLeft ? await readLeft(parts.store, key, options) : undefined
+  const object = openObject(run, {
+    key,
+    keyFrom,
+    path,
+    kind,
+    left,
+    onHeld(change) {
+      filling.heldBytes += change
+      filling.share.hold(Math.max(0, filling.heldBytes))
+    },
+    onPending(change) {
+      filling.pendingBytes += change
+    },
+    onLasting(bytes) {
+      filling.lastingBytes += bytes
+      filling.heldBytes += bytes
+    },
+  })
+  if (left !== undefined) filling.owing.add(object)
+  return object
+}
+
+function bytesAt({ bytes }: MessageBatch, start: number, end: number): Uint8Array | undefined {
+  return start < 0 ? undefined : bytes.subarray(start, end)
+}
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+function textAt(batch: MessageBatch, start: number, end: number): string | undefined {
+  return start < 0 ? undefined : decoder.decode(batch.bytes.subarray(start, end))
+}
