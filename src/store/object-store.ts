@@ -26,7 +26,7 @@ export interface ObjectCalls {
 }
 
 /** How objects are sent. */
-export interface PartOptions {
+interface PartOptions {
   /** Objects of up to this many bytes are sent whole, larger ones in parts of as many where there is no room for them. 5 MiB unless given. */
   readonly partBytes?: number
   /** What all writers of the store together hold back before the largest of them sends parts; without it each sends what is more than a part. */
