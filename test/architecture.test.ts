@@ -16,8 +16,11 @@ const rules = [
   'store',
   'sink',
   'commit',
+  'iceberg',
+  'schemas',
   'index',
   'search',
+  'query',
   'replay',
 ]
 const edges: Readonly<Record<string, readonly string[]>> = {
@@ -30,18 +33,22 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   encode: [...ground, 'values', 'store'],
   layout: [...ground, 'values', 'store'],
   source: [...ground, 'encode', 'store'],
-  store: ['errors', 'kernel'],
+  store: ['errors', 'kernel', 'batch'],
   sink: ['errors', 'batch', 'encode'],
   commit: [...ground, 'encode', 'layout', 'source', 'store'],
+  iceberg: [...ground, 'encode', 'layout', 'source', 'store', 'commit'],
+  schemas: [...ground, 'values', 'store', 'commit'],
   index: ['errors', 'encode', 'source', 'store', 'commit'],
   search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],
+  query: ['errors', 'batch', 'index', 'search'],
   replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
   archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
-  config: ['errors', 'nearest', 'secret', 'encode', 'layout'],
+  config: ['errors', 'nearest', 'secret', 'encode', 'layout', 'iceberg'],
+  migrate: ['errors', 'nearest'],
   wiring: [...rules, 'archive', 'adapters', 'config'],
   api: [...rules, 'archive', 'config', 'wiring'],
-  cli: [...rules, 'archive', 'config', 'wiring', 'api'],
+  cli: [...rules, 'archive', 'config', 'migrate', 'wiring', 'api'],
 }
 
 /** Every package that is used, and the only parts that may import it. */
@@ -49,6 +56,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-s3': ['adapters'],
   '@azure/identity': ['adapters'],
   '@azure/storage-blob': ['adapters'],
+  '@duckdb/node-api': ['adapters'],
   '@google-cloud/storage': ['adapters'],
   '@platformatic/kafka': ['adapters'],
   fastify: ['api'],
@@ -58,7 +66,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'hyparquet-compressors': ['cli'],
   pino: ['api', 'cli'],
   protobufjs: ['values'],
-  yaml: ['config'],
+  yaml: ['config', 'migrate'],
   zod: ['config'],
 }
 

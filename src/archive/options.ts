@@ -1,7 +1,7 @@
 import type { Gap, StoredCommit } from '../commit/commit.ts'
 import type { EncodeOptions } from '../encode/avro-block.ts'
-import type { Format } from '../encode/block.ts'
 import type { FormatOptions } from '../encode/format-options.ts'
+import type { Format } from '../encode/block.ts'
 import type { RotationCause, RotationRules } from '../encode/rotation.ts'
 import type { MillpondError } from '../errors.ts'
 import type { Sink } from '../sink/sink.ts'
@@ -17,8 +17,10 @@ export interface ArchiveOptions extends EncodeOptions {
   readonly formatOptions?: FormatOptions | undefined
   /** Where objects lie; without it: one segment a lane, under the names of the layout `millpond`. */
   readonly layout?: Layout
-  /** How many objects one lane may keep open; more are committed. */
+  /** How many objects one lane may keep open; of more, those that got nothing for longest close. */
   readonly maxOpenObjects?: number
+  /** How long an object stays open after its path got the last message, by the time of messages, ms; without it until the commit. */
+  readonly graceMs?: number
   /** Uncompressed bytes of one data block. */
   readonly blockBytes: number
   readonly rotate: RotationRules

@@ -32,10 +32,10 @@ export async function readLeft(
   key: string,
   { format, formatOptions }: Pick<ArchiveOptions, 'format' | 'formatOptions'>,
 ): Promise<LeftObject | undefined> {
-  if ((await store.size(key)) === undefined) return undefined
-  const object = await store.read(key)
   const rules = segmentFormat(format)
-  if (rules.split === undefined) throw taken(key, `${format} cannot be taken apart`)
+  // What does not tell how much it holds can only be the very object that the same messages give.
+  if (rules.split === undefined || (await store.size(key)) === undefined) return undefined
+  const object = await store.read(key)
   try {
     const blocks = await rules.split(object, formatOptions)
     const count = blocks.reduce((sum, block) => sum + block.count, 0)

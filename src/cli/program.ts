@@ -60,6 +60,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/search.ts')).searchCommand(cli),
   },
   {
+    name: 'query',
+    summary: 'ask topics in SQL; print a table, CSV or JSON, or write Parquet',
+    group: OUT,
+    load: async (cli) => (await import('./commands/query.ts')).queryCommand(cli),
+  },
+  {
     name: 'tail',
     summary: 'show the newest messages of a topic, and those to come',
     group: OUT,
@@ -78,6 +84,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/restore.ts')).restoreCommand(cli),
   },
   {
+    name: 'iceberg',
+    summary: 'keep topics as Apache Iceberg tables, for engines to query',
+    group: OUT,
+    load: async (cli) => (await import('./commands/iceberg.ts')).icebergCommand(cli),
+  },
+  {
     name: 'jobs',
     summary: 'list, show and cancel replays',
     group: OUT,
@@ -94,6 +106,12 @@ const entries: readonly Entry[] = [
     summary: 'show, follow or rebuild the index',
     group: MORE,
     load: async (cli) => (await import('./commands/index-commands.ts')).indexCommand(cli),
+  },
+  {
+    name: 'migrate',
+    summary: 'make a millpond.yaml of the configuration of another tool',
+    group: MORE,
+    load: async (cli) => (await import('./commands/migrate.ts')).migrateCommand(cli),
   },
   {
     name: 'config',

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
+import { icebergRules } from './resolve-iceberg.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
+import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
 import { parseSize } from './units.ts'
@@ -24,8 +26,11 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...lineRules(usable.data),
     ...messageRule(usable.data),
     ...kafkaRules(usable.data),
+    ...registryRules(usable.data),
+    ...schemaRule(usable.data),
     ...storeRules(usable.data),
     ...layoutRules(usable.data, broken),
+    ...icebergRules(usable.data),
     ...pathRule(usable.data, broken),
   ]
 }
@@ -53,7 +58,9 @@ const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['c
   kafka: ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
   json: USUAL_CODECS,
   parquet: USUAL_CODECS,
+  'value-avro': ['zstandard', 'deflate', 'snappy', 'null'],
   'value-json': USUAL_CODECS,
+  'value-parquet': USUAL_CODECS,
   csv: USUAL_CODECS,
   raw: USUAL_CODECS,
 }
@@ -62,6 +69,11 @@ function codecRule({ archive: { format, codec } }: FileConfig): Finding[] {
   const codecs = codecsOf[format]
   if (codecs.includes(codec)) return []
   return [{ path: ['archive', 'codec'], message: `the format ${format} has no codec ${codec}: it has ${codecs.join(', ')}` }]
+}
+
+function schemaRule({ archive: { format }, registry }: FileConfig): Finding[] {
+  if (format !== 'value-avro' || registry.urls.length > 0) return []
+  return [{ path: ['archive', 'format'], message: 'value-avro writes values under their registered schemas: set registry.urls' }]
 }
 
 function levelRule({ archive: { codec, level } }: FileConfig): Finding[] {

@@ -1,4 +1,5 @@
 import { type MessageBatch, heldBytes, selectRows } from '../batch/batch.ts'
+import { giveAway } from '../batch/given-away.ts'
 import type { MemoryBudget } from '../batch/memory-budget.ts'
 import type { EncodeOptions } from '../encode/avro-block.ts'
 import type { EncodedBlock, Format } from '../encode/block.ts'
@@ -87,7 +88,8 @@ export function openBlockFeed(
   const pushBlocks = (blocks: readonly Promise<EncodedBlock>[]) => {
     if (blocks.length === 0) return
     const bytes = Math.max(0, pendingHeldBytes - encoder.pendingBytes)
-    for (const [at, block] of blocks.entries()) queue.push({ block, heldBytes: at === blocks.length - 1 ? bytes : 0 })
+    for (const [at, block] of blocks.entries())
+      queue.push({ block: block.then(given), heldBytes: at === blocks.length - 1 ? bytes : 0 })
     pendingHeldBytes -= bytes
     pendingSinceMs = encoder.pendingCount > 0 ? nowMs() : undefined
   }
@@ -100,7 +102,7 @@ export function openBlockFeed(
   const pushGathered = (block: EncodedBlock) => {
     const bytes = isAdding ? Math.min(pendingHeldBytes, block.bytes.byteLength) : pendingHeldBytes
     pendingHeldBytes -= bytes
-    queue.push({ block: Promise.resolve(block), heldBytes: bytes })
+    queue.push({ block: Promise.resolve(given(block)), heldBytes: bytes })
     pendingSinceMs = undefined
   }
   const flush = () => {
@@ -241,14 +243,12 @@ export function openBlockFeed(
       await budget.acquire(bytes, reading)
       pendingHeldBytes += bytes
       isAdding = true
-      let isFree = true
       for await (const block of gatherer.add(set)) {
-        isFree &&= block.bytes.buffer !== set.bytes.buffer
         pushGathered(block)
         await queue.room(MAX_QUEUED_SET_BYTES)
       }
       isAdding = false
-      if (isFree) set.release?.()
+      set.release?.()
       if (gatherer.pendingCount > 0) pendingSinceMs ??= nowMs()
       else releasePending()
       lastReadMs = nowMs()
@@ -302,6 +302,12 @@ export function openBlockFeed(
       releasePending()
     },
   }
+}
+
+/** A block that was made here: nobody else has its bytes. */
+function given<Block extends EncodedBlock>(block: Block): Block {
+  giveAway(block.bytes)
+  return block
 }
 
 const storedBytes = (batches: readonly RecordBatchInfo[]): number => batches.reduce((sum, { bytes }) => sum + bytes, 0)
