@@ -17,6 +17,14 @@ describe('bench', () => {
     expect(figures).toHaveProperty(name.startsWith('search') ? 'milliseconds' : 'messagesPerSecond', expect.any(Number))
   })
 
+  it.each(['json', 'value-avro', 'csv'])('encodes %s where it is asked to', { timeout: 120_000 }, async (format) => {
+    const { exitCode, stdout } = await runProgram(['bench', 'encode', '--format', format, '--messages', '20000', '--json'])
+    expect({ exitCode, figures: jsonLines(stdout)[0] }).toMatchObject({
+      exitCode: 0,
+      figures: { case: 'encode', format, messages: 20_000, bytesPerMessage: expect.any(Number) },
+    })
+  })
+
   it('names the cases where there is no such one', async () => {
     const { exitCode, stderr } = await runProgram(['bench', 'fly'])
     expect(exitCode).toBe(2)

@@ -67,7 +67,7 @@ async function writeSegment(name: string, format: Format, codec: Codec, some: re
 }
 
 const python = await openLineReaders()
-if (python.missing !== undefined) console.warn(`skipped: ${python.missing}`)
+const note = python.missing === undefined ? '' : `, skipped: ${python.missing.split('\n')[0]}`
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millpond-lines-'))
@@ -99,7 +99,7 @@ it('Python is there wherever the project is checked', () => {
   expect(process.env['CI'] === 'true' ? python.missing : undefined).toBeUndefined()
 })
 
-describe.skipIf(python.missing !== undefined)('Python', () => {
+describe.skipIf(python.missing !== undefined)(`Python${note}`, () => {
   it.each(lineCodecs)('reads every message of JSON lines in %s', async (codec) => {
     const text = (await readFile(join(folder, `all.json${names[codec]}.rows`), 'utf8')).replaceAll('Infinity', 'null')
     const rows = text

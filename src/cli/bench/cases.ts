@@ -25,7 +25,7 @@ export const benchCases: readonly BenchCase[] = [
     messages: 5 * MILLION,
     run: async ({ config, messages, format = 'avro' }) => {
       await using store = await openStore(config, 'write')
-      const batches = prepareBatches(messages)
+      const batches = prepareBatches(messages, format)
       let bytes = 0
       const measured = await measure(async () => {
         const entries = await encodeBatches(store, batches(), { format, codec: 'zstandard' })

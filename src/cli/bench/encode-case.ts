@@ -8,6 +8,7 @@ import { readStoredBlock, segmentFormat } from '../../encode/formats.ts'
 import { createSegmentBuilder } from '../../encode/segment-builder.ts'
 import { MillpondError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
+import { orderKind, withAvroValues } from './avro-messages.ts'
 import { createMessageGenerator } from './messages.ts'
 
 /** Batches that are made beforehand and used again and again, so that making them is not measured. */
@@ -23,9 +24,9 @@ const pool = (): MessageBatch[] => {
   return Array.from({ length: POOL_COUNT }, (_, i) => generator.batch(i * BATCH_COUNT, BATCH_COUNT))
 }
 
-/** Batches as they come from a broker: positions rise, bytes are there. */
-export function prepareBatches(messages: number): () => Generator<MessageBatch> {
-  const batches = pool()
+/** Batches as they come from a broker: positions rise, bytes are there; formats by schema get values that have one. */
+export function prepareBatches(messages: number, format: Format = 'avro'): () => Generator<MessageBatch> {
+  const batches = segmentFormat(format).byKind === true ? pool().map(withAvroValues) : pool()
   return function* () {
     for (let first = 0; first < messages; first += BATCH_COUNT) {
       const batch = batches[(first / BATCH_COUNT) % POOL_COUNT]!
@@ -58,11 +59,13 @@ export async function encodeBatches(store: Store, batches: Iterable<MessageBatch
     lookups: ['key'],
     blockBytes: DEFAULT_BLOCK_BYTES,
     origin: { topic: 'orders', lane: '0' },
+    ...(rules.byKind === true && { kind: orderKind }),
   })
   const waiting: Promise<EncodedBlock>[] = []
   let open: OpenSegment | undefined
   const close = async () => {
     if (open === undefined) return
+    for (const chunk of open.builder.end()) await open.object.write(chunk.bytes, chunk.crc32c)
     entries.push(open.builder.finish(open.key, {}).entry)
     await open.object.finish()
     open = undefined
@@ -89,7 +92,9 @@ type OpenSegment = Awaited<ReturnType<typeof openSegment>>
 /** A segment for blocks like this one, whose codec may have another name than what was asked for. */
 async function openSegment(store: Store, number: number, { format, formatOptions }: EncodeShape, { codec }: EncodedBlock) {
   const key = `encoded/${String(number).padStart(6, '0')}.${segmentFormat(format).extension(codec, formatOptions)}`
-  const builder = createSegmentBuilder({ format, codec, sync: randomBytes(16), formatOptions })
+  const rules = segmentFormat(format)
+  const kind = rules.byKind === true ? { kind: orderKind } : {}
+  const builder = createSegmentBuilder({ format, codec, sync: randomBytes(16), formatOptions, ...kind })
   const object = await store.openWriter(key)
   if (builder.header.byteLength > 0) await object.write(builder.header)
   return { key, builder, object }
