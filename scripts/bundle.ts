@@ -8,8 +8,12 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Where the program lies below `dist/`. */
 const PROGRAM = 'cli'
 
-/** The files that something starts: the command line, by the user and as a thread for each archiver, and the thread of the local log. */
-const started = { [`${PROGRAM}/main`]: 'src/cli/main.ts', [`${PROGRAM}/log-worker`]: 'src/adapters/local/log-worker.ts' }
+/** The files that something starts: the command line, by the user and as a thread for each archiver, and the threads of the local log and of queries. */
+const started = {
+  [`${PROGRAM}/main`]: 'src/cli/main.ts',
+  [`${PROGRAM}/log-worker`]: 'src/adapters/local/log-worker.ts',
+  [`${PROGRAM}/query-thread`]: 'src/adapters/duckdb/query-thread.ts',
+}
 
 interface Package {
   readonly dependencies: object

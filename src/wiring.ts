@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ArchiveOptions } from './archive/options.ts'
+import type { OpenQuery, QueryOptions } from './adapters/duckdb/query.ts'
 import type { Config } from './config/config.ts'
 import { MillpondError } from './errors.ts'
 import type { SegmentIndex } from './index/segment-index.ts'
@@ -10,7 +10,7 @@ import type { JobStore } from './replay/jobs.ts'
 import type { Sink } from './sink/sink.ts'
 import type { Broker } from './source/broker.ts'
 import type { LaneId } from './source/lane.ts'
-import { fetchBytes, openKafka, openKafkaReplaySink } from './wiring/kafka.ts'
+import { openKafka, openKafkaReplaySink } from './wiring/kafka.ts'
 import { localBroker, openLocalReplaySink, openLog } from './wiring/local.ts'
 
 /** Opens the index, which is made where there is none. */
@@ -31,6 +31,12 @@ export async function setAsideDamagedIndex({ index }: Config): Promise<boolean> 
   return sqlite.setAsideDamagedIndex(index.path)
 }
 
+/** Has DuckDB read a statement over topics. @throws MillpondError `DEPENDENCY_MISSING`, `QUERY_FAILED`. */
+export async function openQuery(options: QueryOptions): Promise<OpenQuery> {
+  const duckdb = await import('./adapters/duckdb/query.ts')
+  return duckdb.openQuery(options)
+}
+
 /** Opens the replay jobs. */
 export async function openJobs({ jobs }: Config): Promise<JobStore> {
   const { openSqliteJobs } = await import('./adapters/sqlite/jobs.ts')
@@ -40,22 +46,6 @@ export async function openJobs({ jobs }: Config): Promise<JobStore> {
 /** Opens the broker that `source` names; the local log is made where there is none. */
 export async function openBroker(config: Config): Promise<Broker> {
   return config.source.type === 'kafka' ? openKafka(config) : localBroker(config, await openLog(config), true)
-}
-
-/** How the archive is written. */
-export function archiveOptions({ archive, source }: Config, untilCaughtUp: boolean): ArchiveOptions {
-  return {
-    format: archive.format,
-    formatOptions: archive.formatOptions,
-    codec: archive.codec,
-    ...(archive.level === undefined ? {} : { level: archive.level }),
-    lookups: archive.lookups,
-    blockBytes: archive.blockBytes,
-    rotate: archive.rotate,
-    memoryBytes: archive.memoryBytes - (source.type === 'kafka' ? fetchBytes(archive.memoryBytes) : 0),
-    writer: randomBytes(6).toString('hex'),
-    untilCaughtUp,
-  }
 }
 
 /**

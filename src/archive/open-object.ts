@@ -32,6 +32,8 @@ export interface ObjectPlace {
 export interface OpenObject {
   readonly place: ObjectPlace
   readonly count: number
+  /** The largest timestamp in it, ms. */
+  readonly lastTimestamp: number
   /** How many messages it may still take: what was left under its key has so many. */
   readonly roomCount: number
   /** Bytes of messages that no block holds yet. */
@@ -72,6 +74,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
   const encoder: BlockEncoder = format.createEncoder({ ...options, pool: run.pool, origin: run.lane, ...(kind ? { kind } : {}) })
   const body = createBody(run, place)
   let count = 0
+  let lastTimestamp = -Infinity
   let compressingBytes = 0
   let tail = Promise.resolve()
   let finished: Promise<ClosedObject> | undefined
@@ -112,6 +115,9 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
     get count() {
       return count
     },
+    get lastTimestamp() {
+      return lastTimestamp
+    },
     get roomCount() {
       return place.left === undefined ? Infinity : place.left.count - count
     },
@@ -137,6 +143,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
         for (const timestamp of batch.timestamps) timestamps.push(timestamp)
       }
       count += batch.count
+      for (const timestamp of batch.timestamps) if (timestamp > lastTimestamp) lastTimestamp = timestamp
       take(blocks, closed)
     },
     flush,
@@ -192,8 +199,8 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
       format: block.format,
       codec: block.codec,
       sync,
-      ...(kind ? { kind } : {}),
       formatOptions: options.formatOptions,
+      ...(kind ? { kind } : {}),
     })
     const { header } = opened
     if (header.byteLength > 0) keep({ bytes: header, crc32c: opened.headerCrc32c })

@@ -17,8 +17,10 @@ export interface ArchiveOptions extends EncodeOptions {
   readonly formatOptions?: FormatOptions | undefined
   /** Where objects lie; without it: one segment a lane, under the names of the layout `millpond`. */
   readonly layout?: Layout
-  /** How many objects one lane may keep open; more are committed. */
+  /** How many objects one lane may keep open; of more, those that got nothing for longest close. */
   readonly maxOpenObjects?: number
+  /** How long an object stays open after its path got the last message, by the time of messages, ms; without it until the commit. */
+  readonly graceMs?: number
   /** Uncompressed bytes of one data block. */
   readonly blockBytes: number
   readonly rotate: RotationRules

@@ -18,7 +18,7 @@ export interface Routed {
   readonly groups: readonly Group[]
   /** Messages that no object can hold. */
   readonly unencodable: Unencodable | undefined
-  /** Those that objects do hold. */
+  /** Those that objects do hold; others are left out by the layout. */
   readonly encodableCount: number
 }
 
@@ -32,7 +32,7 @@ export interface RouterOptions {
   readonly layout: Layout
   readonly lane: LaneLayout
   readonly format: SegmentFormat
-  readonly formatOptions: FormatOptions | undefined
+  readonly formatOptions?: FormatOptions | undefined
   /** Needed where the layout asks for fields, or the format for schemas. */
   readonly values: Values | undefined
 }
@@ -57,7 +57,8 @@ export function createRouter({ layout, lane, format, formatOptions, values }: Ro
       for (const { row, reason } of pathless) blame(row, reason)
       const kinds = format.byKind === true ? prepared : undefined
       const groups = groupRows(batch, { paths, pathOf, kinds, faults })
-      return { groups, unencodable: unencodableOf(batch, faults), encodableCount: batch.count - faults.size }
+      const encodableCount = groups.reduce((sum, group) => sum + group.batch.count, 0)
+      return { groups, unencodable: unencodableOf(batch, faults), encodableCount }
     },
   }
 }
@@ -80,7 +81,7 @@ function groupRows(batch: MessageBatch, { paths, pathOf, kinds, faults }: Groupi
   const kindCount = (kinds?.kinds.length ?? 0) + 1
   const rowsOf = new Map<number, number[]>()
   for (let row = 0; row < batch.count; row++) {
-    if (faults.size > 0 && faults.has(row)) continue
+    if (pathOf[row] === -1 || (faults.size > 0 && faults.has(row))) continue
     const target = pathOf[row]! * kindCount + (kinds === undefined ? 0 : kinds.kindOf[row]! + 1)
     const rows = rowsOf.get(target)
     if (rows === undefined) rowsOf.set(target, [row])

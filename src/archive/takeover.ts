@@ -5,7 +5,8 @@ import type { FoundBlock, SegmentFormat, SegmentHeader } from '../encode/segment
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import type { Store } from '../store/store.ts'
-import type { Codec, Format, StoredCodec } from '../encode/block.ts'
+import type { StoredCodec } from '../encode/block.ts'
+import type { ArchiveOptions } from './options.ts'
 
 /** A segment as its commit will name it. */
 export interface ClosedObject {
@@ -29,14 +30,14 @@ export interface LeftObject {
 export async function readLeft(
   store: Store,
   key: string,
-  { format, codec }: { readonly format: Format; readonly codec: Codec },
+  { format, formatOptions }: Pick<ArchiveOptions, 'format' | 'formatOptions'>,
 ): Promise<LeftObject | undefined> {
   const rules = segmentFormat(format)
   // What does not tell how much it holds can only be the very object that the same messages give.
   if (rules.split === undefined || (await store.size(key)) === undefined) return undefined
   const object = await store.read(key)
   try {
-    const blocks = await rules.split(object, codec)
+    const blocks = await rules.split(object, formatOptions)
     const count = blocks.reduce((sum, block) => sum + block.count, 0)
     if (count === 0) throw new MillpondError('SEGMENT_CORRUPT', 'it holds no message')
     return { key, object, blocks, count }

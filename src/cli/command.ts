@@ -19,6 +19,8 @@ export interface Cli {
   readonly dir: string | undefined
   /** Whether stderr is a terminal: only then is there progress. */
   readonly interactive: boolean
+  /** Whether stdout is a terminal: a person reads it. */
+  readonly printsToTerminal: boolean
   /** Standard input, as bytes. */
   readonly input: AsyncIterable<Uint8Array>
   /** Reads and checks the configuration that `--config` and `--dir` name. */

@@ -15,6 +15,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'millpond <command> --help shows options and examples',
   },
   INPUT_INVALID: { means: 'A value that was given cannot be right: a time, a range, a header, text that is no UTF-8.' },
+  QUERY_FAILED: {
+    means: 'A query is no SQL, names what is not there, or fails while it runs; the message is that of DuckDB.',
+    next: 'docs/query.md says what can be asked and shows examples',
+  },
   JSON_INVALID: {
     means: 'A message is not the JSON it should be. The answer names line, column and reason; nothing of the request was taken.',
   },
@@ -27,13 +31,16 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'raise http.maxMessageBytes where such messages are meant',
   },
   MEDIA_TYPE_UNSUPPORTED: { means: 'A request says a content type or encoding that Millpond cannot read.' },
+  NOT_ACCEPTABLE: { means: 'A request takes no content type in which Millpond could answer it.' },
   TOPIC_INVALID: { means: 'A topic cannot have this name: 1 to 1,024 bytes of UTF-8.' },
   TOPIC_EXISTS: { means: 'A topic of this name is there already.', next: 'millpond topics lists all topics' },
   CONFIG_INVALID: {
     means: 'The configuration has mistakes; all are told at once, with line and column.',
     next: 'docs/config.md lists every key; `millpond config check` checks again',
   },
-  DEPENDENCY_MISSING: { means: 'The configuration names something whose package is not installed; the message says which.' },
+  DEPENDENCY_MISSING: {
+    means: 'The configuration or the command needs a package that is not installed; the message says which.',
+  },
   NODE_TOO_OLD: { means: 'Node is older than version 24.' },
   UNAUTHORIZED: { means: 'A request has no token, or the wrong one.', next: 'send `Authorization: Bearer <http.token>`' },
   TOPIC_UNKNOWN: { means: 'There is no topic of this name.', next: 'millpond topics lists all topics' },
@@ -127,9 +134,41 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'The schema registry, or another server in its place, answered and will not do what was asked.',
     next: 'the message says what was refused; check registry.urls, credentials, certificates and access rights',
   },
-  SCHEMA_INVALID: { means: 'A schema cannot be read, or refers to one that the registry does not have.' },
+  SCHEMA_INVALID: {
+    means:
+      'A schema cannot be read, refers to one that the registry does not have, is missing, or does not describe the value that is given with it.',
+  },
+  SCHEMA_DAMAGED: {
+    means: 'An archived schema is not what was written.',
+    next: 'millpond verify lists them; the messages themselves are not affected',
+  },
   MEMBER_REPLACED: { means: 'Another process took the name of this member of a consumer group.' },
   SOURCE_DIFFERS: { means: 'The archive and its source say different things of the same position.' },
+  TABLE_CORRUPT: {
+    means: 'The metadata of an Iceberg table is not what it should be. Archive and data files are not affected.',
+    next: 'remove the table in its catalogue, or its folder; `millpond iceberg sync` makes it anew from the archive',
+  },
+  TABLE_MISMATCH: {
+    means: 'An Iceberg table of this name is there and is not that of this topic or archive, or lies outside the store.',
+    next: 'set iceberg.tables.<topic>.table to another name, iceberg.root to the address of the store, or remove the table',
+  },
+  TABLE_CONFLICT: {
+    means: 'Others changed an Iceberg table again and again while files were to be added to it. Nothing was added twice.',
+    next: 'run it again when less is written to the table',
+  },
+  SCHEMA_CONFLICT: {
+    means:
+      'A column of a new file cannot be the column of that name in the Iceberg table: text is no number, a longer type no shorter one.',
+    next: 'set iceberg.tables.<topic>.table to a new name: the table is made anew from all of the archive',
+  },
+  CATALOG_UNAVAILABLE: {
+    means: 'The Iceberg catalogue does not answer, or cannot at the moment.',
+    next: 'check iceberg.rest.url and the network; the same may succeed later',
+  },
+  CATALOG_REFUSED: {
+    means: 'The Iceberg catalogue answered and will not do what was asked: credentials, rights, or a name that it does not take.',
+    next: 'the message says what was refused; check iceberg.rest and the rights there',
+  },
   ADDRESS_IN_USE: { means: 'Something else listens at this address.', next: 'set another http.port, or 0 for a free one' },
   VERIFY_FAILED: { means: 'The archive is not what it should be; the report says where.' },
   OUTPUT_FAILED: { means: 'What a command has to say could not be written.' },

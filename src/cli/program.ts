@@ -60,6 +60,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/search.ts')).searchCommand(cli),
   },
   {
+    name: 'query',
+    summary: 'ask topics in SQL; print a table, CSV or JSON, or write Parquet',
+    group: OUT,
+    load: async (cli) => (await import('./commands/query.ts')).queryCommand(cli),
+  },
+  {
     name: 'tail',
     summary: 'show the newest messages of a topic, and those to come',
     group: OUT,
@@ -76,6 +82,12 @@ const entries: readonly Entry[] = [
     summary: 'bring a whole topic back into Kafka: settings, partitions, messages, group offsets',
     group: OUT,
     load: async (cli) => (await import('./commands/restore.ts')).restoreCommand(cli),
+  },
+  {
+    name: 'iceberg',
+    summary: 'keep topics as Apache Iceberg tables, for engines to query',
+    group: OUT,
+    load: async (cli) => (await import('./commands/iceberg.ts')).icebergCommand(cli),
   },
   {
     name: 'jobs',

@@ -63,6 +63,7 @@ function createCli(host: NodeJS.Process, signal: AbortSignal, output: Output, co
       return common().dir
     },
     interactive: host.stderr.isTTY,
+    printsToTerminal: host.stdout.isTTY,
     get input() {
       return host.stdin as AsyncIterable<Uint8Array>
     },

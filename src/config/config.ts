@@ -1,8 +1,9 @@
 import type { Codec, Format, LookupField } from '../encode/block.ts'
-import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { FormatOptions } from '../encode/format-options.ts'
-import type { RegistryConfig } from './registry-config.ts'
+import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
+import type { RegistryConfig } from './registry-config.ts'
+import type { IcebergConfig } from './iceberg-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
 /** When a segment closes: whichever comes first. */
@@ -95,6 +96,8 @@ export interface Config {
     readonly rotate: RotateConfig
     readonly memoryBytes: number
     readonly blockBytes: number
+    /** The folder where compressed blocks wait that memory has no room for. */
+    readonly spillPath: string
   }
   readonly layout: LayoutConfig
   readonly deadLetters: { readonly type: 'file'; readonly path: string }
@@ -104,6 +107,7 @@ export interface Config {
   readonly s3: S3Config
   readonly gcs: GcsConfig
   readonly azure: AzureConfig
+  readonly iceberg: IcebergConfig
   readonly http: {
     readonly host: string
     readonly port: number

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
+import { icebergRules } from './resolve-iceberg.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
 import { registryRules } from './resolve-registry.ts'
@@ -26,8 +27,10 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...messageRule(usable.data),
     ...kafkaRules(usable.data),
     ...registryRules(usable.data),
+    ...schemaRule(usable.data),
     ...storeRules(usable.data),
     ...layoutRules(usable.data, broken),
+    ...icebergRules(usable.data),
     ...pathRule(usable.data, broken),
   ]
 }
@@ -47,25 +50,30 @@ function tokenRule({ http }: FileConfig, broken: (path: ConfigPath) => boolean):
 
 type WrittenFormat = FileConfig['archive']['format']
 
-const LINE_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
+const USUAL_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
 
 /** The codecs that can be asked for in each format; Kafka's own names for them are in docs/formats.md. */
 const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['codec'][]>> = {
   avro: ['zstandard', 'deflate', 'snappy', 'null'],
   kafka: ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
-  parquet: LINE_CODECS,
+  json: USUAL_CODECS,
+  parquet: USUAL_CODECS,
   'value-avro': ['zstandard', 'deflate', 'snappy', 'null'],
-  'value-parquet': LINE_CODECS,
-  json: LINE_CODECS,
-  'value-json': LINE_CODECS,
-  csv: LINE_CODECS,
-  raw: LINE_CODECS,
+  'value-json': USUAL_CODECS,
+  'value-parquet': USUAL_CODECS,
+  csv: USUAL_CODECS,
+  raw: USUAL_CODECS,
 }
 
 function codecRule({ archive: { format, codec } }: FileConfig): Finding[] {
   const codecs = codecsOf[format]
   if (codecs.includes(codec)) return []
   return [{ path: ['archive', 'codec'], message: `the format ${format} has no codec ${codec}: it has ${codecs.join(', ')}` }]
+}
+
+function schemaRule({ archive: { format }, registry }: FileConfig): Finding[] {
+  if (format !== 'value-avro' || registry.urls.length > 0) return []
+  return [{ path: ['archive', 'format'], message: 'value-avro writes values under their registered schemas: set registry.urls' }]
 }
 
 function levelRule({ archive: { codec, level } }: FileConfig): Finding[] {

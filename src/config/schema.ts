@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from './fields.ts'
 import { lineOptions } from './schema-lines.ts'
+import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
 import { registrySection } from './schema-registry.ts'
@@ -123,6 +124,9 @@ export const configSchema = section(
         ),
         rotate,
         memory: size(16 * MiB, 64 * 1024 * MiB, 'What all lanes together may hold; past it reading waits.').default('128 MiB'),
+        spill: optionalPath(
+          'The folder where compressed blocks wait that memory has no room for. Without it: `spill` in the `data` folder.',
+        ),
         blockBytes: size(4096, 64 * MiB, 'Bytes of a block before compression: what one look-up reads.').default('1 MiB'),
       },
       'How messages are written.',
@@ -157,6 +161,7 @@ export const configSchema = section(
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,
+    iceberg: icebergSection,
     http: section(
       {
         host: text('127.0.0.1', 'The address to listen at. Every address but the loopback ones needs a `token`.'),

@@ -131,6 +131,26 @@ export async function decompress(codec: Codec, bytes: Uint8Array, maxRawBytes = 
   }
 }
 
+/**
+ * What the first frame, or deflate stream, of `bytes` holds, and how many bytes that took; something else may follow.
+ * @throws MillpondError `BLOCK_CORRUPT`.
+ */
+export async function decompressFirst(
+  codec: 'zstandard' | 'deflate',
+  bytes: Uint8Array,
+  maxRawBytes: number,
+): Promise<{ readonly bytes: Uint8Array; readonly readBytes: number }> {
+  try {
+    const chunkSize = codec === 'zstandard' ? zstdChunkBytes(bytes) : 512 * KiB
+    const options = { maxOutputLength: maxRawBytes, chunkSize, info: true }
+    const { buffer, engine } = await (codec === 'zstandard' ? zstdDecompress(bytes, options) : inflateRaw(bytes, options))
+    if (engine.bytesWritten === 0) throw new MillpondError('BLOCK_CORRUPT', `${codec} data without a frame`)
+    return { bytes: compact(buffer), readBytes: engine.bytesWritten }
+  } catch (error) {
+    throw wrapError(error, 'BLOCK_CORRUPT', `${codec} data of ${bytes.byteLength} bytes cannot be read`, { codec })
+  }
+}
+
 async function inflate(bytes: Uint8Array, maxRawBytes: number): Promise<Uint8Array> {
   const { buffer, engine } = await inflateRaw(bytes, { maxOutputLength: maxRawBytes, chunkSize: 2048 * KiB, info: true })
   // Node ignores what follows the end of the data. fastavro leaves three bytes of zlib's checksum there (1.12.1, `deflate_write_block`).

@@ -26,6 +26,7 @@ export const jsonFormat = lineFormat({
     ],
     checks: [],
   }),
+  count: countLines,
   async readBlock(stored, codec) {
     const lines = await decompressLines('json', codec, stored)
     try {
@@ -41,5 +42,4 @@ export const jsonFormat = lineFormat({
     }
   },
   openBlock: async () => undefined,
-  split: countLines,
 })

@@ -1,14 +1,13 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
-import { checkResult } from '../kernel/fault.ts'
 import type { ValueKind } from '../values/values.ts'
-import { compressBlock, type UnencodableMessage } from './avro-block.ts'
+import type { UnencodableMessage } from './avro-block.ts'
 import { avroFileHeader, blockFrame, isCodec, parseContainerHeader, parseStoredBlock, splitAvroFile } from './avro-file.ts'
 import type { PlainBlock, StoredCodec } from './block.ts'
 import { decompress } from './codec.ts'
-import { type BlockEncoder, createRowEncoder } from './block-encoder.ts'
-import { MAX_MESSAGE_BYTES, type RowWriter } from './row-writer.ts'
+import { type BlockEncoder, createBlockEncoder } from './block-encoder.ts'
 import { withBeyondTime } from './record-times.ts'
+import { avroRows, MAX_MESSAGE_BYTES, type WriteRows } from './row-writer.ts'
 import { type EncoderOptions, notReadable, type SegmentFormat } from './segment-format.ts'
 
 /**
@@ -23,11 +22,15 @@ export const valueAvroFormat: SegmentFormat = {
   mixesCodecs: false,
   createEncoder: createValueEncoder,
   findUnencodable: (batch) => withBeyondTime(batch, findUnencodable(batch)),
-  openFraming: (codec, sync, options) => ({
-    header: avroFileHeader(avroCodec(codec), sync, schemaOf(options?.kind)),
+  openFraming: (codec, sync, kind) => ({
+    header: avroFileHeader(avroCodec(codec), sync, schemaOf(kind)),
     frame: ({ count, bytes }) => [blockFrame(count, bytes.byteLength), bytes, sync],
   }),
   readHeader: parseContainerHeader,
+  ...notReadable('value-avro'),
+  async countBlock(stored, _codec, header) {
+    return parseStoredBlock(stored, header?.sync).count
+  },
   async rawOf(stored, codec, header) {
     return decompress(avroCodec(codec), parseStoredBlock(stored, header?.sync).payload)
   },
@@ -36,10 +39,6 @@ export const valueAvroFormat: SegmentFormat = {
     if (header === undefined) throw new MillpondError('SEGMENT_CORRUPT', 'the container file ends within its header')
     return splitAvroFile(object, header.bytes)
   },
-  async countBlock(stored, _codec, header) {
-    return parseStoredBlock(stored, header?.sync).count
-  },
-  ...notReadable('value-avro'),
 }
 
 function avroCodec(codec: StoredCodec) {
@@ -52,37 +51,16 @@ function schemaOf(kind: ValueKind | undefined): string {
   throw new MillpondError('INTERNAL', `a segment of Avro values has a schema of Avro, not of ${kind?.type ?? 'nothing'}`)
 }
 
-/** Values alone, one behind the other. */
-const valueWriter: RowWriter = {
-  scratchBytes: ({ encodedBytes }) => encodedBytes,
-  isTooLarge: ({ encodedBytes }) => encodedBytes > MAX_MESSAGE_BYTES,
-  write({ kernel, columns: { start, count }, bytesAt, free }, { from, to, pendingBytes, blockBytes }) {
-    const result = kernel.arenaStart
-    const taken = kernel.exports.writeValues(start, count, from, to, bytesAt, free, pendingBytes, blockBytes, result)
-    checkResult(taken, 'INTERNAL', 'values cannot be written')
-    return {
-      count: taken,
-      start: free,
-      bytes: kernel.i32[result / 4]!,
-      minTimestamp: kernel.f64[result / 8 + 1]!,
-      maxTimestamp: kernel.f64[result / 8 + 2]!,
-    }
-  },
-}
+const writeValues: WriteRows = ({ kernel, columns, bytesAt, free }, { from, to, pendingBytes, blockBytes }) =>
+  kernel.exports.writeValues(columns.start, columns.count, from, to, bytesAt, free, pendingBytes, blockBytes, kernel.arenaStart)
 
-/** The encoder of values; batches come as columns alone, for records of Kafka have values with the prefix of the wire format. */
+/** The encoder of messages, but that it writes values alone. */
 function createValueEncoder(options: EncoderOptions): BlockEncoder<PlainBlock> {
-  const encoder = createRowEncoder<PlainBlock>(
-    {
-      writer: valueWriter,
-      areEncodable: () => false,
-      compressBlock: async (raw, records, compression) => ({
-        ...(await compressBlock(raw, records, { ...options, ...compression })),
-        format: 'value-avro',
-      }),
-    },
-    options,
-  )
+  const encoder = createBlockEncoder(options, avroRows(writeValues))
+  const toPlain = async (block: ReturnType<typeof encoder.add>[number]): Promise<PlainBlock> => ({
+    ...(await block),
+    format: 'value-avro',
+  })
   return {
     get pendingCount() {
       return encoder.pendingCount
@@ -90,8 +68,11 @@ function createValueEncoder(options: EncoderOptions): BlockEncoder<PlainBlock> {
     get pendingBytes() {
       return encoder.pendingBytes
     },
-    add: (batch) => encoder.add(batch),
-    flush: () => encoder.flush(),
+    add: (batch) => encoder.add(batch).map(toPlain),
+    flush() {
+      const block = encoder.flush()
+      return block && toPlain(block)
+    },
   }
 }
 

@@ -16,7 +16,6 @@ export const valueJsonFormat = lineFormat({
   extension: () => 'json',
   shape,
   count: countLines,
-  split: countLines,
   ...notReadable('value-json'),
 })
 

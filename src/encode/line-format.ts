@@ -7,6 +7,7 @@ import { compress, compressNow, type CompressOptions, decompress, type LateBytes
 import type { FormatOptions } from './format-options.ts'
 import { findFailing, type LineCheck, passAll } from './line-checks.ts'
 import { lineProgram, type LineStep, lineWriter } from './line-program.ts'
+import { splitLineFile } from './line-split.ts'
 import type { EncoderOptions, SegmentFormat } from './segment-format.ts'
 
 /** What is written for each message of a lane, and what messages must be for it. */
@@ -24,15 +25,20 @@ type LineCodec = (typeof LINE_CODECS)[number]
 const endings: Readonly<Record<LineCodec, string>> = { zstandard: '.zst', gzip: '.gz', snappy: '.snappy', null: '' }
 const NO_BYTES = new Uint8Array(0)
 
+/** Whether lines can be compressed so. */
+export const isLineCodec = (codec: StoredCodec): codec is LineCodec => LINE_CODECS.some((one) => one === codec)
+
+/** What names of files in the codec end in. */
+export const lineEnding = (codec: StoredCodec): string => (isLineCodec(codec) ? endings[codec] : '')
+
 function lineCodec(format: string, codec: StoredCodec): LineCodec {
-  const found = LINE_CODECS.find((one) => one === codec)
-  if (found === undefined) throw new MillpondError('FORMAT_UNSUPPORTED', `the format ${format} has no codec ${codec}`)
-  return found
+  if (isLineCodec(codec)) return codec
+  throw new MillpondError('FORMAT_UNSUPPORTED', `the format ${format} has no codec ${codec}`)
 }
 
 /** Compresses lines as one stream of the codec. */
 export async function compressLines(
-  codec: LineCodec,
+  codec: Codec,
   lines: Uint8Array | LateBytes,
   options: CompressOptions = {},
 ): Promise<Uint8Array> {
@@ -51,14 +57,14 @@ interface LineFormatRules extends Pick<SegmentFormat, 'keepsAll' | 'readBlock' |
   readonly name: PlainBlock['format']
   readonly extension: (options: FormatOptions) => string
   readonly shape: (options: FormatOptions, origin: EncoderOptions['origin']) => LineShape
-  /** How many messages lines hold, where that can be told. */
-  readonly count?: (lines: Uint8Array) => number
-  /** The same for a whole object, where nothing is in it but lines. */
-  readonly split?: (lines: Uint8Array) => number
+  /** How many messages lines hold. */
+  readonly count: (lines: Uint8Array, options: FormatOptions) => number
+  /** Whether nothing but the commit knows how many messages there are: a value may hold what is between values. */
+  readonly isAmbiguous?: true
 }
 
 /** A format that writes each message as a line, or something like it. */
-export function lineFormat({ name, extension, shape, count, split, ...reading }: LineFormatRules): SegmentFormat {
+export function lineFormat({ name, extension, shape, count, isAmbiguous, ...reading }: LineFormatRules): SegmentFormat {
   return {
     ...reading,
     extension: (codec, options = {}) => extension(options) + endings[lineCodec(name, codec)],
@@ -69,8 +75,8 @@ export function lineFormat({ name, extension, shape, count, split, ...reading }:
       const { steps, checks } = shape(options, undefined)
       return findFailing(batch, checks, lineProgram(steps))
     },
-    openFraming(codec, _sync, { formatOptions = {} } = {}) {
-      const { firstLine } = shape(formatOptions, undefined)
+    openFraming(codec, _sync, _kind, options = {}) {
+      const { firstLine } = shape(options, undefined)
       return {
         header: firstLine === undefined ? NO_BYTES : headerOf(lineCodec(name, codec), firstLine),
         frame: ({ bytes }) => [bytes],
@@ -78,15 +84,14 @@ export function lineFormat({ name, extension, shape, count, split, ...reading }:
     },
     // A first line is a stream of its own, and nothing but the commit says whether there is one.
     readHeader: () => ({ bytes: undefined, codec: undefined, sync: undefined }),
-    ...(count !== undefined && {
-      countBlock: async (stored, codec) => count(await decompressLines(name, codec, stored)),
+    ...(isAmbiguous !== true && {
+      countBlock: async (stored, codec) => count(await decompressLines(name, codec, stored), {}),
     }),
     rawOf: (stored, codec) => decompressLines(name, codec, stored),
-    ...(split !== undefined && {
-      async split(object, codec) {
-        return [{ offset: 0, bytes: object.byteLength, count: split(await decompressLines(name, codec, object)) }]
-      },
-    }),
+    split(object, options = {}) {
+      const { firstLine } = shape(options, undefined)
+      return splitLineFile(object, { firstLine, count: (lines) => count(lines, options) })
+    },
   }
 }
 

@@ -40,21 +40,28 @@ export interface RowWriter {
 /** Largest message that a block can hold, in bytes of its encoding. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
 
-/** Messages as Avro records. */
-export const avroWriter: RowWriter = {
+/** What the kernel writes of rows: as `writeRows` does, and with the same result, or values alone. */
+export type WriteRows = (rows: HashedRows, range: RowsRange) => number
+
+/** Avro records, as the kernel's function writes them. */
+export const avroRows = (write: WriteRows): RowWriter => ({
   scratchBytes: ({ encodedBytes }) => encodedBytes,
   isTooLarge: ({ encodedBytes }) => encodedBytes > MAX_MESSAGE_BYTES,
-  write({ kernel, columns, bytesAt, free }, { from, to, pendingBytes, blockBytes }) {
+  write(rows, range) {
+    const { kernel, free } = rows
     const result = kernel.arenaStart
-    const { start, count, headers } = columns
-    const taken = kernel.exports.writeRows(start, count, headers, from, to, bytesAt, free, pendingBytes, blockBytes, result)
-    checkResult(taken, 'INTERNAL', 'messages cannot be written')
     return {
-      count: taken,
+      count: checkResult(write(rows, range), 'INTERNAL', 'messages cannot be written'),
       start: free,
       bytes: kernel.i32[result / 4]!,
       minTimestamp: kernel.f64[result / 8 + 1]!,
       maxTimestamp: kernel.f64[result / 8 + 2]!,
     }
   },
-}
+})
+
+/** Messages as Avro records. */
+export const avroWriter = avroRows(({ kernel, columns, bytesAt, free }, { from, to, pendingBytes, blockBytes }) => {
+  const { start, count, headers } = columns
+  return kernel.exports.writeRows(start, count, headers, from, to, bytesAt, free, pendingBytes, blockBytes, kernel.arenaStart)
+})

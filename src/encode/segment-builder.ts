@@ -61,7 +61,7 @@ export function createSegmentBuilder(options: {
   const sync = Uint8Array.from(options.sync)
   if (sync.byteLength !== SYNC_BYTES)
     throw new MillpondError('INTERNAL', `a sync marker has ${SYNC_BYTES} bytes, not ${sync.byteLength}`)
-  const framing = rules.openFraming(codec, sync, options)
+  const framing = rules.openFraming(codec, sync, options.kind, options.formatOptions)
   const { header } = framing
   const headerCrc32c = crc32c(header)
   const sha256 = createHash('sha256').update(header)

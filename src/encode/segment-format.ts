@@ -45,13 +45,6 @@ export interface EncoderOptions extends EncodeOptions {
   readonly formatOptions?: FormatOptions | undefined
 }
 
-/** What a new segment is told beside its codec. */
-export interface FramingOptions {
-  /** For formats by schema. */
-  readonly kind?: ValueKind
-  readonly formatOptions?: FormatOptions | undefined
-}
-
 /** All that differs between formats: how blocks are made, how a segment holds them, and how they are read again. */
 export interface SegmentFormat {
   /** The end of a file's name, without its dot: what the format is called, and its compression where names tell it. */
@@ -72,8 +65,8 @@ export interface SegmentFormat {
   createEncoder(options: EncoderOptions): BlockEncoder
   /** Messages of a source that no block of the format can hold: one entry a message, rising by row. */
   findUnencodable(batch: MessageBatch, options?: FormatOptions): UnencodableMessage[]
-  /** How a new segment of blocks in `codec` is framed; `sync` is 16 random bytes. */
-  openFraming(codec: StoredCodec, sync: Uint8Array, options?: FramingOptions): SegmentFraming
+  /** How a new segment of blocks in `codec` is framed; `sync` is 16 random bytes. Formats by schema are told which. */
+  openFraming(codec: StoredCodec, sync: Uint8Array, kind?: ValueKind, options?: FormatOptions): SegmentFraming
   /**
    * Reads the beginning of a segment; undefined where `bytes` end too early.
    * @throws MillpondError `SEGMENT_CORRUPT`, `FORMAT_UNSUPPORTED`.
@@ -84,15 +77,15 @@ export interface SegmentFormat {
    * @throws MillpondError `BLOCK_CORRUPT`.
    */
   readBlock(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<MessageBatch>
-  /** The content of a block before compression; that of all blocks of an object is the same, wherever they were cut. */
-  rawOf?(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<Uint8Array>
-  /** Takes a whole object apart into its blocks, as another writer left it, who was told the same codec. @throws MillpondError `SEGMENT_CORRUPT`, `BLOCK_CORRUPT`. */
-  split?(object: Uint8Array, codec: StoredCodec): Promise<readonly FoundBlock[]>
   /**
    * How many messages the block holds, for formats that keep not all of them; left out where the bytes do not say.
    * @throws MillpondError `BLOCK_CORRUPT`.
    */
   countBlock?(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<number>
+  /** The content of a block before compression; that of all blocks of an object is the same, wherever they were cut. */
+  rawOf?(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<Uint8Array>
+  /** Takes a whole object apart into its blocks, as another writer left it. @throws MillpondError `SEGMENT_CORRUPT`, `BLOCK_CORRUPT`. */
+  split?(object: Uint8Array, options?: FormatOptions): Promise<readonly FoundBlock[]>
   /** What `decodeStored` makes messages of; undefined where that is no less work than `readBlock`. @throws MillpondError `BLOCK_CORRUPT`. */
   openBlock(stored: Uint8Array, codec: StoredCodec, block: BlockEntry): Promise<StoredMessages | undefined>
 }

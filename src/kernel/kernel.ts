@@ -71,7 +71,7 @@ export interface KernelExports {
     baseTimestamp: number,
   ): number
   readJson(call: number): number
-  plainNumbers(source: number, count: number, out: number): void
+  plainNumbers(source: number, count: number, scale: number, out: number): void
   plainSpans(starts: number, ends: number, count: number, bytes: number, out: number): number
   packDeltas(source: number, count: number, out: number): number
   packLevels(source: number, count: number, width: number, out: number): number
@@ -90,7 +90,7 @@ export interface KernelExports {
     result: number,
   ): number
   boundsOfBytes(source: number, length: number, result: number): number
-  readDeltas(source: number, length: number, count: number, out: number): number
+  readDeltas(source: number, length: number, count: number, scale: number, out: number): number
   readHybrid(source: number, length: number, width: number, count: number, out: number): number
   writeJson(call: number): number
   writeLines(call: number): number

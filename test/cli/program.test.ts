@@ -12,6 +12,7 @@ const COMMANDS = [
   'archive',
   'topics',
   'search',
+  'query',
   'tail',
   'replay',
   'jobs',

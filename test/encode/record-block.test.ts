@@ -266,6 +266,17 @@ describe('createRecordSetGatherer', () => {
     expect(batches[0]).toMatchObject({ producerId: 7n, producerEpoch: 1, baseSequence: 14 })
   })
 
+  it('holds nothing of the memory of a set, whose next use does no harm', async () => {
+    const set = await recordSetOf([{ batch: batchOf(orders(0, 10)) }, { batch: batchOf(orders(10, 20)) }])
+    const gatherer = createRecordSetGatherer({ lookups, blockBytes: 1024 }, 0)
+    const before = Buffer.from(set.bytes)
+    const blocks = await Array.fromAsync(gatherer.add(set))
+    set.bytes.fill(0)
+    const last = gatherer.flush()
+    const all = last === undefined ? blocks : [...blocks, last]
+    expect(Buffer.concat(all.map(({ bytes }) => bytes)).equals(before)).toBe(true)
+  })
+
   it('keeps a batch whose records before the position are gone already', async () => {
     const set = await recordSetOf([{ batch: batchOf(orders(6, 8)), baseOffset: 0 }])
     const gatherer = createRecordSetGatherer({ lookups, blockBytes: MiB }, 4)

@@ -121,14 +121,14 @@ describe('value-avro', () => {
     await expect(format.readBlock(new Uint8Array(0), 'null')).rejects.toEqual(code('FORMAT_NOT_READABLE'))
     expect(format.keepsAll).toBe(false)
     expect(() => format.openFraming('null', sync)).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
-    expect(() => format.openFraming('null', sync, { kind: { ...kindOf('bytes'), type: 'none' } })).toThrow('not of none')
-    expect(() => format.openFraming('gzip', sync, { kind: kindOf('bytes') })).toThrow(
+    expect(() => format.openFraming('null', sync, { ...kindOf('bytes'), type: 'none' })).toThrow('not of none')
+    expect(() => format.openFraming('gzip', sync, kindOf('bytes'))).toThrow(
       expect.objectContaining({ code: 'FORMAT_UNSUPPORTED' }),
     )
   })
 
   it('has a header that says where blocks begin, with any schema', () => {
-    const { header } = format.openFraming('snappy', sync, { kind: kindOf({ type: 'enum', name: 'E', symbols: ['A'] }) })
+    const { header } = format.openFraming('snappy', sync, kindOf({ type: 'enum', name: 'E', symbols: ['A'] }))
     expect(format.readHeader(header)).toMatchObject({ bytes: header.byteLength, codec: 'snappy', sync })
     expect(format.readHeader(header.subarray(0, 40))).toBeUndefined()
   })

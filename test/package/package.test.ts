@@ -68,7 +68,7 @@ describe('the package, installed in an empty folder', { timeout: 180_000 }, () =
   /** What the files that are started, and the modules that package.json names, load. */
   const loaded = async () => {
     const modules = (await exportedFiles()).map((entry) => posix.normalize(entry.default))
-    return reachedFrom(installed, ['dist/cli/main.js', 'dist/cli/log-worker.js', ...modules])
+    return reachedFrom(installed, ['dist/cli/main.js', 'dist/cli/log-worker.js', 'dist/cli/query-thread.js', ...modules])
   }
 
   it('holds what its entries load, their types and its documentation, and nothing else', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { free } from '../../src/batch/given-away.ts'
 import { createMemoryBudget } from '../../src/batch/memory-budget.ts'
 import { type MessageInput, batchOf } from '../../src/batch/builder.ts'
 import { encodeBlock } from '../../src/encode/avro-block.ts'
@@ -81,6 +82,23 @@ function sourceOfSteps(kind: Kind, steps: readonly (readonly number[] | Passed)[
   }
   return { source: changed, read }
 }
+
+describe('the memory of a block', () => {
+  it.each([
+    { kind: 'batches' as const, becomes: "is the taker's", isFreed: true },
+    { kind: 'record sets' as const, becomes: "is the taker's", isFreed: true },
+    { kind: 'blocks' as const, becomes: "stays the source's", isFreed: false },
+  ])('$becomes, read as $kind', async ({ kind, isFreed }) => {
+    const { feed } = feedOf(kind)
+    const fed = await feed.next(Infinity)
+    if (fed.kind !== 'block') throw new Error(`a block was due, not ${fed.kind}`)
+    const { bytes } = fed.block
+    expect(bytes.length).toBeGreaterThanOrEqual(MiB)
+    free(bytes)
+    expect(bytes.length === 0).toBe(isFreed)
+    await feed.close()
+  })
+})
 
 describe('a lane read as record sets', () => {
   it('passes positions at the end of a batch whose records are gone', async () => {

@@ -8,7 +8,8 @@ import { createRequestTotals, type RequestKind } from '../../store/requests.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { wholeNumber } from '../parse.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
-import { archiveOptions, createDeadLetters, openBroker, openIndex } from '../../wiring.ts'
+import { createDeadLetters, openBroker, openIndex } from '../../wiring.ts'
+import { archiveOptions, openArchiveParts } from '../../wiring/archive.ts'
 import { openStore } from '../../wiring/store.ts'
 
 /** `millpond archive`: the archive loop alone. */
@@ -69,6 +70,7 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   const { observe, totals } = createRequestTotals()
   const [broker, store] = await useBoth(opened, openBroker(config), openStore(config, 'write', observe))
   const deadLetters = opened.use(createDeadLetters(config))
+  const { parts: own } = opened.use(await openArchiveParts(config))
   let note = (line: string): void => cli.note(line)
   const watch = watchSource({ onNews: ({ text }) => note(text), monotonicMs: () => performance.now() })
   const source = opened.use(await broker.openSource(watch))
@@ -83,7 +85,11 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
       if (event.kind === 'lane-retrying')
         progress.note(`${event.lane.topic}/${event.lane.lane} tries again: ${event.error.message}`)
     }
-    await runArchive({ ...ownArchiveParts(), source, store, deadLetters, onEvent }, archiveOptions(config, true), cli.signal)
+    await runArchive(
+      { ...ownArchiveParts(), ...own, source, store, deadLetters, onEvent },
+      archiveOptions(config, true),
+      cli.signal,
+    )
   }
   note = (line) => cli.note(line)
   await broker.keepSettings?.(store, { nowMs: Date.now(), everyMs: 0 }, cli.signal)
@@ -165,6 +171,7 @@ async function archiveOn(cli: Cli, config: Config): Promise<void> {
   await using opened = new AsyncDisposableStack()
   const [broker, store] = await useBoth(opened, openBroker(config), openStore(config, 'write'))
   const deadLetters = opened.use(createDeadLetters(config))
+  const { parts: own } = opened.use(await openArchiveParts(config))
   const readiness = createReadiness()
   const watch = watchSource({
     onNews: ({ level, text, fields }) => logger[level](fields, text),
@@ -176,7 +183,7 @@ async function archiveOn(cli: Cli, config: Config): Promise<void> {
   const stopIndexing = new AbortController()
   const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
   const observers = { logger, metrics: createMetrics(), readiness, onCommit: (commit: StoredCommit) => indexing.add(commit) }
-  const parts = { ...ownArchiveParts(), source, store, deadLetters }
+  const parts = { ...ownArchiveParts(), ...own, source, store, deadLetters }
   logger.info({ archive: store.name, source: broker.name }, 'archiving')
   const keeping = keepSettings(broker, store, logger, cli.signal)
   try {

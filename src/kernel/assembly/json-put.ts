@@ -116,10 +116,29 @@ export function writeBase64(out: usize, p: usize, end: usize): usize {
   return out + 4
 }
 
+/** Whether these are at most 16 bytes of ASCII without anything to escape: most keys, names and values of headers are. */
+// @ts-ignore: decorator
+@inline
+export function isPlainShort(start: usize, length: usize): bool {
+  if (length > 16) return false
+  const bytes = v128.load(start)
+  // Read with a sign, what is beyond ASCII is below 0x20.
+  const special = v128.bitmask<i8>(
+    v128.or(
+      v128.lt<i8>(bytes, i8x16.splat(0x20)),
+      v128.or(v128.eq<i8>(bytes, i8x16.splat(0x22)), v128.eq<i8>(bytes, i8x16.splat(0x5c))),
+    ),
+  )
+  return (special & ((1 << <i32>length) - 1)) == 0
+}
+
 /** A JSON string of the bytes, of their base64 where they are not UTF-8. */
 export function writeText(out: usize, start: usize, end: usize): usize {
   store<u8>(out++, 0x22)
-  out = isUtf8(start, <u32>(end - start)) ? writeEscaped(out, start, end) : writeBase64(out, start, end)
+  if (isPlainShort(start, end - start)) {
+    v128.store(out, v128.load(start))
+    out += end - start
+  } else out = isUtf8(start, <u32>(end - start)) ? writeEscaped(out, start, end) : writeBase64(out, start, end)
   store<u8>(out, 0x22)
   return out + 1
 }

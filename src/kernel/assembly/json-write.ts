@@ -1,6 +1,6 @@
 /** Messages out of columns as JSON lines that lose nothing (docs/formats.md); `json-envelope.ts` reads them. */
 import { headersOf, spansOf, timestampsOf } from './columns'
-import { writeBase64, writeEscaped, writeLiteral, writeNumber } from './json-put'
+import { isPlainShort, writeBase64, writeEscaped, writeLiteral, writeNumber } from './json-put'
 import { beginScan, isNull, skipValue, SPACES_WITHOUT_BREAKS } from './json-scan'
 import { isUtf8 } from './utf8'
 
@@ -12,12 +12,13 @@ const HEADER_BYTES: u64 = 48
 /** A control character takes the most: `\u0000`. */
 const GROWTH: u64 = 6
 
-/** Whether the bytes are one JSON text on one line that begins and ends with itself, and not null. */
+/** Whether the bytes are one JSON text on one line that begins and ends with itself, has no half of a surrogate pair, and is not null. */
 function isEmbeddable(start: usize, end: usize): bool {
   if (start == end || load<u8>(start) <= 0x20 || (end - start == 4 && isNull(start))) return false
   const behind = load<u8>(end)
   store<u8>(end, 0)
-  beginScan(end, SPACES_WITHOUT_BREAKS)
+  // Some readers refuse a whole file for half of a surrogate pair.
+  beginScan(end, SPACES_WITHOUT_BREAKS, true)
   const whole = skipValue(start) == end
   store<u8>(end, behind)
   return whole
@@ -124,7 +125,11 @@ function writeHeaders(out: usize, columns: usize, n: usize, h: usize, from: usiz
 
 /** The end of a property's name and its value: text as it is, all else in base64. */
 function writeTextOrBase64(out: usize, start: usize, end: usize): usize {
-  if (isUtf8(start, <u32>(end - start))) {
+  if (isPlainShort(start, end - start)) {
+    out = writeLiteral(out, '":"')
+    v128.store(out, v128.load(start))
+    out += end - start
+  } else if (isUtf8(start, <u32>(end - start))) {
     out = writeLiteral(out, '":"')
     out = writeEscaped(out, start, end)
   } else {

@@ -1,0 +1,2 @@
+import { describe, expect, it } from 'vitest'
+import { checkConfig } from '../../src/config/load.ts'
