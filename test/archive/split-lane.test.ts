@@ -78,15 +78,53 @@ describe('a lane of several objects', () => {
     expect((await verifyArchive(store, { against: source })).clean).toBe(true)
   })
 
-  it('commits when more objects are open than it may keep', async () => {
+  it('closes objects that got nothing for longest where more are open than it may keep, all under one commit', async () => {
     const source = createMemorySource('orders')
     source.produce('0', messages(0, 260, 'abcdefghijklm'))
     source.produce('0', messages(260, 400, 'abcdefghijklm'))
     const store = openStore()
-    const scene = archiver(source)
-    await scene.run(store, { maxOpenObjects: 10 })
-    expect(scene.events.flatMap((event) => (event.kind === 'committed' ? [event.cause] : []))).toContain('objects')
+    await archiver(source).run(store, { maxOpenObjects: 10 })
+    const data = (await commitsOf(store)).filter(({ kind }) => kind === 'data')
+    expect(data).toHaveLength(1)
+    expect(data[0]!.segments.length).toBeGreaterThan(13)
     expect(await held(store)).toEqual(positions(0, 400))
+    expect((await verifyArchive(store, { against: source })).clean).toBe(true)
+  })
+
+  it('keeps an object open for late data as long as it is told, by the time of messages', async () => {
+    const source = createMemorySource('orders')
+    for (const [from, to, letter] of [
+      [0, 20, 'a'],
+      [20, 40, 'b'],
+      [40, 41, 'a'],
+      [41, 200, 'b'],
+      [200, 201, 'a'],
+    ] as const)
+      source.produce('0', messages(from, to, letter))
+    const store = openStore()
+    await archiver(source).run(store, { graceMs: 60_000 })
+    const objects = await positionsByObject(store)
+    expect(Object.entries(objects).map(([key, found]) => [key, found.length])).toEqual([
+      ['orders/a/0+000000.avro', 21],
+      ['orders/a/0+000200.avro', 1],
+      ['orders/b/0+000020.avro', 179],
+    ])
+    expect((await commitsOf(store)).filter(({ kind }) => kind === 'data')).toHaveLength(1)
+  })
+
+  it('leaves out what the layout leaves out, and records it', async () => {
+    const source = createMemorySource('orders')
+    source.produce('0', messages(0, 10, 'a?b'))
+    source.produce('0', messages(10, 13, '?'))
+    const store = openStore()
+    await archiver(source).run(store)
+    const out = [...messages(0, 10, 'a?b'), ...messages(10, 13, '?')].filter(({ key }) => String(key).startsWith('?'))
+    expect(await verifyArchive(store)).toMatchObject({
+      clean: true,
+      missing: out.length,
+      deadLettered: 0,
+      messages: 13 - out.length,
+    })
   })
 
   it.each([

@@ -12,7 +12,7 @@ import type { Store } from '../../src/store/store.ts'
 
 const decoder = new TextDecoder()
 
-/** A layout of fixed names: `<topic>/<key's first letter>/<lane>+<first position>.avro`; a key that begins with `!` has no path. */
+/** A layout of fixed names: `<topic>/<key's first letter>/<lane>+<first position>.avro`; a key that begins with `!` has no path, one with `?` is left out. */
 export const byKey: Layout = {
   name: 'by key',
   isUnique: false,
@@ -26,6 +26,7 @@ export const byKey: Layout = {
       const pathOf = Int32Array.from({ length: batch.count }, (_, row) => {
         const start = batch.keyStart[row]!
         const letter = start < 0 ? 'null' : decoder.decode(batch.bytes.subarray(start, start + 1))
+        if (letter === '?') return -1
         if (letter === '!') {
           pathless.push({ row, reason: 'its key has no letter' })
           return -1

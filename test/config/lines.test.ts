@@ -1,2 +1,0 @@
-import { describe, expect, it } from 'vitest'
-import { checkConfig } from '../../src/config/load.ts'
