@@ -1,7 +1,6 @@
-import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
+import type { FieldValue } from '../values/values.ts'
 import { parseIsoTime } from './iso-time.ts'
-import type { BatchContext } from './layout.ts'
 import { createTextTable, tableOf, type Term } from './term.ts'
 import type { TimeFormat } from './time-pattern.ts'
 import { MAX_TIME_MS, toUtcLeniently, type Zone } from './zone.ts'
@@ -14,8 +13,6 @@ export type Clock =
 
 /** Two days less, so that no zone's local time is out of range. */
 const MAX_MS = MAX_TIME_MS - 2 * 86_400_000
-/** Texts whose moments are remembered. */
-const MAX_READ_TEXTS = 65_536
 
 export interface TimeTermOptions {
   readonly clock: Clock
@@ -29,13 +26,12 @@ export interface TimeTermOptions {
 /** The text of a message's time. */
 export function timeTerm({ clock, format, durationMs, name }: TimeTermOptions): Term {
   const table = createTextTable()
+  /** The number of a bucket's text by the bucket's own number. */
   const buckets = new Map<number, number>()
-  const readText = clock.source === 'field' ? textReader(clock.zone) : undefined
+  /** The number of a text's text: of a field that holds ISO 8601. */
+  const fieldTexts = new Map<string, number>()
   const stepMs = durationMs ?? format.stepMs
   const tellsZone = format.tellsZone && durationMs === undefined
-  // Without a minus before zero.
-  const startOf = (localMs: number): number =>
-    (durationMs === undefined ? Math.floor(localMs / stepMs) : Math.trunc(localMs / stepMs)) * stepMs + 0
   // Moments from `low` on and before `high` have the text of `current`.
   let low = 0
   let high = 0
@@ -43,41 +39,66 @@ export function timeTerm({ clock, format, durationMs, name }: TimeTermOptions): 
   const lookUp = (ms: number): number => {
     if (!(Math.abs(ms) <= MAX_MS)) return -1
     const { offsetMs, from, until } = format.zone.spanAt(ms)
-    const start = startOf(ms + offsetMs)
-    let code = tellsZone ? undefined : buckets.get(start)
+    const steps = (ms + offsetMs) / stepMs
+    // Without a minus before zero, which is another key.
+    const bucket = (durationMs === undefined ? Math.floor(steps) : Math.trunc(steps)) + 0
+    const start = bucket * stepMs
+    let code = tellsZone ? undefined : buckets.get(bucket)
     if (code === undefined) {
       const text = format.text(durationMs === undefined ? ms : toUtcLeniently(start, format.zone))
       code = table.intern(text, () => timeValues(text, name))
-      buckets.set(start, code)
+      buckets.set(bucket, code)
     }
     // Cut toward zero, the bucket at zero is twice as long, and those before it end with their start.
-    const cutsUp = durationMs !== undefined && start <= 0
-    const first = cutsUp ? start - durationMs + 1 : start
-    const next = cutsUp && start < 0 ? start + 1 : start + stepMs
+    const cutsUp = durationMs !== undefined && bucket <= 0
+    const first = cutsUp ? start - stepMs + 1 : start
+    const next = cutsUp && bucket < 0 ? start + 1 : start + stepMs
     low = Math.max(from, first - offsetMs)
     high = Math.min(until, next - offsetMs)
     current = code
     return code
   }
+  const codeOf = (ms: number): number => (ms >= low && ms < high ? current : lookUp(ms))
+  const codeOfText = (text: string, zone: Zone): number => {
+    let code = fieldTexts.get(text)
+    if (code === undefined) {
+      code = lookUp(parseIsoTime(text, zone) ?? Number.NaN)
+      fieldTexts.set(text, code)
+    }
+    return code
+  }
   return {
     ...tableOf(table),
-    size: () => Math.max(table.texts.length, buckets.size),
+    size: () => Math.max(table.texts.length, buckets.size, fieldTexts.size),
     clear() {
       table.clear()
       buckets.clear()
+      fieldTexts.clear()
       high = low
     },
-    open(batch, context) {
-      const read = openClock(clock, batch, context, readText)
+    open({ timestamps }, { nowMs, field }) {
+      if (clock.source !== 'field') {
+        const read = clock.source === 'wallclock' ? () => nowMs : (row: number) => timestamps[row]!
+        return { code: (row) => codeOf(read(row)), reason: (row) => whyNoTime(read(row)) }
+      }
+      if (field === undefined)
+        throw new MillpondError('CONFIG_INVALID', 'the layout needs fields of the values, which nothing reads')
+      const column = field(clock.field)
       return {
         code(row) {
-          const ms = read(row)
-          return ms >= low && ms < high ? current : lookUp(ms)
+          const value = column(row)
+          return typeof value === 'string' ? codeOfText(value, clock.zone) : codeOf(momentOf(value))
         },
-        reason: (row) => whyNot(clock, read(row), row, context),
+        reason: (row) => whyNoField(clock.field, column(row)),
       }
     },
   }
+}
+
+/** The moment that a field which is no text says, ms; NaN for none. */
+function momentOf(value: FieldValue): number {
+  if (typeof value === 'number') return Number.isInteger(value) ? value : Number.NaN
+  return typeof value === 'bigint' ? Number(value) : Number.NaN
 }
 
 /** The parts of a text of the form `year=2018/month=01`, and all of it under `name`. */
@@ -90,41 +111,13 @@ function timeValues(text: string, name: string | undefined): Record<string, stri
   return name === undefined ? values : { ...values, [name]: text }
 }
 
-/** The moment of each row, ms; NaN where it has none. */
-function openClock(
-  clock: Clock,
-  { timestamps }: MessageBatch,
-  { nowMs, field }: BatchContext,
-  readText: ((text: string) => number) | undefined,
-): (row: number) => number {
-  if (clock.source !== 'field') return clock.source === 'wallclock' ? () => nowMs : (row) => timestamps[row]!
-  if (field === undefined) throw new MillpondError('CONFIG_INVALID', 'the layout needs fields of the values, which nothing reads')
-  const column = field(clock.field)
-  return (row) => {
-    const value = column(row)
-    if (typeof value === 'string') return readText!(value)
-    if (typeof value === 'number') return Number.isInteger(value) ? value : Number.NaN
-    return typeof value === 'bigint' ? Number(value) : Number.NaN
-  }
-}
+const whyNoTime = (ms: number): string => `${ms} ms since 1970 is no time that a calendar has`
 
-function textReader(zone: Zone): (text: string) => number {
-  const known = new Map<string, number>()
-  return (text) => {
-    let ms = known.get(text)
-    if (ms === undefined) {
-      if (known.size >= MAX_READ_TEXTS) known.clear()
-      ms = parseIsoTime(text, zone) ?? Number.NaN
-      known.set(text, ms)
-    }
-    return ms
-  }
-}
-
-function whyNot(clock: Clock, ms: number, row: number, { field }: BatchContext): string {
-  if (!Number.isNaN(ms)) return `${ms} ms since 1970 is no time that a calendar has`
-  if (clock.source !== 'field') return 'it has no timestamp'
-  const value = field?.(clock.field)(row)
-  if (value === undefined) return `its value has no field ${clock.field} that holds a time`
-  return `the field ${clock.field} holds ${value === null ? 'null' : typeof value === 'string' ? 'text that is no time of ISO 8601' : `a ${typeof value} that is no time`}`
+function whyNoField(name: string, value: FieldValue): string {
+  if (value === undefined) return `its value has no field ${name} that holds a time`
+  const ms = momentOf(value)
+  if (!Number.isNaN(ms)) return whyNoTime(ms)
+  const what =
+    value === null ? 'null' : typeof value === 'string' ? 'text that is no time of ISO 8601' : `a ${typeof value} that is no time`
+  return `the field ${name} holds ${what}`
 }

@@ -237,12 +237,18 @@ const forms: Readonly<Record<string, ValueForm>> = {
 
 export const valueForm = (draft: Draft): ValueForm => forms[className(draft.value('value.converter') ?? '')] ?? 'unknown'
 
-/** What no connector says: that the source is Kafka, and where. */
+/** What no connector says, for its worker says it: the brokers, and where schemas are. */
 export function completeSource(draft: Draft): void {
+  const isSaid = (...names: readonly string[]) => names.some((name) => draft.value(name) !== undefined)
   draft.set('source.type', 'kafka')
-  const isSaid = ['bootstrap.servers', 'consumer.override.bootstrap.servers', 'consumer.bootstrap.servers'].some(
-    (name) => draft.value(name) !== undefined,
-  )
-  if (!isSaid) draft.set('kafka.brokers', ['${KAFKA_BROKER:-localhost:9092}'])
-  if (draft.value('topics') === undefined && draft.value('topics.regex') === undefined) draft.set('source.topics', ['*'])
+  if (!isSaid('bootstrap.servers', 'consumer.override.bootstrap.servers', 'consumer.bootstrap.servers')) {
+    draft.set('kafka.brokers', ['${KAFKA_BROKER:-localhost:9092}'])
+  }
+  if (
+    !isSaid('value.converter.schema.registry.url') &&
+    ['avro', 'json-schema', 'protobuf', 'unknown'].includes(valueForm(draft))
+  ) {
+    draft.set('registry.urls', ['${SCHEMA_REGISTRY_URL:-http://localhost:8081}'])
+  }
+  if (!isSaid('topics', 'topics.regex')) draft.set('source.topics', ['*'])
 }

@@ -67,6 +67,12 @@ export interface Draft {
   finish(from: string): Migration
 }
 
+/** Names of properties whose values nobody should read. */
+const SECRET = /password|passwd|secret|token(?!\.endpoint)|jaas|user\.info|credentials\.json|connection\.?string|\.key$|^CONN$/iu
+
+/** A value as the account shows it. */
+export const shownValue = (name: string, value: string): string => (value !== '' && SECRET.test(name) ? '(secret)' : value)
+
 /** Connect's references to what a config provider gives. */
 const PROVIDED = /\$\{([^}:]+):([^}]*)\}/gu
 
@@ -84,7 +90,7 @@ export function createDraft(given: ReadonlyMap<string, string>, standards: Reado
     outcome: Outcome,
     keys: readonly string[],
     note: string,
-    shown = value,
+    shown = shownValue(name, value),
   ) => {
     // A default that changes nothing is nothing to tell.
     if (isStandard && outcome === 'fixed') return

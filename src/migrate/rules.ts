@@ -1,5 +1,5 @@
 import { nearest } from '../nearest.ts'
-import { createDraft, type Migration, type Property, type Rule } from './draft.ts'
+import { createDraft, type Migration, type Property, type Rule, shownValue } from './draft.ts'
 
 /** Rules by the names of properties; patterns are asked where no name fits. */
 export interface RuleBook {
@@ -55,7 +55,7 @@ export function translate(
   const migration = draft.finish(from)
   const entries = strays.map(({ name, value }) => ({
     property: name,
-    value,
+    value: shownValue(name, value),
     outcome: 'unknown' as const,
     keys: [],
     note: unknown(book, name),

@@ -36,6 +36,12 @@ export const benchCases: readonly BenchCase[] = [
     },
   },
   {
+    name: 'partition',
+    summary: 'batches → paths of a layout by the day of a field, 365 of them in no order, in a time zone',
+    messages: 20 * MILLION,
+    run: async (context) => (await import('./layout-case.ts')).partitionByDay(context),
+  },
+  {
     name: 'decode',
     summary: 'segments of the file store → columns',
     messages: 5 * MILLION,
