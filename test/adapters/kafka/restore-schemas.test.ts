@@ -122,6 +122,9 @@ describe.skipIf((serverMissing('kafka') ?? serverMissing('schema-registry')) !==
         const [restored] = (await readTopic(cluster, 'bills-again'))[0]!
         expect(Buffer.from(restored!.value!)).toEqual(framed(1, 2, 65))
 
+        const withLogin = await runProgram([...words, '--registry', 'http://me:secret@127.0.0.1:1', '--dir', dir])
+        expect([withLogin.exitCode, withLogin.stderr]).toEqual([2, expect.not.stringContaining('secret')])
+
         const key = schemaKey('bills', id)
         const damaged = Uint8Array.from(await store.read(key))
         damaged[30]! ^= 1
