@@ -60,6 +60,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'hyparquet-compressors': ['cli'],
   pino: ['api', 'cli'],
   protobufjs: ['values'],
+  'protobufjs/ext/descriptor.js': ['values'],
   yaml: ['config'],
   zod: ['config'],
 }
