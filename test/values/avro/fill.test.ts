@@ -6,7 +6,7 @@ import { parseAvroSchema } from '../../../src/values/avro/schema.ts'
 import { schemaArbitrary } from './arbitrary-schema.ts'
 
 type Json = Record<string, unknown>
-const isNamed = (type: unknown): type is Json & { name: string } =>
+const isNamed = (type: unknown): type is Json & { name: string; namespace?: string } =>
   typeof type === 'object' && type !== null && ['record', 'enum', 'fixed'].includes(String((type as Json)['type']))
 
 /** Takes the named types out of a schema, as if each were registered under a subject of its own; the most basic come first. */
@@ -14,7 +14,7 @@ function takeApart(schema: unknown, namespace: string, known: string[], isRoot =
   if (Array.isArray(schema)) return schema.map((one) => takeApart(one, namespace, known, false))
   if (typeof schema !== 'object' || schema === null) return schema
   const type = { ...(schema as Json) }
-  const own = isNamed(type) ? String(type['namespace'] ?? namespace) : namespace
+  const own = isNamed(type) ? (type.namespace ?? namespace) : namespace
   for (const key of ['items', 'values']) if (key in type) type[key] = takeApart(type[key], own, known, false)
   if (Array.isArray(type['fields'])) {
     type['fields'] = (type['fields'] as Json[]).map((field) => ({ ...field, type: takeApart(field['type'], own, known, false) }))
