@@ -66,6 +66,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'hyparquet-compressors': ['cli'],
   pino: ['api', 'cli'],
   protobufjs: ['values'],
+  'protobufjs/ext/descriptor.js': ['values'],
   yaml: ['config', 'migrate'],
   zod: ['config'],
 }

@@ -10,6 +10,9 @@ import { createSchemaCache } from './cache.ts'
 import { type ApiAnswer, type ApiRequest, createApiClient } from './http.ts'
 import type { RegistryOptions } from './options.ts'
 
+/** Ids are Java's ints. Beyond them the registry does not know the path, which is not how it says that it does not know a schema. */
+const MAX_ID = 0x7fff_ffff
+
 /** Error codes that say that something is not registered: subject, version, schema. */
 const UNKNOWN = new Set([40401, 40402, 40403])
 
@@ -33,7 +36,7 @@ export function openSchemaRegistry(options: RegistryOptions): SchemaRegistry {
       return answer === undefined ? undefined : schemaOf(path, answer)
     })
   return {
-    byId: (id, signal) => known(`schemas/ids/${id}`, signal),
+    byId: async (id, signal) => (id > MAX_ID ? undefined : known(`schemas/ids/${id}`, signal)),
     byGuid: (guid, signal) => known(`schemas/guids/${encodeURIComponent(guid)}`, signal),
     async idOf(guid, signal) {
       const path = `schemas/guids/${encodeURIComponent(guid)}/ids`

@@ -77,10 +77,19 @@ It is a job: interrupted or killed, --resume goes on and sends nothing twice (tr
       new Option(
         '--registry [url]',
         "register the archive's schemas at this registry, or the configured one, and let messages name those",
-      ),
+      ).argParser(registryUrl),
     )
     .addOption(new Option('--into-existing', 'also into a topic that is there already'))
     .action((options: RestoreOptions) => restore(cli, options))
+}
+
+function registryUrl(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/u.test(url.protocol))
+    throw new MillpondError('USAGE', '--registry must be like http://localhost:8081')
+  if (url.username === '' && url.password === '') return text
+  // Addresses are shown where they do not answer.
+  throw new MillpondError('USAGE', '--registry takes no login: that goes into registry.username and registry.password')
 }
 
 function settingOf(text: string): readonly [string, string] {

@@ -1,13 +1,15 @@
+import { isBareName, schemaJson } from './schema.ts'
+
 /**
  * The text of an Avro schema with the types that it refers to defined where each is first used: what a container file needs. As it is where it
  * refers to none. `known` are texts that have passed `parseAvroSchema`, the most basic first.
  */
 export function fillReferences(text: string, known: readonly string[]): string {
-  if (known.length === 0) return text
+  if (known.length === 0) return isBareName(text) ? JSON.stringify(text.trim()) : text
   const definitions = new Map<string, JsonObject>()
   const defined = new Set<string>()
-  for (const other of known) collect(JSON.parse(other), '', definitions)
-  return JSON.stringify(fill(JSON.parse(text), '', { definitions, defined }))
+  for (const other of known) collect(schemaJson(other), '', definitions)
+  return JSON.stringify(fill(schemaJson(text), '', { definitions, defined }))
 }
 
 type JsonObject = Readonly<Record<string, unknown>>

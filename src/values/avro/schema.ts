@@ -84,16 +84,19 @@ interface Reading {
  */
 export function parseAvroSchema(text: string, known: readonly string[] = []): AvroType {
   const names = new Map<string, Named>()
-  for (const other of known) readType(parseJson(other), { names, namespace: '' })
-  return readType(parseJson(text), { names, namespace: '' })
+  for (const other of known) readType(schemaJson(other), { names, namespace: '' })
+  return readType(schemaJson(text), { names, namespace: '' })
 }
 
-function parseJson(text: string): unknown {
+/** Whether the text is the name of a type without quotes, which is a schema but no JSON. */
+export const isBareName = (text: string): boolean => /^[A-Za-z_][\w.]*$/u.test(text.trim())
+
+/** A schema's JSON; the bare name of a type is seen without its quotes too. @throws MillpondError `SCHEMA_INVALID`. */
+export function schemaJson(text: string): unknown {
+  if (isBareName(text)) return text.trim()
   try {
     return JSON.parse(text)
   } catch (cause) {
-    // The bare name of a type is a schema too, and is seen without its quotes.
-    if (/^\w[\w.]*$/u.test(text.trim())) return text.trim()
     throw new MillpondError('SCHEMA_INVALID', 'an Avro schema is no JSON', { cause })
   }
 }

@@ -2,7 +2,7 @@ import { decimalText, milliseconds } from '../logical.ts'
 import { textOf } from '../text.ts'
 import type { FieldValue } from '../values.ts'
 import type { ProtobufField, ProtobufMessage, ProtobufScalar, ProtobufType } from './message.ts'
-import { wireTypeOf } from './walk.ts'
+import { valueWireTypeOf, wireTypeOf } from './walk.ts'
 import { type ProtobufCursor, SIZED, VARINT } from './wire.ts'
 
 /** Reads one field of a message from its beginning; throws MillpondError `INPUT_INVALID`. */
@@ -79,7 +79,7 @@ function valueReader({ type, isGroup }: Pick<ProtobufField, 'type' | 'isGroup'>,
 function mapReader(field: ProtobufField, [key, ...path]: readonly string[]): Read | undefined {
   const read = key === undefined || field.key !== 'string' ? undefined : valueReader(field, path)
   if (read === undefined) return undefined
-  const wireType = wireTypeOf({ ...field, rule: 'single' })
+  const wireType = valueWireTypeOf(field)
   return (cursor, before) => {
     const outer = cursor.enter()
     let isIt = key === ''

@@ -19,9 +19,11 @@ const wireTypes: Readonly<Record<ProtobufScalar, number>> = {
   bytes: SIZED,
 }
 
-/** The wire type of a field's value. */
-export function wireTypeOf({ type, rule, isGroup }: ProtobufField): number {
-  if (rule === 'map') return SIZED
+/** The wire type of a field. */
+export const wireTypeOf = (field: ProtobufField): number => (field.rule === 'map' ? SIZED : valueWireTypeOf(field))
+
+/** The wire type of a field's value, of a map's that of the values in it. */
+export function valueWireTypeOf({ type, isGroup }: ProtobufField): number {
   if (type.kind === 'message') return isGroup ? GROUP : SIZED
   return type.kind === 'enum' ? VARINT : wireTypes[type.scalar]
 }
@@ -54,7 +56,7 @@ function walkEntry(field: ProtobufField, cursor: ProtobufCursor, depth: number):
   const outer = cursor.enter()
   while (cursor.readTag()) {
     if (cursor.id === 1 && field.key === 'string' && cursor.wireType === SIZED) cursor.skipText()
-    else if (cursor.id === 2 && cursor.wireType === wireTypeOf({ ...field, rule: 'single' })) walkValue(field, cursor, depth + 1)
+    else if (cursor.id === 2 && cursor.wireType === valueWireTypeOf(field)) walkValue(field, cursor, depth + 1)
     else cursor.skip(depth + 1)
   }
   cursor.leave(outer)

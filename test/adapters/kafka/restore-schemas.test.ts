@@ -1,12 +1,19 @@
 import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openFileStore } from '../../../src/adapters/file/store.ts'
 import { type Cluster, openCluster } from '../../../src/adapters/kafka/cluster.ts'
 import { restoreTopic } from '../../../src/adapters/kafka/restore.ts'
 import { createTopic } from '../../../src/adapters/kafka/topics.ts'
 import { batchOf } from '../../../src/batch/builder.ts'
+import { schemaKey } from '../../../src/schemas/archived-schema.ts'
 import { createSchemaKeeper } from '../../../src/schemas/keep-schemas.ts'
 import { restoreSchemas } from '../../../src/schemas/restore-schemas.ts'
 import { rewriteSchemaIds } from '../../../src/schemas/rewrite-ids.ts'
+import { succeed } from '../../live/messages.ts'
+import { configure, runProgram } from '../../live/program.ts'
 import { GET_LIMIT_MS } from '../../servers/cache.ts'
 import { type Kafka, startKafka } from '../../servers/kafka.ts'
 import { serverMissing } from '../../servers/missing.ts'
@@ -84,5 +91,49 @@ describe.skipIf((serverMissing('kafka') ?? serverMissing('schema-registry')) !==
         }
       },
     )
+
+    it('is restored by a command, which registers its schemas; another proves them', { timeout: GET_LIMIT_MS }, async () => {
+      await using origin = await startSchemaRegistry()
+      await using target = await startSchemaRegistry({ authorization: `Basic ${btoa('me:secret')}` })
+      await origin.register('filler', { schema: '"int"' })
+      const id = await origin.register('bills-value', { schema: '"string"' })
+      await createTopic(cluster, { name: 'bills', partitions: 1, settings: {} })
+      const producer = kafkaJs(kafka.bootstrap).producer()
+      await producer.connect()
+      await producer.send({ topic: 'bills', messages: [{ key: 'a', value: framed(id, 2, 65) }] })
+      await producer.disconnect()
+      const dir = await mkdtemp(join(tmpdir(), 'millpond-schemas-'))
+      try {
+        await configure(dir, {
+          source: { type: 'kafka', topics: ['bills'], group: 'bills' },
+          kafka: { brokers: [kafka.bootstrap] },
+          registry: { urls: ['http://127.0.0.1:1'], username: 'me', password: 'secret' },
+          log: { level: 'warn' },
+        })
+        await succeed(dir, ['archive', '--once'])
+        await using store = await openFileStore({ path: join(dir, 'millpond-data/archive') })
+        const keeper = createSchemaKeeper(store, openTestRegistry([origin.url]), Date.now)
+        await keeper.keep('bills', batchOf([{ position: 0, timestamp: 0, value: framed(id) }]), signal)
+        const json = async (...words: string[]) =>
+          JSON.parse((await succeed(dir, [...words, '--json'])).stdout.toString()) as unknown
+        expect(await json('verify')).toMatchObject({ clean: true, messages: 1, schemas: { count: 1, problems: [] } })
+        const words = ['restore', '--topic', 'bills', '--as', 'bills-again', '--registry', target.url]
+        expect(await json(...words)).toMatchObject({ job: { state: 'done' }, schemas: 1, refused: [] })
+        const [restored] = (await readTopic(cluster, 'bills-again'))[0]!
+        expect(Buffer.from(restored!.value!)).toEqual(framed(1, 2, 65))
+
+        const withLogin = await runProgram([...words, '--registry', 'http://me:secret@127.0.0.1:1', '--dir', dir])
+        expect([withLogin.exitCode, withLogin.stderr]).toEqual([2, expect.not.stringContaining('secret')])
+
+        const key = schemaKey('bills', id)
+        const damaged = Uint8Array.from(await store.read(key))
+        damaged[30]! ^= 1
+        await store.put(key, damaged)
+        const failed = await runProgram(['verify', '--dir', dir])
+        expect([failed.exitCode, failed.stdout.toString()]).toEqual([5, expect.stringContaining('SCHEMA_DAMAGED')])
+      } finally {
+        await rm(dir, { recursive: true })
+      }
+    })
   },
 )

@@ -64,10 +64,15 @@ describe.skipIf(serverMissing('schema-registry') !== undefined)('a client of a s
 
   it('gives undefined for what is not registered', async () => {
     await using registry = openTestRegistry([server.url])
-    expect(await registry.byId(4_000_000_000, signal)).toBeUndefined()
+    expect(await registry.byId(2_000_000_000, signal)).toBeUndefined()
     expect(await registry.byGuid('00000000-0000-0000-0000-000000000000', signal)).toBeUndefined()
     expect(await registry.byVersion({ subject: 'none', version: 1 }, signal)).toBeUndefined()
     expect(await registry.versionsOf(4_000_000_000, signal)).toEqual([])
+  })
+
+  it('knows without asking that there are no ids beyond 2^31', async () => {
+    await using registry = openTestRegistry(['http://127.0.0.1:1'])
+    expect(await registry.byId(2 ** 31, signal)).toBeUndefined()
   })
 
   it('asks once for what it remembers, also where many ask at a time, and again for what was not there', async () => {
