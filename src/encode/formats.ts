@@ -4,7 +4,9 @@ import { crc32c } from '../kernel/checksum.ts'
 import { readRecords } from './avro-block.ts'
 import type { Format, StoredCodec, StoredMessages } from './block.ts'
 import { avroFormat } from './format-avro.ts'
+import { dataphosFormat } from './format-dataphos.ts'
 import { kafkaFormat } from './format-kafka.ts'
+import { kafkaBackupFormat } from './format-kafka-backup.ts'
 import { valueAvroFormat } from './format-value-avro.ts'
 import { parquetFormat } from './format-parquet.ts'
 import { readRecordBlock } from './record-block.ts'
@@ -16,6 +18,8 @@ const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   kafka: kafkaFormat,
   'value-avro': valueAvroFormat,
   parquet: parquetFormat,
+  'kafka-backup': kafkaBackupFormat,
+  dataphos: dataphosFormat,
 } satisfies Partial<Record<Format, SegmentFormat>>
 
 /** Whether this version has a format of that name. */
@@ -35,7 +39,8 @@ export function segmentFormat(format: Format): SegmentFormat {
 export const readStoredBlock = (
   segment: { readonly format: Format; readonly codec: StoredCodec },
   stored: Uint8Array,
-): Promise<MessageBatch> => segmentFormat(segment.format).readBlock(stored, segment.codec)
+  block?: BlockEntry,
+): Promise<MessageBatch> => segmentFormat(segment.format).readBlock(stored, segment.codec, undefined, block)
 
 /** The messages of a block of this segment without columns; undefined where that is no less work than reading it. @throws MillpondError `BLOCK_CORRUPT`. */
 export const openStoredBlock = (

@@ -65,10 +65,11 @@ export interface SegmentFormat {
    */
   readHeader(bytes: Uint8Array): SegmentHeader | undefined
   /**
-   * The messages of one block from its bytes as they lie in the segment; with the segment's header also their framing is checked.
+   * The messages of one block from its bytes as they lie in the segment; with the segment's header also their framing is checked. `block` is what
+   * the commit says of it, for formats that do not say positions themselves.
    * @throws MillpondError `BLOCK_CORRUPT`.
    */
-  readBlock(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<MessageBatch>
+  readBlock(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader, block?: BlockEntry): Promise<MessageBatch>
   /** The content of a block before compression; that of all blocks of an object is the same, wherever they were cut. */
   rawOf?(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<Uint8Array>
   /** Takes a whole object apart into its blocks, as another writer left it. @throws MillpondError `SEGMENT_CORRUPT`, `BLOCK_CORRUPT`. */

@@ -45,8 +45,8 @@ async function open(name: string, prepare: () => Promise<(args: readonly string[
 
 const pythonPackages = ['fastavro==1.12.1', 'cramjam==2.14.0', 'zstandard==0.25.0']
 
-/** fastavro of PyPI, installed on first use. */
-export const openFastavro = (): Promise<OtherTool> =>
+/** fastavro of PyPI, installed on first use; `program` is a file in Python that uses it. */
+export const openFastavro = (program = here('exchange.py')): Promise<OtherTool> =>
   open('fastavro', async () => {
     const { stdout: version } = await run('python3', [
       '-c',
@@ -56,7 +56,7 @@ export const openFastavro = (): Promise<OtherTool> =>
     const packages = await filled(key, (folder) =>
       run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, ...pythonPackages]),
     )
-    return (args) => run('python3', [here('exchange.py'), ...args], { env: { ...process.env, PYTHONPATH: packages } })
+    return (args) => run('python3', [program, ...args], { env: { ...process.env, PYTHONPATH: packages } })
   })
 
 /** Apache Avro for Java of Maven Central, installed on first use. */
