@@ -29,7 +29,7 @@ export interface ImportRules {
    * What a name says; undefined for objects that are no data of the program. `topic` is what objects are to be called whose names do not tell;
    * where names tell, others are left out.
    */
-  parse(key: string, topic: string | undefined): NamedObject | undefined
+  readonly parse: (key: string, topic: string | undefined) => NamedObject | undefined
   /** Whether names leave the topic out, so that it has to be given. */
   readonly needsTopic: boolean
   /** Whether positions are in the objects, in their names, or are counted on by the archive. */
@@ -73,12 +73,12 @@ const rules: Readonly<Record<ImportKind, ImportRules>> = {
     parse(key, wanted) {
       const match = CONFLUENT.exec(key)
       if (match === null) return undefined
-      const [, topic, path, partition, start, role, extension] = match
+      const [, topic = '', path, partition, start, role, extension] = match
       const format = confluentFormats[extension!]
-      if (format === undefined || (wanted ?? topic!) !== topic) return undefined
+      if (format === undefined || (wanted ?? topic) !== topic) return undefined
       const lane = String(Number(partition))
       const isDealt = path !== `partition=${lane}/`
-      const named = { topic: topic!, lane, format, group: '', order: Number(start), isDealt }
+      const named = { topic, lane, format, group: '', order: Number(start), isDealt }
       if (role !== 'keys' && role !== 'headers') return named
       return { ...named, siblingOf: { key: key.replace(`.${role}.${extension}`, `.${extension}`), role } }
     },
