@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { OpenQuery, QueryOptions } from './adapters/duckdb/query.ts'
-import type { ArchiveOptions } from './archive/options.ts'
 import type { Config } from './config/config.ts'
 import { MillpondError } from './errors.ts'
 import type { SegmentIndex } from './index/segment-index.ts'
@@ -47,21 +46,6 @@ export async function openJobs({ jobs }: Config): Promise<JobStore> {
 /** Opens the broker that `source` names; the local log is made where there is none. */
 export async function openBroker(config: Config): Promise<Broker> {
   return config.source.type === 'kafka' ? openKafka(config) : localBroker(config, await openLog(config), true)
-}
-
-/** How the archive is written. */
-export function archiveOptions({ archive }: Config, untilCaughtUp: boolean): ArchiveOptions {
-  return {
-    format: archive.format,
-    codec: archive.codec,
-    ...(archive.level === undefined ? {} : { level: archive.level }),
-    lookups: archive.lookups,
-    blockBytes: archive.blockBytes,
-    rotate: archive.rotate,
-    memoryBytes: archive.memoryBytes,
-    writer: randomBytes(6).toString('hex'),
-    untilCaughtUp,
-  }
 }
 
 /**

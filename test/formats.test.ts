@@ -6,12 +6,14 @@ import { openSqliteJobs } from '../src/adapters/sqlite/jobs.ts'
 import { runArchive } from '../src/archive.ts'
 import type { ArchiveOptions } from '../src/archive/options.ts'
 import { batchOf, type MessageInput } from '../src/batch/builder.ts'
-import { findChains, readCommits } from '../src/commit/chain.ts'
+import { findChains, openChain, readCommits } from '../src/commit/chain.ts'
 import { collectGarbage } from '../src/commit/collect.ts'
 import { verifyArchive } from '../src/commit/verify.ts'
-import type { Format } from '../src/encode/block.ts'
+import type { Codec, EncodedBlock, Format } from '../src/encode/block.ts'
+import { segmentFormat } from '../src/encode/formats.ts'
 import { scanRecordSet } from '../src/encode/record-set.ts'
 import type { SegmentEntry } from '../src/encode/segment.ts'
+import { createSegmentBuilder } from '../src/encode/segment-builder.ts'
 import { followChains } from '../src/index/follow.ts'
 import { planReplay } from '../src/replay/plan.ts'
 import { runReplay } from '../src/replay/replay.ts'
@@ -84,17 +86,24 @@ async function found(archive: Archive, query: MessageQuery, stats?: ReadStats): 
   return all
 }
 
-/** How archives come about: the format of each run, and whether the source has record batches. */
-const ways: readonly { readonly way: string; readonly formats: readonly Format[]; readonly records: boolean }[] = [
+/** How archives come about: the format of each run and its codec, and whether the source has record batches. */
+const ways: readonly {
+  readonly way: string
+  readonly formats: readonly Format[]
+  readonly records: boolean
+  readonly codecs?: readonly Codec[]
+}[] = [
   { way: 'avro', formats: ['avro'], records: false },
   { way: 'kafka, of messages', formats: ['kafka'], records: false },
   { way: 'kafka, of record batches', formats: ['kafka'], records: true },
   { way: 'parquet', formats: ['parquet'], records: false },
   { way: 'parquet, of record batches', formats: ['parquet'], records: true },
-  { way: 'all by turns', formats: ['kafka', 'avro', 'parquet'], records: true },
+  { way: 'json, of messages', formats: ['json'], records: false, codecs: ['gzip', 'snappy'] },
+  { way: 'json, of record batches', formats: ['json'], records: true, codecs: ['zstandard', 'null'] },
+  { way: 'all by turns', formats: ['kafka', 'avro', 'parquet', 'json'], records: true },
 ]
 
-describe.each(ways)('an archive in $way', ({ formats, records }) => {
+describe.each(ways)('an archive in $way', ({ formats, records, codecs = ['zstandard'] }) => {
   /** Four runs: messages, positions that are passed, positions that are skipped; and an index of it all. */
   async function prepare() {
     const source = createMemorySource(lane.topic, lane.topicId, records ? recordCodecs : [])
@@ -112,7 +121,7 @@ describe.each(ways)('an archive in $way', ({ formats, records }) => {
       produce(from + 700, from + 701)
       produce(from + 750, from + 999)
       source.pass('0', from + 1000)
-      await archive(source, store, { format: formats[run % formats.length]! })
+      await archive(source, store, { format: formats[run % formats.length]!, codec: codecs[run % codecs.length]! })
     }
     const index = await openSqliteIndex({ path: ':memory:' })
     await followChains(store, index)
@@ -126,7 +135,9 @@ describe.each(ways)('an archive in $way', ({ formats, records }) => {
     expect(report).toMatchObject({ messages: scene.all.length, compared: scene.all.length, missing: 4000 - scene.all.length })
     const segments = await segmentsOf(scene.store)
     expect(new Set(segments.map(({ format }) => format))).toEqual(new Set(formats))
-    for (const { key, format } of segments) expect(key.endsWith(`.${format}`)).toBe(true)
+    for (const { key, format, codec } of segments) {
+      expect(key.endsWith(`.${segmentFormat(format).extension(codec)}`)).toBe(true)
+    }
     for (const { key, bytes } of segments.slice(0, 3)) {
       for (const at of [0, 7, 20, 60, Math.floor(bytes / 2), bytes - 1]) {
         const object = Uint8Array.from(await scene.store.read(key))
@@ -204,7 +215,7 @@ describe.each(ways)('an archive in $way', ({ formats, records }) => {
 
   it('has segments collected that no commit names', async () => {
     await using scene = await prepare()
-    const extension = formats[0]!
+    const extension = segmentFormat(formats[0]!).extension(formats[0] === 'kafka' ? 'zstd' : codecs[0]!)
     const garbage = `orders/0/0000000000000100-crashed.${extension}`
     await scene.store.put(garbage, new Uint8Array(10))
     expect((await verifyArchive(scene.store)).unnamed).toEqual({ objects: 1, bytes: 10 })
@@ -260,7 +271,7 @@ describe('an archive in kafka', () => {
 
   it('accounts for every position once, however runs, formats, codecs and positions without messages come', async () => {
     const step = record({ kind: constantFrom('produce', 'produce', 'pass', 'skip', 'run'), count: integer({ min: 1, max: 30 }) })
-    const format = constantFrom<Format>('kafka', 'avro')
+    const format = constantFrom<Format>('kafka', 'avro', 'json')
     await assert(
       asyncProperty(
         array(step, { minLength: 1, maxLength: 16 }),
@@ -296,5 +307,109 @@ describe('an archive in kafka', () => {
       ),
       { numRuns: 40 },
     )
+  })
+})
+
+/** Formats that do not keep all, and whether their blocks say how many messages they hold. */
+const partial: readonly { readonly format: Format; readonly counts: boolean }[] = [
+  { format: 'value-json', counts: true },
+  { format: 'csv', counts: true },
+  { format: 'raw', counts: false },
+]
+
+describe.each(partial)('an archive in $format, which does not keep all', ({ format, counts }) => {
+  const values = (from: number, to: number) => messages(from, to).map((one, i) => ({ ...one, value: `{"n":${from + i}}` }))
+
+  async function prepare() {
+    const source = createMemorySource(lane.topic, lane.topicId)
+    const store = createMemoryStore()
+    for (let at = 0; at < 600; at += 60) source.produce('0', values(at, at + 60))
+    await archive(source, store, { format, codec: 'gzip' })
+    const index = await openSqliteIndex({ path: ':memory:' })
+    await followChains(store, index)
+    return { source, store, index, archive: { store, index }, [Symbol.asyncDispose]: () => index[Symbol.asyncDispose]() }
+  }
+
+  it('is verified by bytes, hashes and counts', async () => {
+    await using scene = await prepare()
+    const report = await verifyArchive(scene.store, { against: scene.source })
+    expect(report.problems).toEqual([])
+    expect(report).toMatchObject({ clean: true, messages: 600, compared: 0, notCompared: 600, missing: 0 })
+    expect((await verifyArchive(scene.store, { sampleOnly: true })).clean).toBe(true)
+    const segments = await segmentsOf(scene.store)
+    expect(new Set(segments.map(({ format }) => format))).toEqual(new Set([format]))
+    for (const { key, bytes } of segments) {
+      for (const at of [0, 7, 20, Math.floor(bytes / 2), bytes - 1]) {
+        const object = Uint8Array.from(await scene.store.read(key))
+        object[at]! ^= 4
+        await scene.store.put(key, object)
+        expect((await verifyArchive(scene.store)).problems.map((problem) => problem.key)).toContain(key)
+        object[at]! ^= 4
+        await scene.store.put(key, object)
+      }
+    }
+  })
+
+  it('is searched by nothing, replayed nowhere, and says why', async () => {
+    await using scene = await prepare()
+    const [segment] = await segmentsOf(scene.store)
+    const refused = { code: 'FORMAT_NOT_READABLE', details: { key: segment!.key, format, lane: 'orders/0' } }
+    await expect(found(scene.archive, {})).rejects.toMatchObject(refused)
+    await expect(found(scene.archive, { key: new TextEncoder().encode('key-5') })).rejects.toMatchObject(refused)
+    await expect(countMessages(scene.archive, { positions: { from: 3, to: 7 } })).rejects.toMatchObject(refused)
+    // What the commits alone can answer is answered.
+    expect(await countMessages(scene.archive, {})).toBe(600)
+    expect(await found(scene.archive, { positions: { from: 5000 } })).toEqual([])
+    const order = { query: {}, target: { kind: 'local', topic: 'new' } }
+    await expect(planReplay(order, { index: scene.index, id: 'a', nowMs: 1 })).rejects.toMatchObject(refused)
+  })
+
+  it('covers positions with gaps on the word of its commits, beside segments that are read', async () => {
+    const source = createMemorySource(lane.topic, lane.topicId)
+    const store = createMemoryStore()
+    source.produce('0', values(0, 20))
+    source.pass('0', 30)
+    source.produce('0', [...values(30, 40), ...values(45, 60)])
+    await archive(source, store, { format, blockBytes: 1 << 20 })
+    source.produce('0', values(60, 100))
+    await archive(source, store, { format: 'avro' })
+    const report = await verifyArchive(store, { against: source })
+    expect(report.problems).toEqual([])
+    expect(report).toMatchObject({ messages: 85, missing: 15, compared: 40, notCompared: 45 })
+    await using index = await openSqliteIndex({ path: ':memory:' })
+    await followChains(store, index)
+    expect((await found({ store, index }, { positions: { from: 60 } })).map(({ position }) => position)).toEqual(
+      values(60, 100).map(({ position }) => position),
+    )
+  })
+
+  it('says when a block does not hold what its commit says', async () => {
+    const block = {
+      format,
+      codec: 'null',
+      rawBytes: 6,
+      count: 3,
+      firstPosition: 0,
+      lastPosition: 2,
+      minTimestamp: 0,
+      maxTimestamp: 0,
+      filters: [],
+    }
+    const store = createMemoryStore()
+    const chain = await openChain({ store, lane, startPosition: 0, writer: 'w', now: () => 0 })
+    const builder = createSegmentBuilder({
+      format,
+      codec: 'null',
+      sync: new Uint8Array(16),
+      formatOptions: { headerLine: false },
+    })
+    const bytes = Buffer.concat(
+      builder.append({ ...block, bytes: Buffer.from('1\n2\n') } as EncodedBlock).map((chunk) => chunk.bytes),
+    )
+    const { entry, lookupBytes } = builder.finish('orders/0/0000000000000000-w.x', {})
+    await store.put(entry.key, bytes)
+    await chain.append({ nextPosition: 3, segments: [entry], gaps: [], deadLetters: [], lookupBytes })
+    const problems = (await verifyArchive(store)).problems.map(({ code, message }) => `${code} ${message}`)
+    expect(problems).toEqual(counts ? ['BLOCK_CORRUPT block 0 holds 2 messages, its commit says 3'] : [])
   })
 })

@@ -1,13 +1,8 @@
 import { isMillpondError, MillpondError } from '../errors.ts'
-
-/** Where messages went, as the log says it. */
-export interface TakenMessages {
-  readonly lanes: readonly { readonly lane: string; readonly firstPosition: number; readonly count: number }[]
-  readonly rows?: { readonly laneIndex: Int32Array; readonly positions: Float64Array }
-}
+import type { Taken } from '../sink/inlet.ts'
 
 /** The JSON text that says where messages went; lane by lane, and one by one where the log says it so. */
-export function takenJson(count: number, { lanes, rows }: TakenMessages): string {
+export function takenJson(count: number, { lanes, rows }: Taken): string {
   let text = `{"count":${count},"lanes":[`
   for (const [i, { lane, firstPosition, count: inLane }] of lanes.entries()) {
     text += `${i === 0 ? '' : ','}{"lane":${JSON.stringify(lane)},"firstPosition":${firstPosition},"count":${inLane}}`

@@ -2,17 +2,24 @@ import type { IncomingMessage } from 'node:http'
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
-import { errorJson, requestError, type TakenMessages, takenJson } from './answer.ts'
-import { createBodyReader } from './body.ts'
+import type { InletAppendOptions, Taken, TopicDirectory } from '../sink/inlet.ts'
+import type { SchemaRegistry } from '../values/schema-registry.ts'
+import { errorJson, requestError, takenJson } from './answer.ts'
+import { type BodyReader, createBodyReader } from './body.ts'
 import { decodeMessages } from './decode.ts'
+import { addKafkaRest, isOfRestClient, sendError } from './kafka-rest/routes.ts'
 import type { Metrics } from './metrics.ts'
 import type { Readiness } from './readiness.ts'
 import { createTokenCheck } from './token.ts'
 
 /** What the server needs of the program. */
 export interface ServerParts {
-  /** Takes a batch, all or nothing, and resolves when it is durable. */
-  append(topic: string, batch: MessageBatch, options: { readonly rowPositions: boolean }): Promise<TakenMessages>
+  /** Takes a batch, all or nothing unless it may be taken in part, and resolves when it is durable. */
+  append(topic: string, batch: MessageBatch, options: InletAppendOptions): Promise<Taken>
+  /** What the calls of Kafka's REST proxy tell of topics. */
+  readonly directory: TopicDirectory
+  /** Schemas of keys and values that come by those calls. */
+  readonly registry?: SchemaRegistry
   readonly readiness: Readiness
   readonly metrics: Metrics
   /** Brings the gauges up to date before metrics are read. */
@@ -72,25 +79,37 @@ export function createServer(parts: ServerParts, options: ServerOptions): Fastif
   server.server.maxConnections = options.maxConnections
   reportErrors(server, parts)
   if (options.token !== undefined) requireToken(server, options.token)
+  const { maxBodyBytes, maxHeldBytes = Math.max(LEAST_HELD_BYTES, 2 * maxBodyBytes) } = options
+  const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes })
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => bodies.read(request.headers, payload))
   addHealth(server, parts)
-  addMessages(server, parts, options)
+  addMessages(server, parts, options, bodies)
+  addProxy(server, parts, options, bodies)
   return server
 }
 
 function reportErrors(server: FastifyInstance, parts: ServerParts): void {
-  server.setErrorHandler(async (error, _request, reply) => {
-    const known = requestError(error)
-    parts.metrics.requestsFailed.inc({ code: known.code })
-    if (known.httpStatus >= 500) parts.onError(known)
-    if (known.retryable) void reply.header('retry-after', '1')
-    // Fastify would close the connection of a refused body. A caller that still sends then loses the answer to a reset, so Node reads
-    // the rest and throws it away, within the time that a request has.
-    void reply.removeHeader('connection')
+  server.setErrorHandler(async (error, request, reply) => {
+    const known = notice(parts, error, reply)
+    if (known.code === 'NOT_FOUND' && isOfRestClient(request)) return sendError(reply, known, request.headers.accept)
     return reply.code(known.httpStatus).type(JSON_TYPE).send(errorJson(known))
   })
   server.setNotFoundHandler(() => {
     throw new MillpondError('NOT_FOUND', 'there is nothing at this address; see docs/http.md')
   })
+}
+
+/** What is done with every error before it is answered. */
+function notice(parts: Pick<ServerParts, 'metrics' | 'onError'>, error: unknown, reply: FastifyReply): MillpondError {
+  const known = requestError(error)
+  parts.metrics.requestsFailed.inc({ code: known.code })
+  if (known.httpStatus >= 500) parts.onError(known)
+  if (known.retryable) void reply.header('retry-after', '1')
+  // Fastify would close the connection of a refused body. A caller that still sends then loses the answer to a reset, so Node reads
+  // the rest and throws it away, within the time that a request has.
+  void reply.removeHeader('connection')
+  return known
 }
 
 function requireToken(server: FastifyInstance, token: string): void {
@@ -120,12 +139,8 @@ function addHealth(server: FastifyInstance, parts: ServerParts): void {
 }
 
 /** The hot path: a body becomes columns at once, and the answer is text made by hand. */
-function addMessages(server: FastifyInstance, parts: ServerParts, options: ServerOptions): void {
+function addMessages(server: FastifyInstance, parts: ServerParts, options: ServerOptions, bodies: BodyReader): void {
   const { metrics } = parts
-  const { maxBodyBytes, maxHeldBytes = Math.max(LEAST_HELD_BYTES, 2 * maxBodyBytes) } = options
-  const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes })
-  server.removeAllContentTypeParsers()
-  server.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => bodies.read(request.headers, payload))
   server.post<MessagesRoute>('/topics/:topic/messages', async (request, reply) => {
     const body = request.body ?? Buffer.alloc(0)
     const { topic } = request.params
@@ -141,6 +156,29 @@ function addMessages(server: FastifyInstance, parts: ServerParts, options: Serve
     } finally {
       bodies.release(body)
     }
+  })
+}
+
+/** The calls of Kafka's REST proxy. */
+function addProxy(server: FastifyInstance, parts: ServerParts, options: ServerOptions, bodies: BodyReader): void {
+  const { metrics, directory, registry, nowMs } = parts
+  addKafkaRest(server, {
+    directory,
+    registry,
+    nowMs,
+    maxMessageBytes: options.maxMessageBytes,
+    async append(topic, batch, appendOptions) {
+      const startedMs = performance.now()
+      const taken = await parts.append(topic, batch, appendOptions)
+      metrics.appendSeconds.observe((performance.now() - startedMs) / 1000)
+      return taken
+    },
+    onTaken(topic, count, bodyBytes) {
+      metrics.messagesIn.inc({ topic }, count)
+      metrics.bytesIn.inc({ topic }, bodyBytes)
+    },
+    release: (body) => bodies.release(body),
+    onError: (error, reply) => notice(parts, error, reply),
   })
 }
 

@@ -3,10 +3,12 @@ import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
 import { stateAt } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
+import type { Inlet } from '../sink/inlet.ts'
 import type { Broker } from '../source/broker.ts'
-import { archiveOptions, createDeadLetters, openBroker, openIndex, openJobs } from '../wiring.ts'
-import { type Inlet, openKafkaInlet } from '../wiring/kafka.ts'
-import { type Log, localBroker, openLog } from '../wiring/local.ts'
+import { createDeadLetters, openBroker, openIndex, openJobs } from '../wiring.ts'
+import { archiveOptions } from '../wiring/archive.ts'
+import { openKafkaInlet } from '../wiring/kafka.ts'
+import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
 import { openStore } from '../wiring/store.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { suitHeapToStream } from './heap.ts'
@@ -35,13 +37,13 @@ const CLOSE_WITHIN_MS = 15_000
  */
 export async function runService(config: Config, { logger, onListening }: ServiceOptions, signal: AbortSignal): Promise<void> {
   await using opened = new AsyncDisposableStack()
-  const inlet = opened.use(await openWayIn(config))
+  const wayIn = opened.use(await openWayIn(config))
+  const { inlet, broker, log } = wayIn
   const metrics = createMetrics()
   const store = opened.use(await openStore(config, 'write', countRequests(metrics)))
   const index = opened.use(await openIndex(config))
   const jobs = opened.use(await openJobs(config))
   const deadLetters = opened.use(createDeadLetters(config))
-  const { broker } = inlet
   const readiness = createReadiness()
   readiness.tell('source', { state: 'green', why: broker.name })
   const watch = watchSource({
@@ -58,6 +60,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const server = createServer(
     {
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
+      directory: inlet,
       readiness,
       metrics,
       observe: async () => {
@@ -91,8 +94,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   )
   // Looked at when the service ends; a failure before was told to readiness and the log.
   archiving.catch(() => undefined)
-  const retention =
-    inlet.log && startPeriodic(RETENTION_MS, () => retain(inlet.log!, { logger, readiness }), stopArchiving.signal)
+  const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
   try {
     const url = await listen(server, config.http)
@@ -112,7 +114,8 @@ export async function runService(config: Config, { logger, onListening }: Servic
 }
 
 /** Where posted messages go, and the broker that they are archived from; `log` is there where that is the local log. */
-interface WayIn extends Inlet {
+interface WayIn extends AsyncDisposable {
+  readonly inlet: Inlet
   readonly broker: Broker
   readonly log: Log | undefined
 }
@@ -121,11 +124,10 @@ async function openWayIn(config: Config): Promise<WayIn> {
   await using opened = new AsyncDisposableStack()
   const log = config.source.type === 'local' ? opened.use(await openLog(config)) : undefined
   const broker = log === undefined ? opened.use(await openBroker(config)) : localBroker(config, log, false)
-  const target: Pick<Inlet, 'append'> = log ?? opened.use(await openKafkaInlet(config))
+  const inlet = opened.use(log === undefined ? await openKafkaInlet(config) : await localInlet(log))
   const kept = opened.move()
   return {
-    name: log?.path ?? broker.name,
-    append: (topic, batch, options) => target.append(topic, batch, options),
+    inlet,
     broker,
     log,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

@@ -52,6 +52,9 @@ export async function hasBegun({ parts: { source }, options, lane }: LaneRun, st
   return false
 }
 
+/** Both clocks, ms. */
+export const nowOf = (parts: ArchiveParts) => ({ nowMs: parts.nowMs(), monotonicMs: parts.monotonicMs() })
+
 /** Hands messages that no block can hold to the dead-letter sink; they are durable there before a commit counts them. */
 export async function bury(run: LaneRun, account: PositionAccount, { batch, reasons }: Unencodable): Promise<void> {
   const { lane, parts } = run

@@ -32,6 +32,8 @@ export interface ObjectPlace {
 export interface OpenObject {
   readonly place: ObjectPlace
   readonly count: number
+  /** The largest timestamp in it, ms. */
+  readonly lastTimestamp: number
   /** How many messages it may still take: what was left under its key has so many. */
   readonly roomCount: number
   /** Bytes of messages that no block holds yet. */
@@ -69,9 +71,10 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
   const { options } = run
   const { key, kind } = place
   const format = segmentFormat(options.format)
-  const encoder: BlockEncoder = format.createEncoder({ ...options, pool: run.pool, ...(kind ? { kind } : {}) })
+  const encoder: BlockEncoder = format.createEncoder({ ...options, pool: run.pool, origin: run.lane, ...(kind ? { kind } : {}) })
   const body = createBody(run, place)
   let count = 0
+  let lastTimestamp = -Infinity
   let compressingBytes = 0
   let tail = Promise.resolve()
   let finished: Promise<ClosedObject> | undefined
@@ -112,6 +115,9 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
     get count() {
       return count
     },
+    get lastTimestamp() {
+      return lastTimestamp
+    },
     get roomCount() {
       return place.left === undefined ? Infinity : place.left.count - count
     },
@@ -137,6 +143,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
         for (const timestamp of batch.timestamps) timestamps.push(timestamp)
       }
       count += batch.count
+      for (const timestamp of batch.timestamps) if (timestamp > lastTimestamp) lastTimestamp = timestamp
       take(blocks, closed)
     },
     flush,
@@ -188,7 +195,13 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
       options.layout?.isUnique === true
         ? parts.randomBytes(SYNC_BYTES)
         : createHash('sha256').update(key).digest().subarray(0, SYNC_BYTES)
-    const opened = createSegmentBuilder({ format: block.format, codec: block.codec, sync, ...(kind ? { kind } : {}) })
+    const opened = createSegmentBuilder({
+      format: block.format,
+      codec: block.codec,
+      sync,
+      formatOptions: options.formatOptions,
+      ...(kind ? { kind } : {}),
+    })
     const { header } = opened
     if (header.byteLength > 0) keep({ bytes: header, crc32c: opened.headerCrc32c })
     return opened
@@ -261,7 +274,9 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
       writer ??= await parts.store.openWriter(key)
       await drain(writer)
       if ((await writer.finish()) === 'exists' && !(await isOurs(run, closed.entry))) {
-        throw new MillpondError('SEGMENT_TAKEN', `${key} is there already and holds something else`, { details: { key } })
+        // Whoever can read what is there takes it over at the next attempt.
+        const code = segmentFormat(options.format).split === undefined ? 'NAME_TAKEN' : 'SEGMENT_TAKEN'
+        throw new MillpondError(code, `${key} is there already and holds something else`, { details: { key } })
       }
       return closed
     },

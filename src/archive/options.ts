@@ -1,5 +1,6 @@
 import type { Gap, StoredCommit } from '../commit/commit.ts'
 import type { EncodeOptions } from '../encode/avro-block.ts'
+import type { FormatOptions } from '../encode/format-options.ts'
 import type { Format } from '../encode/block.ts'
 import type { RotationCause, RotationRules } from '../encode/rotation.ts'
 import type { MillpondError } from '../errors.ts'
@@ -13,10 +14,13 @@ import type { Values } from '../values/values.ts'
 
 export interface ArchiveOptions extends EncodeOptions {
   readonly format: Format
+  readonly formatOptions?: FormatOptions | undefined
   /** Where objects lie; without it: one segment a lane, under the names of the layout `millpond`. */
   readonly layout?: Layout
-  /** How many objects one lane may keep open; more are committed. */
+  /** How many objects one lane may keep open; of more, those that got nothing for longest close. */
   readonly maxOpenObjects?: number
+  /** How long an object stays open after its path got the last message, by the time of messages, ms; without it until the commit. */
+  readonly graceMs?: number
   /** Uncompressed bytes of one data block. */
   readonly blockBytes: number
   readonly rotate: RotationRules

@@ -1,4 +1,5 @@
 import { type MessageBatch, selectRows } from '../batch/batch.ts'
+import type { FormatOptions } from '../encode/format-options.ts'
 import type { SegmentFormat } from '../encode/segment-format.ts'
 import type { Layout, LaneLayout, ObjectPath } from '../layout/layout.ts'
 import type { Unencodable } from '../source/block-queue.ts'
@@ -17,7 +18,7 @@ export interface Routed {
   readonly groups: readonly Group[]
   /** Messages that no object can hold. */
   readonly unencodable: Unencodable | undefined
-  /** Those that objects do hold. */
+  /** Those that objects do hold; others are left out by the layout. */
   readonly encodableCount: number
 }
 
@@ -31,12 +32,13 @@ export interface RouterOptions {
   readonly layout: Layout
   readonly lane: LaneLayout
   readonly format: SegmentFormat
+  readonly formatOptions?: FormatOptions | undefined
   /** Needed where the layout asks for fields, or the format for schemas. */
   readonly values: Values | undefined
 }
 
 /** A router for what `lane` says. A message has one path and one schema, and so one object. */
-export function createRouter({ layout, lane, format, values }: RouterOptions): Router {
+export function createRouter({ layout, lane, format, formatOptions, values }: RouterOptions): Router {
   const needsValues = values !== undefined && (format.byKind === true || layout.usesSchemas || layout.fields.length > 0)
   return {
     async route(batch, nowMs, signal) {
@@ -45,7 +47,7 @@ export function createRouter({ layout, lane, format, values }: RouterOptions): R
       const blame = (row: number, reason: string) => {
         if (!faults.has(row)) faults.set(row, reason)
       }
-      for (const { row, reason } of format.findUnencodable(batch)) blame(row, reason)
+      for (const { row, reason } of format.findUnencodable(batch, formatOptions)) blame(row, reason)
       for (const { row, reason } of prepared?.unreadable ?? []) blame(row, reason)
       const kindAt = (row: number) => prepared?.kinds[prepared.kindOf[row]!]
       const { paths, pathOf, pathless } = lane.assign(batch, {
@@ -55,7 +57,8 @@ export function createRouter({ layout, lane, format, values }: RouterOptions): R
       for (const { row, reason } of pathless) blame(row, reason)
       const kinds = format.byKind === true ? prepared : undefined
       const groups = groupRows(batch, { paths, pathOf, kinds, faults })
-      return { groups, unencodable: unencodableOf(batch, faults), encodableCount: batch.count - faults.size }
+      const encodableCount = groups.reduce((sum, group) => sum + group.batch.count, 0)
+      return { groups, unencodable: unencodableOf(batch, faults), encodableCount }
     },
   }
 }
@@ -78,7 +81,7 @@ function groupRows(batch: MessageBatch, { paths, pathOf, kinds, faults }: Groupi
   const kindCount = (kinds?.kinds.length ?? 0) + 1
   const rowsOf = new Map<number, number[]>()
   for (let row = 0; row < batch.count; row++) {
-    if (faults.size > 0 && faults.has(row)) continue
+    if (pathOf[row] === -1 || (faults.size > 0 && faults.has(row))) continue
     const target = pathOf[row]! * kindCount + (kinds === undefined ? 0 : kinds.kindOf[row]! + 1)
     const rows = rowsOf.get(target)
     if (rows === undefined) rowsOf.set(target, [row])

@@ -6,13 +6,13 @@ import type { Chain } from '../commit/chain.ts'
 import { topicNameOf } from '../commit/commit-names.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
 import { segmentFormat } from '../encode/formats.ts'
-import { type RotationCause, rotationByTime, rowsToRotation } from '../encode/rotation.ts'
+import { type RotationCause, rotationByTime, rowsToRotation, scheduledFrom } from '../encode/rotation.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
 import type { LaneLayout, Layout } from '../layout/layout.ts'
 import type { Spill } from '../store/spill.ts'
 import { createLimiter } from '../store/limiter.ts'
 import { type BatchReader, openBatchReader, type Read } from './batch-reader.ts'
-import { appendToChain, bury, commitExpired, type LaneRun } from './lane-run.ts'
+import { appendToChain, bury, commitExpired, type LaneRun, nowOf } from './lane-run.ts'
 import { type OpenObject, openObject } from './open-object.ts'
 import { createRouter, type Group, type Router } from './router.ts'
 import { type ClosedObject, readLeft } from './takeover.ts'
@@ -27,7 +27,9 @@ const COMPRESSED_SHARE = 1 / 4
 /** And filters, which only a commit gives back. */
 const LASTING_SHARE = 1 / 4
 const RECLAIMED_SHARE = 1 / 8
-const DEFAULT_MAX_OPEN = 10_000
+const DEFAULT_MAX_OPEN = 5_000
+/** Objects of one commit: more would make it too large to read. */
+const MAX_COMMITTED = 50_000
 
 /** A lane whose messages go to several objects, between two commits. */
 interface Filling {
@@ -50,7 +52,11 @@ interface Filling {
   count: number
   /** Timestamp of the first message that no commit covers; NaN where there is none. */
   firstTimestamp: number
+  /** The largest timestamp that was read. */
+  lastTimestamp: number
   firstReadMs: number
+  /** When the schedule asks for a commit, ms. */
+  scheduledMs: number
   /** Until the first commit, objects may be there that a crash left, or another writer of the lane. */
   mayBeLeft: boolean
   /** The lane's file for blocks that memory has no room for; made when the first one is. */
@@ -76,12 +82,18 @@ export async function archiveSplit(
   const reading = new AbortController()
   const signal = AbortSignal.any([stop, reading.signal])
   const reader = openBatchReader(parts.source, lane, chain.nextPosition, { budget: run.budget, nowMs: parts.monotonicMs }, signal)
-  const names = layout.openLane({ topic: topicNameOf(chain.folder, lane), lane: lane.lane })
+  const names = layout.openLane({ topic: topicNameOf(chain.folder, lane), lane: lane.lane, folder: chain.folder })
   const filling: Filling = {
     run,
     chain,
     names,
-    router: createRouter({ layout, lane: names, format: segmentFormat(options.format), values: parts.values }),
+    router: createRouter({
+      layout,
+      lane: names,
+      format: segmentFormat(options.format),
+      formatOptions: options.formatOptions,
+      values: parts.values,
+    }),
     account: openAccount(chain.nextPosition),
     share: run.shares.open(),
     open: new Map(),
@@ -92,7 +104,9 @@ export async function archiveSplit(
     lastingBytes: 0,
     count: 0,
     firstTimestamp: NaN,
+    lastTimestamp: -Infinity,
     firstReadMs: 0,
+    scheduledMs: Infinity,
     mayBeLeft: !layout.isUnique,
     spill: undefined,
     isToClose: false,
@@ -134,6 +148,13 @@ export async function archiveSplit(
 /** Whether an object that was left under its name still waits for messages that it holds: no commit may end before them. */
 const isOwing = ({ owing }: Filling): boolean => owing.size > 0
 
+/** Age and schedule count from now. */
+function beginTimes(filling: Filling): void {
+  const now = nowOf(filling.run.parts)
+  filling.firstReadMs = now.monotonicMs
+  filling.scheduledMs = scheduledFrom(filling.run.options.rotate, now)
+}
+
 async function fill(filling: Filling, reader: BatchReader, stop: AbortSignal, onRead: () => void): Promise<void> {
   const { account, run } = filling
   const { parts, options } = run
@@ -141,7 +162,9 @@ async function fill(filling: Filling, reader: BatchReader, stop: AbortSignal, on
     onRead()
     await makeRoom(filling)
     if (filling.isToClose && !isOwing(filling)) await commit(filling, 'memory')
-    const due = account.isOpen ? rotationByTime(filling.firstReadMs, reader.lastReadMs, options.rotate) : undefined
+    const { firstReadMs, scheduledMs } = filling
+    const times = { firstReadMs, lastReadMs: reader.lastReadMs, scheduledMs }
+    const due = account.isOpen ? rotationByTime(times, options.rotate) : undefined
     if (due !== undefined && due.deadlineMs <= parts.monotonicMs() && !isOwing(filling)) {
       await commit(filling, due.cause)
       continue
@@ -150,7 +173,7 @@ async function fill(filling: Filling, reader: BatchReader, stop: AbortSignal, on
     if (read.kind === 'waiting') continue
     if (read.kind === 'expired') return
     if (read.kind === 'ended') return end(filling, stop)
-    if (!account.isOpen) filling.firstReadMs = parts.monotonicMs()
+    if (!account.isOpen) beginTimes(filling)
     if (read.kind === 'passed') {
       account.addPassed(read.passedTo)
       continue
@@ -194,7 +217,7 @@ async function nextOrExpired(
 /** Takes a batch row by row as far as a commit is due, so that objects hold exactly what their settings say. */
 async function takeBatch(filling: Filling, batch: MessageBatch, stop: AbortSignal): Promise<void> {
   const { run } = filling
-  const { rotate, maxOpenObjects = DEFAULT_MAX_OPEN } = run.options
+  const { rotate } = run.options
   for (let from = 0; from < batch.count;) {
     const bounds = isOwing(filling)
       ? { count: batch.count - from, cause: undefined }
@@ -203,7 +226,7 @@ async function takeBatch(filling: Filling, batch: MessageBatch, stop: AbortSigna
     const count = isOwing(filling) ? Math.min(bounds.count, owedRows(filling)) : bounds.count
     if (count > 0) await takeRows(filling, sliceBatch(batch, from, from + count), stop)
     from += count
-    const cause = bounds.cause ?? (filling.open.size + filling.full.length >= maxOpenObjects ? 'objects' : undefined)
+    const cause = bounds.cause ?? (filling.open.size + filling.full.length >= MAX_COMMITTED ? 'objects' : undefined)
     if (cause !== undefined && !isOwing(filling)) await commit(filling, cause)
   }
 }
@@ -224,7 +247,11 @@ async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal
     if (Number.isNaN(filling.firstTimestamp)) filling.firstTimestamp = batch.timestamps[0]!
     filling.count += encodableCount
   }
+  // What the layout leaves out is passed over.
+  account.addPassed(batch.positions[batch.count - 1]! + 1)
   for (const group of groups) await place(filling, group)
+  for (const timestamp of batch.timestamps) if (timestamp > filling.lastTimestamp) filling.lastTimestamp = timestamp
+  closeOldest(filling)
   await makeRoom(filling)
 }
 
@@ -244,6 +271,8 @@ async function place(filling: Filling, group: Group): Promise<void> {
   const id = group.kind === undefined ? group.path.id : `${group.path.id}\n${group.kind.id}`
   for (let from = 0; from < group.batch.count;) {
     const object = filling.open.get(id) ?? (await openNext(filling, group, from))
+    // Those that got nothing for longest are the first.
+    filling.open.delete(id)
     filling.open.set(id, object)
     const to = Math.min(group.batch.count, from + object.roomCount)
     object.add(from === 0 && to === group.batch.count ? group.batch : sliceBatch(group.batch, from, to))
@@ -252,11 +281,26 @@ async function place(filling: Filling, group: Group): Promise<void> {
       await object.settle(MAX_COMPRESSING_BYTES)
       continue
     }
-    filling.open.delete(id)
-    filling.owing.delete(object)
-    filling.full.push(object)
-    // Its failure is seen when it is committed.
-    object.finish().catch(() => undefined)
+    closeObject(filling, id, object)
+  }
+}
+
+/** Takes no more messages into the object, and makes it durable while others fill. */
+function closeObject(filling: Filling, id: string, object: OpenObject): void {
+  filling.open.delete(id)
+  filling.owing.delete(object)
+  filling.full.push(object)
+  // Its failure is seen when it is committed.
+  object.finish().catch(() => undefined)
+}
+
+/** Closes objects that got nothing for long: those that are too many, and those whose time of grace is over. */
+function closeOldest(filling: Filling): void {
+  const { maxOpenObjects = DEFAULT_MAX_OPEN, graceMs = Infinity } = filling.run.options
+  for (const [id, object] of filling.open) {
+    const isOver = object.lastTimestamp < filling.lastTimestamp - graceMs
+    if (filling.open.size <= maxOpenObjects && !isOver) return
+    if (!filling.owing.has(object)) closeObject(filling, id, object)
   }
 }
 
@@ -264,7 +308,7 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
   const { run, names } = filling
   const { options, parts } = run
   const { format } = options
-  const extension = segmentFormat(format).extension(options.codec)
+  const extension = segmentFormat(format).extension(options.codec, options.formatOptions)
   const start = {
     position: batch.positions[row]!,
     timestampMs: batch.timestamps[row]!,
@@ -274,7 +318,7 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
     writer: run.writer,
   }
   const key = names.objectKey(path, start, extension)
-  const left = filling.mayBeLeft ? await readLeft(parts.store, key, format) : undefined
+  const left = filling.mayBeLeft ? await readLeft(parts.store, key, options) : undefined
   const object = openObject(run, {
     key,
     path,
@@ -335,7 +379,7 @@ async function commit(filling: Filling, cause: RotationCause): Promise<void> {
   filling.full = []
   filling.count = 0
   filling.firstTimestamp = NaN
-  filling.firstReadMs = run.parts.monotonicMs()
+  beginTimes(filling)
   filling.mayBeLeft = false
   filling.isToClose = false
   filling.heldBytes = 0

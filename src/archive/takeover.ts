@@ -5,7 +5,8 @@ import type { FoundBlock, SegmentFormat, SegmentHeader } from '../encode/segment
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import type { Store } from '../store/store.ts'
-import type { Format, StoredCodec } from '../encode/block.ts'
+import type { StoredCodec } from '../encode/block.ts'
+import type { ArchiveOptions } from './options.ts'
 
 /** A segment as its commit will name it. */
 export interface ClosedObject {
@@ -26,13 +27,17 @@ export interface LeftObject {
  * What lies under the key; undefined where nothing does.
  * @throws MillpondError `NAME_TAKEN` for what cannot be read as an object of this format.
  */
-export async function readLeft(store: Store, key: string, format: Format): Promise<LeftObject | undefined> {
-  if ((await store.size(key)) === undefined) return undefined
-  const object = await store.read(key)
+export async function readLeft(
+  store: Store,
+  key: string,
+  { format, formatOptions }: Pick<ArchiveOptions, 'format' | 'formatOptions'>,
+): Promise<LeftObject | undefined> {
   const rules = segmentFormat(format)
-  if (rules.split === undefined) throw taken(key, `${format} cannot be taken apart`)
+  // What does not tell how much it holds can only be the very object that the same messages give.
+  if (rules.split === undefined || (await store.size(key)) === undefined) return undefined
+  const object = await store.read(key)
   try {
-    const blocks = await rules.split(object)
+    const blocks = await rules.split(object, formatOptions)
     const count = blocks.reduce((sum, block) => sum + block.count, 0)
     if (count === 0) throw new MillpondError('SEGMENT_CORRUPT', 'it holds no message')
     return { key, object, blocks, count }

@@ -3,7 +3,7 @@ import { openAccount, type PositionAccount } from '../commit/account.ts'
 import type { Chain } from '../commit/chain.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
-import { type RotationCause, rotationByContent, rotationByTime } from '../encode/rotation.ts'
+import { type RotationCause, rotationByContent, rotationByTime, scheduledFrom } from '../encode/rotation.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
 import { createSegmentBuilder, type SegmentBuilder } from '../encode/segment-builder.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
@@ -12,7 +12,7 @@ import { type BlockFeed, openBlockFeed } from '../source/block-feed.ts'
 import type { Fed } from '../source/block-queue.ts'
 import { laneName } from '../source/lane.ts'
 import type { ObjectWriter } from '../store/store.ts'
-import { appendToChain, bury, commitExpired, type LaneRun } from './lane-run.ts'
+import { appendToChain, bury, commitExpired, type LaneRun, nowOf } from './lane-run.ts'
 
 const NO_BYTES = new Uint8Array(0)
 
@@ -28,6 +28,7 @@ export async function archiveWhole(run: LaneRun, chain: Chain, endPosition: numb
     account: openAccount(chain.nextPosition),
     segment: undefined,
     firstReadMs: 0,
+    scheduledMs: undefined,
     filterBytes: 0,
     share: run.shares.open(),
     isToClose: false,
@@ -67,6 +68,8 @@ interface Filling {
   segment: { readonly key: string; readonly builder: SegmentBuilder; readonly object: ObjectWriter } | undefined
   /** When the first of what no commit covers was read, ms. */
   firstReadMs: number
+  /** When the schedule closes the segment, ms; undefined while nothing was read. */
+  scheduledMs: number | undefined
   /** Filters that wait for their segment to close. */
   filterBytes: number
   /** What is held until the segment closes: its filters, and what its store takes only with more to it. */
@@ -83,7 +86,13 @@ async function fill(run: LaneRun, feed: BlockFeed, filling: Filling, onRead: () 
     onRead()
     if (filling.isToClose && filling.segment) await commit(run, filling, 'memory')
     const firstReadMs = account.isOpen ? filling.firstReadMs : feed.pendingSinceMs
-    const due = firstReadMs === undefined ? undefined : rotationByTime(firstReadMs, feed.lastReadMs, options.rotate)
+    filling.scheduledMs =
+      firstReadMs === undefined ? undefined : (filling.scheduledMs ?? scheduledFrom(options.rotate, nowOf(parts)))
+    const { scheduledMs = Infinity } = filling
+    const due =
+      firstReadMs === undefined
+        ? undefined
+        : rotationByTime({ firstReadMs, lastReadMs: feed.lastReadMs, scheduledMs }, options.rotate)
     const isDue = due !== undefined && due.deadlineMs <= parts.monotonicMs()
     if (isDue) feed.flush()
     if (isDue && feed.drained) {
@@ -141,9 +150,14 @@ async function append(run: LaneRun, filling: Filling, block: EncodedBlock): Prom
   }
   if (filling.segment === undefined) {
     const { format, codec } = block
-    const extension = segmentFormat(format).extension(codec)
+    const extension = segmentFormat(format).extension(codec, run.options.formatOptions)
     const key = segmentKey({ folder: chain.folder, firstPosition: account.nextPosition, writer: run.writer, extension })
-    const builder = createSegmentBuilder({ format, codec, sync: run.parts.randomBytes(16) })
+    const builder = createSegmentBuilder({
+      format,
+      codec,
+      sync: run.parts.randomBytes(16),
+      formatOptions: run.options.formatOptions,
+    })
     filling.segment = { key, builder, object: await run.parts.store.openWriter(key) }
     if (builder.header.byteLength > 0) await filling.segment.object.write(builder.header)
   }
@@ -158,7 +172,7 @@ async function commit(run: LaneRun, filling: Filling, cause: RotationCause): Pro
   const { account, segment, chain } = filling
   if (!account.isOpen) return
   // By time or at the end nothing is on its way any more, so that what lies behind the last block is covered too.
-  const isDrained = cause === 'stop' || cause === 'age' || cause === 'idle'
+  const isDrained = cause === 'stop' || cause === 'age' || cause === 'idle' || cause === 'schedule'
   const nextPosition = isDrained ? account.endPosition : account.nextPosition
   const segments: SegmentEntry[] = []
   let lookupBytes: Uint8Array = NO_BYTES
@@ -175,6 +189,7 @@ async function commit(run: LaneRun, filling: Filling, cause: RotationCause): Pro
   filling.segment = undefined
   filling.isToClose = false
   filling.firstReadMs = run.parts.monotonicMs()
+  filling.scheduledMs = undefined
   filling.filterBytes = 0
   filling.share.hold(0)
 }

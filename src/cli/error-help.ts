@@ -31,6 +31,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'raise http.maxMessageBytes where such messages are meant',
   },
   MEDIA_TYPE_UNSUPPORTED: { means: 'A request says a content type or encoding that Millpond cannot read.' },
+  NOT_ACCEPTABLE: { means: 'A request takes no content type in which Millpond could answer it.' },
   TOPIC_INVALID: { means: 'A topic cannot have this name: 1 to 1,024 bytes of UTF-8.' },
   TOPIC_EXISTS: { means: 'A topic of this name is there already.', next: 'millpond topics lists all topics' },
   CONFIG_INVALID: {
@@ -99,6 +100,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'Record batches of Kafka, as a broker gave them or a segment holds them, are not what they should be.',
     next: 'millpond verify says whether the archive is affected; kafka-dump-log looks at what the broker holds',
   },
+  FORMAT_NOT_READABLE: {
+    means:
+      'Messages are to be searched, replayed or restored whose segments are in a format that keeps only part of them: `csv`, `raw`, or one that begins with `value-`.',
+    next: 'read the objects themselves with tools of their format; docs/formats.md says which values of archive.format keep everything',
+  },
   FORMAT_UNSUPPORTED: { means: 'A segment has a format or codec that this version cannot read.' },
   LOG_CORRUPT: {
     means: 'The local log is damaged.',
@@ -128,9 +134,37 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'The schema registry, or another server in its place, answered and will not do what was asked.',
     next: 'the message says what was refused; check registry.urls, credentials, certificates and access rights',
   },
-  SCHEMA_INVALID: { means: 'A schema cannot be read, or refers to one that the registry does not have.' },
+  SCHEMA_INVALID: {
+    means:
+      'A schema cannot be read, refers to one that the registry does not have, is missing, or does not describe the value that is given with it.',
+  },
   MEMBER_REPLACED: { means: 'Another process took the name of this member of a consumer group.' },
   SOURCE_DIFFERS: { means: 'The archive and its source say different things of the same position.' },
+  TABLE_CORRUPT: {
+    means: 'The metadata of an Iceberg table is not what it should be. Archive and data files are not affected.',
+    next: 'remove the table in its catalogue, or its folder; `millpond iceberg sync` makes it anew from the archive',
+  },
+  TABLE_MISMATCH: {
+    means: 'An Iceberg table of this name is there and is not that of this topic or archive, or lies outside the store.',
+    next: 'set iceberg.tables.<topic>.table to another name, iceberg.root to the address of the store, or remove the table',
+  },
+  TABLE_CONFLICT: {
+    means: 'Others changed an Iceberg table again and again while files were to be added to it. Nothing was added twice.',
+    next: 'run it again when less is written to the table',
+  },
+  SCHEMA_CONFLICT: {
+    means:
+      'A column of a new file cannot be the column of that name in the Iceberg table: text is no number, a longer type no shorter one.',
+    next: 'set iceberg.tables.<topic>.table to a new name: the table is made anew from all of the archive',
+  },
+  CATALOG_UNAVAILABLE: {
+    means: 'The Iceberg catalogue does not answer, or cannot at the moment.',
+    next: 'check iceberg.rest.url and the network; the same may succeed later',
+  },
+  CATALOG_REFUSED: {
+    means: 'The Iceberg catalogue answered and will not do what was asked: credentials, rights, or a name that it does not take.',
+    next: 'the message says what was refused; check iceberg.rest and the rights there',
+  },
   ADDRESS_IN_USE: { means: 'Something else listens at this address.', next: 'set another http.port, or 0 for a free one' },
   VERIFY_FAILED: { means: 'The archive is not what it should be; the report says where.' },
   OUTPUT_FAILED: { means: 'What a command has to say could not be written.' },

@@ -84,6 +84,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/restore.ts')).restoreCommand(cli),
   },
   {
+    name: 'iceberg',
+    summary: 'keep topics as Apache Iceberg tables, for engines to query',
+    group: OUT,
+    load: async (cli) => (await import('./commands/iceberg.ts')).icebergCommand(cli),
+  },
+  {
     name: 'jobs',
     summary: 'list, show and cancel replays',
     group: OUT,

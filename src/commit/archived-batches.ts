@@ -1,7 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { sliceBatch } from '../batch/batch.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
-import { readStoredBlock } from '../encode/formats.ts'
+import { readStoredBlock, segmentFormat } from '../encode/formats.ts'
 import type { Store } from '../store/store.ts'
 import { readCommits } from './chain.ts'
 import type { StoredCommit } from './commit.ts'
@@ -33,16 +33,33 @@ export function createCursor(batches: AsyncGenerator<MessageBatch>) {
 
 type Cursor = ReturnType<typeof createCursor>
 
-/** What the chain of a folder holds from `from` to before `to`, in order; dead letters are put into `letters` before what follows them. */
+/** Positions from a first to a last one. */
+type PositionRange = Pick<SegmentEntry, 'firstPosition' | 'lastPosition'>
+
+/** What is noted on the way, each before what follows it. */
+export interface ArchiveNotes {
+  /** Positions of dead letters. */
+  readonly letters: Set<number>
+  /** Where messages lie in segments that do not hold all of them; they are not given. */
+  readonly unread: PositionRange[]
+}
+
+/** Whether the position lies where messages are in segments that do not hold all of them. */
+export const isUnread = ({ unread }: ArchiveNotes, position: number): boolean =>
+  unread.some(({ firstPosition, lastPosition }) => position >= firstPosition && position <= lastPosition)
+
+/** What the chain of a folder holds from `from` to before `to`, in order. */
 export async function* archivedBatches(
   { store, folder, signal }: { readonly store: Store; readonly folder: string; readonly signal: AbortSignal | undefined },
-  { from, to, letters }: { readonly from: number; readonly to: number; readonly letters: Set<number> },
+  { from, to, notes }: { readonly from: number; readonly to: number; readonly notes: ArchiveNotes },
 ): AsyncGenerator<MessageBatch> {
   for await (const commit of readCommits(store, folder, {}, signal)) {
     if (commit.nextPosition <= from) continue
     if (commit.firstPosition >= to) return
-    for (const { position } of commit.deadLetters) letters.add(position)
-    for await (const batch of commitBatches(store, commit, signal)) {
+    for (const { position } of commit.deadLetters) notes.letters.add(position)
+    const segments = commit.segments.filter(({ format }) => segmentFormat(format).keepsAll)
+    if (segments.length < commit.segments.length) noteUnread(notes, commit)
+    for await (const batch of commitBatches(store, segments, signal)) {
       const first = rowAt(batch, from)
       const end = rowAt(batch, to)
       if (first < end) yield sliceBatch(batch, first, end)
@@ -57,7 +74,22 @@ function rowAt({ positions, count }: MessageBatch, position: number): number {
   return positions.findIndex((one) => one >= position)
 }
 
-async function* commitBatches(store: Store, { segments }: StoredCommit, signal?: AbortSignal): AsyncGenerator<MessageBatch> {
+/** Neighbours become one: there may be as many as segments. */
+function noteUnread({ unread }: ArchiveNotes, { segments }: StoredCommit): void {
+  for (const { format, firstPosition, lastPosition } of segments) {
+    if (segmentFormat(format).keepsAll) continue
+    const last = unread.at(-1)
+    if (last !== undefined && firstPosition <= last.lastPosition + 1) {
+      unread[unread.length - 1] = { ...last, lastPosition: Math.max(last.lastPosition, lastPosition) }
+    } else unread.push({ firstPosition, lastPosition })
+  }
+}
+
+async function* commitBatches(
+  store: Store,
+  segments: readonly SegmentEntry[],
+  signal?: AbortSignal,
+): AsyncGenerator<MessageBatch> {
   const isApart = segments.every((segment, i) => i === 0 || segments[i - 1]!.lastPosition < segment.firstPosition)
   if (isApart) {
     for (const segment of segments) yield* segmentBatches(store, segment, signal)

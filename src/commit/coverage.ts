@@ -1,10 +1,13 @@
 import type { MessageBatch } from '../batch/batch.ts'
+import type { BlockEntry } from '../encode/segment.ts'
 import type { Commit } from './commit.ts'
 
 /** Positions as runs without holes; a segment without gaps is one run. A class: it takes every message of an archive. */
 export class PositionRuns {
   readonly #starts: number[] = []
   readonly #ends: number[] = []
+  /** False where positions were taken whose number alone is known. */
+  isExact = true
 
   /** Takes the positions of a batch. */
   add({ positions, count }: MessageBatch): void {
@@ -17,6 +20,13 @@ export class PositionRuns {
         this.#ends.push(position + 1)
       }
     }
+  }
+
+  /** Takes the positions of a block that cannot be read, on its commit's word. */
+  addClaimed({ firstPosition, lastPosition, count }: Pick<BlockEntry, 'firstPosition' | 'lastPosition' | 'count'>): void {
+    if (count !== lastPosition - firstPosition + 1) this.isExact = false
+    this.#starts.push(firstPosition)
+    this.#ends.push(lastPosition + 1)
   }
 
   /** All runs by their beginning, each `[start, end)`. */

@@ -25,6 +25,8 @@ export interface SourceComparison {
   readonly compared: number
   /** Messages of the archive that the source did not give any more, as after compaction; no problem. */
   readonly onlyInArchive: number
+  /** Messages of the source whose positions lie in segments that do not keep all: they cannot be compared. */
+  readonly notCompared: number
 }
 
 /** What was found of one lane. */
@@ -66,6 +68,8 @@ export interface VerifyReport {
   readonly unnamed: ObjectCount
   /** Messages compared with the source. */
   readonly compared: number
+  /** Messages of the source whose segments do not keep all of them. */
+  readonly notCompared: number
 }
 
 /** How far a verification is. */
@@ -141,5 +145,6 @@ export function reportOf(lanes: readonly LaneNotes[]): VerifyReport {
     deadLettered: sum(({ deadLettered }) => deadLettered),
     unnamed: { objects: sum(({ unnamed }) => unnamed.objects), bytes: sum(({ unnamed }) => unnamed.bytes) },
     compared: sum(({ source }) => source?.compared ?? 0),
+    notCompared: sum(({ source }) => source?.notCompared ?? 0),
   }
 }

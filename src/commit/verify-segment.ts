@@ -146,7 +146,7 @@ function* piecesOf(segment: SegmentEntry): Generator<ByteRange> {
 function takeHeader(segment: SegmentEntry, piece: Uint8Array, notes: LaneNotes): SegmentHeader {
   const format = segmentFormat(segment.format)
   const header = format.readHeader(piece)
-  let end = header?.bytes
+  let end = header && (header.bytes ?? segment.blocks[0]?.offset)
   for (const { offset, bytes } of segment.blocks) end = end === offset ? offset + bytes : undefined
   const isWhole = end !== undefined && (format.hasTrailer === true ? end < segment.bytes : end === segment.bytes)
   if (!isWhole)
@@ -178,6 +178,7 @@ async function verifyBlock(
   const entry = segment.blocks[ordinal]!
   try {
     checkStoredBlock(stored, entry)
+    if (!segmentFormat(segment.format).keepsAll) return await takeClaimed(check, notes, held, { ordinal, stored, header })
     const batch = await segmentFormat(segment.format).readBlock(stored, segment.codec, header, entry)
     const fault = entryFault(entry, batch)
     if (fault !== undefined) notes.note('BLOCK_CORRUPT', segment.key, `block ${ordinal} ${fault}`, entry.firstPosition)
@@ -193,8 +194,26 @@ async function verifyBlock(
     notes.messages += batch.count
   } catch (error) {
     notes.noteError(error, segment.key, entry.firstPosition)
+  } finally {
+    check.onBlock()
   }
-  check.onBlock()
+}
+
+/** A block that does not hold all of its messages: they are counted where its bytes say how many, and are taken on the commit's word otherwise. */
+async function takeClaimed(
+  { segment }: BlockCheck,
+  notes: LaneNotes,
+  held: PositionRuns,
+  { ordinal, stored, header }: BlockRead,
+): Promise<void> {
+  const entry = segment.blocks[ordinal]!
+  const count = (await segmentFormat(segment.format).countBlock?.(stored, segment.codec, header)) ?? entry.count
+  if (count !== entry.count) {
+    const message = `block ${ordinal} holds ${count} messages, its commit says ${entry.count}`
+    notes.note('BLOCK_CORRUPT', segment.key, message, entry.firstPosition)
+  }
+  held.addClaimed(entry)
+  notes.messages += entry.count
 }
 
 /** How a block's messages differ from what its commit says of them. */

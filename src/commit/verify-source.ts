@@ -2,7 +2,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { isMillpondError } from '../errors.ts'
 import { isPassed, positionBehind, type Source } from '../source/source.ts'
 import type { Store } from '../store/store.ts'
-import { archivedBatches, createCursor } from './archived-batches.ts'
+import { archivedBatches, createCursor, isUnread } from './archived-batches.ts'
 import { commitKey } from './commit-names.ts'
 import { messageDifference } from './message-difference.ts'
 import type { LaneNotes } from './verify-report.ts'
@@ -41,13 +41,14 @@ export async function compareWithSource(comparing: Comparing): Promise<void> {
 
 async function compare(comparing: Comparing, from: number, to: number): Promise<void> {
   const { store, notes, source, signal } = comparing
-  const letters = new Set<number>()
-  const archive = createCursor(archivedBatches({ store, folder: notes.folder, signal }, { from, to, letters }))
+  const archived = { letters: new Set<number>(), unread: [] }
+  const archive = createCursor(archivedBatches({ store, folder: notes.folder, signal }, { from, to, notes: archived }))
   const reading = new AbortController()
   const stop = signal ? AbortSignal.any([signal, reading.signal]) : reading.signal
   const lane = { ...notes.lane!, startPosition: notes.firstPosition, revoked: reading.signal }
   let compared = 0
   let onlyInArchive = 0
+  let notCompared = 0
   const compareBatch = async (batch: MessageBatch) => {
     for (let row = 0; row < batch.count && batch.positions[row]! < to; row++) {
       const position = batch.positions[row]!
@@ -58,7 +59,11 @@ async function compare(comparing: Comparing, from: number, to: number): Promise<
         if (difference !== undefined)
           noteDifference(notes, position, `the ${difference} of position ${position} is not what the source has`)
         await archive.next()
-      } else if (!letters.has(position)) {
+      } else if (archived.letters.has(position)) {
+        continue
+      } else if (isUnread(archived, position)) {
+        notCompared++
+      } else {
         noteDifference(notes, position, `the source has a message at position ${position}, the archive has none`)
       }
     }
@@ -76,7 +81,7 @@ async function compare(comparing: Comparing, from: number, to: number): Promise<
     await archive.end()
   }
   signal?.throwIfAborted()
-  notes.source = { from, to, compared, onlyInArchive }
+  notes.source = { from, to, compared, onlyInArchive, notCompared }
 }
 
 const noteDifference = (notes: LaneNotes, position: number, message: string) =>

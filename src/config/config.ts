@@ -1,6 +1,9 @@
 import type { Codec, Format, LookupField } from '../encode/block.ts'
+import type { FormatOptions } from '../encode/format-options.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
+import type { RegistryConfig } from './registry-config.ts'
+import type { IcebergConfig } from './iceberg-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
 /** When a segment closes: whichever comes first. */
@@ -86,20 +89,25 @@ export interface Config {
   readonly jobs: { readonly type: 'sqlite'; readonly path: string }
   readonly archive: {
     readonly format: Format
+    readonly formatOptions: FormatOptions
     readonly codec: Codec
     readonly level: number | undefined
     readonly lookups: readonly LookupField[]
     readonly rotate: RotateConfig
     readonly memoryBytes: number
     readonly blockBytes: number
+    /** The folder where compressed blocks wait that memory has no room for. */
+    readonly spillPath: string
   }
   readonly layout: LayoutConfig
   readonly deadLetters: { readonly type: 'file'; readonly path: string }
   readonly local: LocalTopicConfig & { readonly path: string; readonly topics: Readonly<Record<string, LocalTopicConfig>> }
   readonly kafka: KafkaConfig
+  readonly registry: RegistryConfig
   readonly s3: S3Config
   readonly gcs: GcsConfig
   readonly azure: AzureConfig
+  readonly iceberg: IcebergConfig
   readonly http: {
     readonly host: string
     readonly port: number

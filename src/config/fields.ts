@@ -99,6 +99,19 @@ export function truth(standard: boolean, description: string) {
   return z.preprocess(readTruth, z.boolean({ error: 'must be true or false' }).meta({ description }).default(standard))
 }
 
+/** A truth value that may be left out. */
+export function optionalTruth(description: string) {
+  return z.preprocess(readTruth, z.boolean({ error: 'must be true or false' }).meta({ description }).optional())
+}
+
+/** One of some words, that may be left out. */
+export function optionalOneOf<const Words extends readonly [string, ...string[]]>(words: Words, description: string) {
+  return z
+    .enum(words, { error: `must be one of ${words.join(', ')}` })
+    .meta({ description })
+    .optional()
+}
+
 /** A list of texts. */
 export function listOf(standard: readonly string[], what: string, description: string) {
   return z

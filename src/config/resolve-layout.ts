@@ -16,7 +16,7 @@ export function resolveLayout({ grace, confluent, hive, ...layout }: FileConfig[
   const { partitionDuration, ...rest } = confluent
   return {
     ...layout,
-    graceMs: msOf(grace),
+    graceMs: grace === undefined ? undefined : msOf(grace),
     confluent: { ...rest, partitionDurationMs: msOf(partitionDuration) },
     hive: { ...hive, prefix: trimmed(hive.prefix) },
   }

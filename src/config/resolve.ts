@@ -1,8 +1,11 @@
 import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
+import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
+import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
+import { resolveRegistry } from './resolve-registry.ts'
 import { resolveAzure, resolveGcs, resolveS3 } from './resolve-stores.ts'
 import type { FileConfig } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -21,18 +24,24 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     name,
     { partitions: topic.partitions ?? local.partitions, retention: { ...retention, ...defined(retentionOf(topic.retention)) } },
   ])
-  return {
-    ...place,
+  const stores = {
     store: { type: file.store.type, path: inData(file.store.path, 'archive') },
-    source: file.source,
-    kafka: resolveKafka(file.kafka, place.folder),
     s3: resolveS3(file.s3, place.folder),
     gcs: resolveGcs(file.gcs, place.folder),
     azure: resolveAzure(file.azure, place.folder),
+  }
+  return {
+    ...place,
+    ...stores,
+    iceberg: resolveIceberg(file.iceberg, stores),
+    source: file.source,
+    kafka: resolveKafka(file.kafka, place.folder),
+    registry: resolveRegistry(file.registry, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite') },
     jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite') },
     archive: {
       format: archive.format,
+      formatOptions: formatOptionsOf(archive),
       codec: archive.codec,
       level: archive.level,
       lookups: lookupFields(archive.lookups),
@@ -48,6 +57,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       },
       memoryBytes: bytesOf(archive.memory),
       blockBytes: bytesOf(archive.blockBytes),
+      spillPath: inData(archive.spill, 'spill'),
     },
     layout: resolveLayout(file.layout),
     deadLetters: { type: file.deadLetters.type, path: inData(file.deadLetters.path, 'dead-letters') },
@@ -79,6 +89,14 @@ function retentionOf(written: FileConfig['local']['retention']): RetentionConfig
 
 const defined = (retention: RetentionConfig): Partial<RetentionConfig> =>
   Object.fromEntries(Object.entries(retention).filter(([, value]) => value !== undefined))
+
+/** Only what is written: each format has defaults of its own. */
+function formatOptionsOf(archive: FileConfig['archive']): FormatOptions {
+  const { fields, envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding, headerLine, delimiter, extension } =
+    archive
+  const written = { envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding, headerLine, delimiter, extension }
+  return { ...written, fields: fields?.filter(isWrittenField) }
+}
 
 function lookupFields({ key, id, headers }: FileConfig['archive']['lookups']): LookupField[] {
   const fields: LookupField[] = []

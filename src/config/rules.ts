@@ -1,7 +1,10 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
+import { lineRules } from './rules-lines.ts'
+import { icebergRules } from './resolve-iceberg.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
+import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
 import { parseSize } from './units.ts'
@@ -18,11 +21,15 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
   if (!usable.success) return []
   return [
     ...tokenRule(usable.data, broken),
+    ...codecRule(usable.data),
     ...levelRule(usable.data),
+    ...lineRules(usable.data),
     ...messageRule(usable.data),
     ...kafkaRules(usable.data),
+    ...registryRules(usable.data),
     ...storeRules(usable.data),
     ...layoutRules(usable.data, broken),
+    ...icebergRules(usable.data),
     ...pathRule(usable.data, broken),
   ]
 }
@@ -40,11 +47,32 @@ function tokenRule({ http }: FileConfig, broken: (path: ConfigPath) => boolean):
   return [{ path: ['http', 'host'], message }]
 }
 
+type WrittenFormat = FileConfig['archive']['format']
+
+const USUAL_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
+
+/** The codecs that can be asked for in each format; Kafka's own names for them are in docs/formats.md. */
+const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['codec'][]>> = {
+  avro: ['zstandard', 'deflate', 'snappy', 'null'],
+  kafka: ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
+  json: USUAL_CODECS,
+  parquet: USUAL_CODECS,
+  'value-json': USUAL_CODECS,
+  csv: USUAL_CODECS,
+  raw: USUAL_CODECS,
+}
+
+function codecRule({ archive: { format, codec } }: FileConfig): Finding[] {
+  const codecs = codecsOf[format]
+  if (codecs.includes(codec)) return []
+  return [{ path: ['archive', 'codec'], message: `the format ${format} has no codec ${codec}: it has ${codecs.join(', ')}` }]
+}
+
 function levelRule({ archive: { codec, level } }: FileConfig): Finding[] {
   if (level === undefined || codec === 'zstandard') return []
   const path = ['archive', 'level']
-  if (codec !== 'deflate') return [{ path, message: `the codec ${codec} has no level` }]
-  return level <= 9 ? [] : [{ path, message: `must be from 1 to 9 for the codec deflate, not ${level}` }]
+  if (codec !== 'deflate' && codec !== 'gzip') return [{ path, message: `the codec ${codec} has no level` }]
+  return level <= 9 ? [] : [{ path, message: `must be from 1 to 9 for the codec ${codec}, not ${level}` }]
 }
 
 function messageRule({ http }: FileConfig): Finding[] {

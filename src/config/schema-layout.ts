@@ -189,8 +189,8 @@ export const layoutSection = section(
     grace: duration(
       0,
       365 * DAY_MS,
-      'Late data: how long an object stays open, by the time of messages, after its path got the last one, while others fill.',
-    ).default('0s'),
+      'How long an object stays open for late data, by the time of messages, after its path got the last one. Without it: until the commit.',
+    ).optional(),
     maxOpen: wholeNumber(
       1,
       1_000_000,

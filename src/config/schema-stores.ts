@@ -20,7 +20,11 @@ const prefix = z
   .default('')
 
 const requests = {
-  partSize: size(5 * MiB, 5120 * MiB, 'Larger objects are sent in parts of this size.').default('8 MiB'),
+  partSize: size(
+    5 * MiB,
+    5120 * MiB,
+    'Larger objects are sent in parts of this size, unless a quarter of `archive.memory` has room for them.',
+  ).default('5 MiB'),
   maxRequests: optionalNumber(1, 4096, 'Requests under way at once. Without it: 64.'),
   timeout: duration(100, 3_600_000, 'A request that makes no progress for so long is given up and tried again.').default('30s'),
 }

@@ -14,8 +14,11 @@ import {
   truth,
   wholeNumber,
 } from './fields.ts'
+import { lineOptions } from './schema-lines.ts'
+import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
+import { registrySection } from './schema-registry.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
 import { createSecret } from '../secret.ts'
 
@@ -100,12 +103,17 @@ export const configSchema = section(
     archive: section(
       {
         format: oneOf(
-          ['avro', 'kafka'],
+          ['avro', 'kafka', 'json', 'parquet', 'value-json', 'csv', 'raw'],
           'avro',
-          "How segments are written: Avro files, or Kafka's own record batches, byte for byte as the broker has them.",
+          'How segments are written. `avro`, `kafka` (the very record batches of the broker), `json` and `parquet` keep everything, and are searched and replayed; `value-json`, `csv` and `raw` keep what docs/formats.md says.',
         ),
-        codec: oneOf(['zstandard', 'deflate', 'snappy', 'null'], 'zstandard', 'Compression of the blocks.'),
-        level: optionalNumber(1, 19, 'Level of zstandard (1 to 19) or deflate (1 to 9). Without it: 1.'),
+        codec: oneOf(
+          ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
+          'zstandard',
+          'Compression of the blocks. `avro` has no `gzip`; `json`, `parquet`, `value-json`, `csv` and `raw` have no `deflate`.',
+        ),
+        level: optionalNumber(1, 19, 'Level of zstandard (1 to 19), deflate or gzip (1 to 9). Without it: 1.'),
+        ...lineOptions,
         lookups: section(
           {
             key: truth(true, 'Find by key.'),
@@ -116,6 +124,9 @@ export const configSchema = section(
         ),
         rotate,
         memory: size(16 * MiB, 64 * 1024 * MiB, 'What all lanes together may hold; past it reading waits.').default('128 MiB'),
+        spill: optionalPath(
+          'The folder where compressed blocks wait that memory has no room for. Without it: `spill` in the `data` folder.',
+        ),
         blockBytes: size(4096, 64 * MiB, 'Bytes of a block before compression: what one look-up reads.').default('1 MiB'),
       },
       'How messages are written.',
@@ -146,9 +157,11 @@ export const configSchema = section(
       'The embedded broker: what HTTP and `millpond ingest` write to.',
     ),
     kafka: kafkaSection,
+    registry: registrySection,
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,
+    iceberg: icebergSection,
     http: section(
       {
         host: text('127.0.0.1', 'The address to listen at. Every address but the loopback ones needs a `token`.'),

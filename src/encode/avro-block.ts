@@ -10,7 +10,8 @@ import { withRows } from '../kernel/rows.ts'
 import type { AvroBlock, Codec, LookupField } from './block.ts'
 import { compress, type CompressOptions, decompress, type LateBytes, MAX_RAW_BYTES } from './codec.ts'
 import { Growing } from './growing.ts'
-import { MAX_MESSAGE_BYTES, type RawBlock, RawBlockBuilder } from './raw-block.ts'
+import { type RawBlock, RawBlockBuilder } from './raw-block.ts'
+import { MAX_MESSAGE_BYTES } from './row-writer.ts'
 
 /** How blocks are made. */
 export interface EncodeOptions {

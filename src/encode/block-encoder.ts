@@ -1,10 +1,12 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { RecordRows, RecordVisitor } from '../kernel/record-read.ts'
-import { areEncodable, compressBlock, type EncodeOptions } from './avro-block.ts'
+import { areEncodable as areAvro, compressBlock as compressAvro, type EncodeOptions } from './avro-block.ts'
 import type { AvroBlock, EncodedBlock } from './block.ts'
+import type { CompressOptions, LateBytes } from './codec.ts'
 import { Growing } from './growing.ts'
 import { PIECE_BYTES, type PiecePool, Piecewise } from './piecewise.ts'
-import { RawBlockBuilder, type WriteRows } from './raw-block.ts'
+import { type RawBlock, RawBlockBuilder } from './raw-block.ts'
+import { avroWriter, type RowWriter } from './row-writer.ts'
 
 /** Uncompressed bytes of a block unless told otherwise. */
 export const DEFAULT_BLOCK_BYTES = 1024 * 1024
@@ -43,6 +45,9 @@ export interface AddedRecords<Block extends EncodedBlock> {
   /** What is held of what was shown until its block is compressed: its length as records of Kafka, and hashes for look-ups. */
   readonly heldBytes: number
 }
+
+/** Records that need more room are written from columns, some at a time. */
+const MAX_SCRATCH_BYTES = 1024 * 1024 * 1024
 
 /** Bytes of a hash for a look-up. */
 const HASH_BYTES = 8
@@ -96,14 +101,41 @@ interface Filling {
   readonly buffer: Uint8Array | undefined
 }
 
+/** What blocks of records differ in. */
+export interface RowFormat<Block extends EncodedBlock> {
+  readonly writer: RowWriter
+  /** Whether a block can hold every one of the messages; 4 bytes a row behind them are written to. */
+  readonly areEncodable: (rows: RecordRows) => boolean
+  /** The block of these records, of which `raw` is known; they do not change before it resolves. */
+  readonly compressBlock: (raw: RawBlock, records: LateBytes, options: Pick<CompressOptions, 'expectedRatio'>) => Promise<Block>
+}
+
+/** How blocks are gathered. */
+export interface GatherOptions extends EncodeOptions {
+  readonly blockBytes?: number
+  readonly pool?: BufferPool
+}
+
+/** An encoder of Avro blocks; see `createRowEncoder`. */
+export const createBlockEncoder = (options: GatherOptions & { readonly writer?: RowWriter }): BlockEncoder<AvroBlock> =>
+  createRowEncoder(
+    {
+      writer: options.writer ?? avroWriter,
+      areEncodable: areAvro,
+      compressBlock: (raw, records, compression) => compressAvro(raw, records, { ...options, ...compression }),
+    },
+    options,
+  )
+
 /**
- * An encoder of Avro blocks of about `blockBytes` before compression. What it took is copied: the batch may change or go at once. Encoders
+ * An encoder of blocks of about `blockBytes` before compression. What it took is copied: the batch may change or go at once. Encoders
  * that live for a moment share one `pool`.
  */
-export function createBlockEncoder(
-  options: EncodeOptions & { readonly blockBytes?: number; readonly pool?: BufferPool; readonly write?: WriteRows },
-): BlockEncoder<AvroBlock> {
-  const { lookups, write, blockBytes = DEFAULT_BLOCK_BYTES, pool = createBufferPool(blockBytes, MAX_SPARE_BUFFERS) } = options
+export function createRowEncoder<Block extends EncodedBlock>(
+  { writer, areEncodable, compressBlock }: RowFormat<Block>,
+  options: GatherOptions,
+): BlockEncoder<Block> {
+  const { lookups, blockBytes = DEFAULT_BLOCK_BYTES, pool = createBufferPool(blockBytes, MAX_SPARE_BUFFERS) } = options
   let filling: Filling | undefined
   let lastPosition = -Infinity
   let lastRatio: number | undefined
@@ -115,10 +147,13 @@ export function createBlockEncoder(
     const buffer = wasFull && pool.isPlenty ? pool.take() : undefined
     const records = buffer === undefined ? new Piecewise(pool) : new Growing(buffer)
     const expectedCount = buffer === undefined ? 0 : lastCount
-    const rawOptions = { blockBytes, records, after: lastPosition, expectedCount, ...(write === undefined ? {} : { write }) }
-    return { builder: new RawBlockBuilder(lookups, rawOptions), records, buffer }
+    return {
+      builder: new RawBlockBuilder(lookups, { writer, blockBytes, records, after: lastPosition, expectedCount }),
+      records,
+      buffer,
+    }
   }
-  const close = async ({ builder, records, buffer }: Filling): Promise<AvroBlock> => {
+  const close = async ({ builder, records, buffer }: Filling): Promise<Block> => {
     const raw = builder.seal()
     lastCount = raw.count
     let used = buffer
@@ -133,7 +168,7 @@ export function createBlockEncoder(
     // Lanes of one archive are more alike than nothing.
     const expectedRatio = lastRatio ?? pool.lastRatio
     try {
-      const block = await compressBlock(raw, bytes, expectedRatio === undefined ? options : { ...options, expectedRatio })
+      const block = await compressBlock(raw, bytes, expectedRatio === undefined ? {} : { expectedRatio })
       lastRatio = block.bytes.byteLength / block.rawBytes
       pool.lastRatio = lastRatio
       return block
@@ -157,7 +192,7 @@ export function createBlockEncoder(
       return filling?.builder.bytes ?? 0
     },
     add(batch) {
-      const blocks: Promise<AvroBlock>[] = []
+      const blocks: Promise<Block>[] = []
       for (let row = 0; row < batch.count;) {
         filling ??= open()
         row = filling.builder.append(batch, row)
@@ -171,9 +206,10 @@ export function createBlockEncoder(
       const full: Filling[] = []
       let isWhole = true
       let heldBytes = 0
+      let isBeyond = false
       const use = (rows: RecordRows) => {
         heldBytes += rows.bytes + rows.count * lookups.length * HASH_BYTES
-        isWhole &&= areEncodable(rows)
+        isWhole &&= !isBeyond && areEncodable(rows)
         for (let row = 0; isWhole && row < rows.count;) {
           filling ??= open()
           row = filling.builder.appendRecords(rows, row)
@@ -184,9 +220,17 @@ export function createBlockEncoder(
           wasFull = true
         }
       }
-      let failure: AddedRecords<AvroBlock>['failure']
+      let failure: AddedRecords<Block>['failure']
       try {
-        visit({ scratchBytes: (rows) => (filling ??= open()).builder.scratchBytes(rows), use })
+        visit({
+          scratchBytes(rows) {
+            const bytes = (filling ??= open()).builder.scratchBytes(rows)
+            // Taken one by one they may be written yet, and one that is too large be told.
+            isBeyond = bytes > MAX_SCRATCH_BYTES
+            return isBeyond ? 4 * rows.count : bytes
+          },
+          use,
+        })
       } catch (error) {
         failure = { error }
       }

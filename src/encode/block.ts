@@ -18,8 +18,8 @@ export type Format =
   | 'raw'
   | ImportedFormat
 
-/** Compression that can be asked for; the names are those of the Avro specification. */
-export type Codec = 'zstandard' | 'deflate' | 'snappy' | 'null'
+/** Compression that can be asked for; the names are those of the Avro specification, which has no `gzip`. */
+export type Codec = 'zstandard' | 'deflate' | 'gzip' | 'snappy' | 'null'
 
 /**
  * Compression as blocks and segments have it: in the format `kafka` by Kafka's names, for each record batch says its own; `mixed` where
@@ -104,7 +104,7 @@ export interface ParquetBlock extends BlockContent {
 /** What the other formats make: bytes that lie in the segment as they are, but for its framing. */
 export interface PlainBlock extends BlockContent {
   readonly format: Exclude<Format, 'avro' | 'kafka' | 'parquet' | 'value-parquet' | ImportedFormat>
-  readonly codec: Codec | 'gzip'
+  readonly codec: Codec
 }
 
 /** Messages of one lane, encoded and compressed, as a segment will hold them. */

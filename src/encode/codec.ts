@@ -4,8 +4,12 @@ import {
   constants,
   crc32,
   createDeflateRaw,
+  createGzip,
   createZstdCompress,
+  gunzip as gunzipCallback,
+  gzipSync,
   inflateRaw as inflateRawCallback,
+  zstdCompressSync,
   zstdDecompress as zstdDecompressCallback,
 } from 'node:zlib'
 import { MillpondError, wrapError } from '../errors.ts'
@@ -19,6 +23,7 @@ interface Decompressed {
 }
 type Decompress = (bytes: Uint8Array, options: object, callback: (error: Error | null, result: Decompressed) => void) => void
 
+const gunzip = promisify<Uint8Array, object, Decompressed>(gunzipCallback as unknown as Decompress)
 const inflateRaw = promisify<Uint8Array, object, Decompressed>(inflateRawCallback as unknown as Decompress)
 const zstdDecompress = promisify<Uint8Array, object, Decompressed>(zstdDecompressCallback as unknown as Decompress)
 
@@ -42,6 +47,11 @@ export interface CompressOptions {
   readonly expectedRatio?: number
 }
 
+/** Compresses a few bytes at once, on this thread. */
+export function compressNow(codec: 'zstandard' | 'gzip', bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(codec === 'gzip' ? gzipSync(bytes) : zstdCompressSync(bytes))
+}
+
 /** Bytes that are put together when it is their turn: only few have to be in one piece at once. */
 export interface LateBytes {
   readonly byteLength: number
@@ -56,6 +66,7 @@ export async function compress(codec: Codec, raw: Uint8Array | LateBytes, option
   if (codec === 'snappy') return snappy(bytes())
   const chunkSize = outputChunkBytes(raw, expectedRatio)
   if (codec === 'deflate') return compact(await inTurn(() => outputOf(createDeflateRaw({ level, chunkSize }), bytes())))
+  if (codec === 'gzip') return compact(await inTurn(() => outputOf(createGzip({ level, chunkSize }), bytes())))
   const hasSmallWindow = level <= 3 && raw.byteLength <= 4 * 1024 * KiB
   const params = {
     [constants.ZSTD_c_compressionLevel]: level,
@@ -113,7 +124,28 @@ export async function decompress(codec: Codec, bytes: Uint8Array, maxRawBytes = 
   if (codec === 'null') return bytes
   if (codec === 'snappy') return checkCrc(bytes, maxRawBytes)
   try {
+    if (codec === 'gzip') return await ungzip(bytes, maxRawBytes)
     return await (codec === 'deflate' ? inflate(bytes, maxRawBytes) : unzstd(bytes, maxRawBytes))
+  } catch (error) {
+    throw wrapError(error, 'BLOCK_CORRUPT', `${codec} data of ${bytes.byteLength} bytes cannot be read`, { codec })
+  }
+}
+
+/**
+ * What the first frame, or deflate stream, of `bytes` holds, and how many bytes that took; something else may follow.
+ * @throws MillpondError `BLOCK_CORRUPT`.
+ */
+export async function decompressFirst(
+  codec: 'zstandard' | 'deflate',
+  bytes: Uint8Array,
+  maxRawBytes: number,
+): Promise<{ readonly bytes: Uint8Array; readonly readBytes: number }> {
+  try {
+    const chunkSize = codec === 'zstandard' ? zstdChunkBytes(bytes) : 512 * KiB
+    const options = { maxOutputLength: maxRawBytes, chunkSize, info: true }
+    const { buffer, engine } = await (codec === 'zstandard' ? zstdDecompress(bytes, options) : inflateRaw(bytes, options))
+    if (engine.bytesWritten === 0) throw new MillpondError('BLOCK_CORRUPT', `${codec} data without a frame`)
+    return { bytes: compact(buffer), readBytes: engine.bytesWritten }
   } catch (error) {
     throw wrapError(error, 'BLOCK_CORRUPT', `${codec} data of ${bytes.byteLength} bytes cannot be read`, { codec })
   }
@@ -124,6 +156,16 @@ async function inflate(bytes: Uint8Array, maxRawBytes: number): Promise<Uint8Arr
   // Node ignores what follows the end of the data. fastavro leaves three bytes of zlib's checksum there (1.12.1, `deflate_write_block`).
   if (bytes.byteLength - engine.bytesWritten > ADLER_BYTES)
     throw new MillpondError('BLOCK_CORRUPT', 'bytes follow the deflate data')
+  return compact(buffer)
+}
+
+/** All members, one behind the other. */
+async function ungzip(bytes: Uint8Array, maxRawBytes: number): Promise<Uint8Array> {
+  // The last member ends in its length; one byte more, for a full chunk would make Node add another.
+  const tail = bytes.byteLength < 18 ? 0 : new DataView(bytes.buffer, bytes.byteOffset + bytes.byteLength - 4).getUint32(0, true)
+  const chunkSize = Math.max(64, Math.min(tail + 1, 4 * 1024 * KiB))
+  const { buffer, engine } = await gunzip(bytes, { maxOutputLength: maxRawBytes, chunkSize, info: true })
+  if (engine.bytesWritten !== bytes.byteLength) throw new MillpondError('BLOCK_CORRUPT', 'bytes follow the gzip data')
   return compact(buffer)
 }
 

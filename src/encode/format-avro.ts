@@ -18,7 +18,7 @@ export const avroFormat: SegmentFormat = {
   codecs: ['zstandard', 'deflate', 'snappy', 'null'],
   keepsAll: true,
   mixesCodecs: false,
-  createEncoder: createBlockEncoder,
+  createEncoder: (options) => createBlockEncoder({ ...options, codec: avroCodec(options.codec) }),
   findUnencodable: (batch) => withBeyondTime(batch, findUnencodable(batch)),
   openFraming: (codec, sync) => ({
     header: avroFileHeader(avroCodec(codec), sync),

@@ -6,9 +6,9 @@ import { avroFileHeader, blockFrame, isCodec, parseContainerHeader, parseStoredB
 import type { PlainBlock, StoredCodec } from './block.ts'
 import { decompress } from './codec.ts'
 import { type BlockEncoder, createBlockEncoder } from './block-encoder.ts'
-import { MAX_MESSAGE_BYTES, type WriteRows } from './raw-block.ts'
 import { withBeyondTime } from './record-times.ts'
-import type { EncoderOptions, SegmentFormat } from './segment-format.ts'
+import { avroRows, MAX_MESSAGE_BYTES, type WriteRows } from './row-writer.ts'
+import { type EncoderOptions, notReadable, type SegmentFormat } from './segment-format.ts'
 
 /**
  * Values that are Avro data under one registered schema, copied as they are into a container file of that schema: any Avro tool reads the very records
@@ -27,7 +27,10 @@ export const valueAvroFormat: SegmentFormat = {
     frame: ({ count, bytes }) => [blockFrame(count, bytes.byteLength), bytes, sync],
   }),
   readHeader: parseContainerHeader,
-  readBlock: () => Promise.reject(valuesAlone()),
+  ...notReadable('value-avro'),
+  async countBlock(stored, _codec, header) {
+    return parseStoredBlock(stored, header?.sync).count
+  },
   async rawOf(stored, codec, header) {
     return decompress(avroCodec(codec), parseStoredBlock(stored, header?.sync).payload)
   },
@@ -36,7 +39,6 @@ export const valueAvroFormat: SegmentFormat = {
     if (header === undefined) throw new MillpondError('SEGMENT_CORRUPT', 'the container file ends within its header')
     return splitAvroFile(object, header.bytes)
   },
-  openBlock: () => Promise.reject(valuesAlone()),
 }
 
 function avroCodec(codec: StoredCodec) {
@@ -49,15 +51,12 @@ function schemaOf(kind: ValueKind | undefined): string {
   throw new MillpondError('INTERNAL', `a segment of Avro values has a schema of Avro, not of ${kind?.type ?? 'nothing'}`)
 }
 
-const valuesAlone = () =>
-  new MillpondError('FORMAT_UNSUPPORTED', 'the format value-avro holds values alone: no messages can be read from it')
-
 const writeValues: WriteRows = ({ kernel, columns, bytesAt, free }, { from, to, pendingBytes, blockBytes }) =>
   kernel.exports.writeValues(columns.start, columns.count, from, to, bytesAt, free, pendingBytes, blockBytes, kernel.arenaStart)
 
 /** The encoder of messages, but that it writes values alone. */
 function createValueEncoder(options: EncoderOptions): BlockEncoder<PlainBlock> {
-  const encoder = createBlockEncoder({ ...options, write: writeValues })
+  const encoder = createBlockEncoder({ ...options, writer: avroRows(writeValues) })
   const toPlain = async (block: ReturnType<typeof encoder.add>[number]): Promise<PlainBlock> => ({
     ...(await block),
     format: 'value-avro',

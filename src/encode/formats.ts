@@ -2,25 +2,41 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import { readRecords } from './avro-block.ts'
-import type { Format, StoredCodec, StoredMessages } from './block.ts'
+import type { Format, ImportedFormat, StoredCodec, StoredMessages } from './block.ts'
 import { avroFormat } from './format-avro.ts'
+import { csvFormat } from './format-csv.ts'
 import { dataphosFormat } from './format-dataphos.ts'
-import { kafkaFormat } from './format-kafka.ts'
+import { jsonFormat } from './format-json.ts'
 import { kafkaBackupFormat } from './format-kafka-backup.ts'
-import { valueAvroFormat } from './format-value-avro.ts'
+import { kafkaFormat } from './format-kafka.ts'
 import { parquetFormat } from './format-parquet.ts'
+import { rawFormat } from './format-raw.ts'
+import { valueAvroFormat } from './format-value-avro.ts'
+import { valueJsonFormat } from './format-value-json.ts'
 import { readRecordBlock } from './record-block.ts'
 import type { BlockEntry } from './segment.ts'
 import type { SegmentFormat } from './segment-format.ts'
 
+/** Formats of others, which are only read. */
+const importedFormats = { 'kafka-backup': kafkaBackupFormat, dataphos: dataphosFormat } satisfies Record<
+  ImportedFormat,
+  SegmentFormat
+>
+
 const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   avro: avroFormat,
   kafka: kafkaFormat,
-  'value-avro': valueAvroFormat,
+  json: jsonFormat,
   parquet: parquetFormat,
-  'kafka-backup': kafkaBackupFormat,
-  dataphos: dataphosFormat,
+  'value-avro': valueAvroFormat,
+  'value-json': valueJsonFormat,
+  csv: csvFormat,
+  raw: rawFormat,
+  ...importedFormats,
 } satisfies Partial<Record<Format, SegmentFormat>>
+
+/** All that this version writes. */
+export const formatNames: readonly string[] = Object.keys(formats).filter((name) => !(name in importedFormats))
 
 /** Whether this version has a format of that name. */
 export const isFormat = (name: string): name is Format => formats[name] !== undefined
@@ -41,6 +57,19 @@ export const readStoredBlock = (
   stored: Uint8Array,
   block?: BlockEntry,
 ): Promise<MessageBatch> => segmentFormat(segment.format).readBlock(stored, segment.codec, undefined, block)
+
+/**
+ * Refuses a segment that does not hold all that its messages had.
+ * @throws MillpondError `FORMAT_NOT_READABLE`, which names lane and segment.
+ */
+export function checkReadable({ key, format }: { readonly key: string; readonly format: Format }, lane: string): void {
+  if (segmentFormat(format).keepsAll) return
+  throw new MillpondError(
+    'FORMAT_NOT_READABLE',
+    `segment ${key} of lane ${lane} is in the format ${format}, which does not keep all that messages had`,
+    { details: { key, format, lane } },
+  )
+}
 
 /** The messages of a block of this segment without columns; undefined where that is no less work than reading it. @throws MillpondError `BLOCK_CORRUPT`. */
 export const openStoredBlock = (

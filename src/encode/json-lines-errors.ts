@@ -30,6 +30,9 @@ const reasons: readonly string[] = [
   'a header needs a "name"',
   'this header is there twice; headers that repeat need the form of a list',
   'more than 256 headers need the form of a list',
+  'the message is too large',
+  'the columns are full',
+  'a position, which is a whole number, is expected here',
 ]
 
 const PROPERTY_UNKNOWN = 22

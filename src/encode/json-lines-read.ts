@@ -29,7 +29,7 @@ const CALL_BYTES = 128
 const LINE_FEED = 10
 const NO_BYTES = new Uint8Array(0)
 
-const modes = { envelope: 0, value: 1, body: 2 } as const
+const modes = { envelope: 0, value: 1, body: 2, stored: 3 } as const
 
 /** One reading of one input, over as many calls as it takes. */
 interface Reading extends JsonReadOptions {

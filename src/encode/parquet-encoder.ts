@@ -6,10 +6,10 @@ import type { ParquetBlock } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
 import { LookupHashes } from './lookup-hashes.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
-import { envelopeLeaves, ID_COLUMN, KEY_COLUMN } from './parquet-envelope.ts'
+import { envelopeLeaves, ID_COLUMN, KEY_COLUMN, MICROS_OF_MILLIS } from './parquet-envelope.ts'
 import { createGroupWriter, groupBytes, takeFilters } from './parquet-group.ts'
 import { pageCodec } from './parquet-page.ts'
-import { MAX_MESSAGE_BYTES } from './raw-block.ts'
+import { MAX_MESSAGE_BYTES } from './row-writer.ts'
 import type { EncoderOptions } from './segment-format.ts'
 
 /** Rows that are written at a time: few enough to stay in the processor's cache. */
@@ -161,11 +161,11 @@ function append(filling: Filling, batch: MessageBatch): void {
 function appendRows(builders: readonly ColumnBuilder[], { kernel, columns, bytesAt, free }: LoadedRows): void {
   const { start, count, headers } = columns
   const [positions, timestamps, keys, values, names, headerValues, ids] = builders as Columns
-  for (const [builder, at] of [
-    [positions, start],
-    [timestamps, start + 8 * count],
+  for (const [builder, at, scale] of [
+    [positions, start, 1],
+    [timestamps, start + 8 * count, MICROS_OF_MILLIS],
   ] as const) {
-    kernel.exports.plainNumbers(at, count, free)
+    kernel.exports.plainNumbers(at, count, scale, free)
     builder.push(kernel.bytes.subarray(free, free + 8 * count))
   }
   const spans = start + 16 * count

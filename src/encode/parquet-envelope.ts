@@ -1,22 +1,25 @@
 import { leavesOf, type SchemaNode } from './parquet-schema.ts'
 
-/** The columns of the format `parquet`, which loses nothing; see docs/formats.md. */
+/**
+ * The columns of the format `parquet`, which loses nothing; see docs/formats.md. Times are in microseconds and fields have no ids, for Iceberg tables:
+ * their readers compare filters with statistics in microseconds whatever the file says, and catalogues give ids of their own.
+ */
 export const envelopeSchema: readonly SchemaNode[] = [
-  { name: 'position', fieldId: 1, repetition: 'required', type: 'INT64', encoding: 'delta', hasBounds: true },
+  { name: 'position', repetition: 'required', type: 'INT64', encoding: 'delta', hasBounds: true },
   {
     name: 'timestamp',
-    fieldId: 2,
+
     repetition: 'required',
     type: 'INT64',
-    logical: { kind: 'timestamp', unit: 'millis', isUtc: true },
+    logical: { kind: 'timestamp', unit: 'micros', isUtc: true },
     encoding: 'delta',
     hasBounds: true,
   },
-  { name: 'key', fieldId: 3, repetition: 'optional', type: 'BYTE_ARRAY', encoding: 'dictionary', hasBounds: true },
-  { name: 'value', fieldId: 4, repetition: 'optional', type: 'BYTE_ARRAY', encoding: 'plain', hasBounds: false },
+  { name: 'key', repetition: 'optional', type: 'BYTE_ARRAY', encoding: 'dictionary', hasBounds: true },
+  { name: 'value', repetition: 'optional', type: 'BYTE_ARRAY', encoding: 'plain', hasBounds: false },
   {
     name: 'headers',
-    fieldId: 5,
+
     repetition: 'required',
     logical: { kind: 'list' },
     children: [
@@ -26,19 +29,19 @@ export const envelopeSchema: readonly SchemaNode[] = [
         children: [
           {
             name: 'element',
-            fieldId: 6,
+
             repetition: 'required',
             children: [
               {
                 name: 'name',
-                fieldId: 7,
+
                 repetition: 'required',
                 type: 'BYTE_ARRAY',
                 logical: { kind: 'string' },
                 encoding: 'dictionary',
                 hasBounds: true,
               },
-              { name: 'value', fieldId: 8, repetition: 'optional', type: 'BYTE_ARRAY', encoding: 'dictionary', hasBounds: true },
+              { name: 'value', repetition: 'optional', type: 'BYTE_ARRAY', encoding: 'dictionary', hasBounds: true },
             ],
           },
         ],
@@ -47,7 +50,7 @@ export const envelopeSchema: readonly SchemaNode[] = [
   },
   {
     name: 'id',
-    fieldId: 9,
+
     repetition: 'optional',
     type: 'BYTE_ARRAY',
     logical: { kind: 'string' },
@@ -55,6 +58,9 @@ export const envelopeSchema: readonly SchemaNode[] = [
     hasBounds: true,
   },
 ]
+
+/** Timestamps of messages are milliseconds, those of the columns microseconds: any safe integer times this is a number of 64 bits. */
+export const MICROS_OF_MILLIS = 1000
 
 /** They in order: position, timestamp, key, value, name and value of headers, id. */
 export const envelopeLeaves = leavesOf(envelopeSchema)

@@ -2,7 +2,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { MAX_BATCH_BYTES } from '../batch/builder.ts'
 import { MillpondError } from '../errors.ts'
 import { readDeltas, readHybrid } from '../kernel/parquet.ts'
-import { envelopeLeaves } from './parquet-envelope.ts'
+import { envelopeLeaves, MICROS_OF_MILLIS } from './parquet-envelope.ts'
 import { decompressPage, encodings, type PageCodec, type PageRead, readPage } from './parquet-page.ts'
 
 /** A page and where its bytes lie, decompressed, among those of all pages. */
@@ -35,11 +35,11 @@ function batchOfPages(pages: readonly OpenPage[], bytes: Uint8Array): MessageBat
   const count = pages[0]?.count ?? 0
   if (count === 0) throw corrupt('it has no rows')
   const reader: Reader = { pages, bytes, view: new DataView(bytes.buffer), next: 0, count }
-  const positions = numbers(reader)
+  const positions = numbers(reader, 1)
   for (let row = 1; row < count; row++) {
     if (positions[row]! <= positions[row - 1]!) throw corrupt(`position ${positions[row]} follows ${positions[row - 1]}`)
   }
-  const timestamps = numbers(reader)
+  const timestamps = numbers(reader, MICROS_OF_MILLIS)
   const key = spans(reader, 2)
   const value = spans(reader, 3)
   const headers = headersOf(reader)
@@ -75,12 +75,12 @@ function takePage(reader: Reader): OpenPage {
   return page
 }
 
-/** A column without nulls, in one page of packed differences. */
-function numbers(reader: Reader): Float64Array {
+/** A column without nulls, in one page of packed differences, of numbers times `scale`. */
+function numbers(reader: Reader, scale: number): Float64Array {
   const { kind, encoding, count, at, rawBytes } = takePage(reader)
   if (kind !== 'data' || encoding !== encodings.delta || count !== reader.count)
     throw corrupt('a column of numbers is not as it is written')
-  return readDeltas(reader.bytes.subarray(at, at + rawBytes), count)
+  return readDeltas(reader.bytes.subarray(at, at + rawBytes), count, scale)
 }
 
 /** Where the values of a column lie; -1 for those that are not there. */

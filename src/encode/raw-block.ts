@@ -1,12 +1,12 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
-import { checkResult } from '../kernel/fault.ts'
 import type { RecordRows } from '../kernel/record-read.ts'
 import { type LoadedRows, withRows } from '../kernel/rows.ts'
 import type { BlockFilter, LookupField } from './block.ts'
 import { Growing } from './growing.ts'
 import type { Piecewise } from './piecewise.ts'
 import { type HashedRows, LookupHashes } from './lookup-hashes.ts'
+import { avroWriter, MAX_MESSAGE_BYTES, type RowWriter } from './row-writer.ts'
 
 /** What is known about the records of one block before compression. */
 export interface RawBlock {
@@ -18,9 +18,6 @@ export interface RawBlock {
   readonly filters: readonly BlockFilter[]
 }
 
-/** Largest message that a block can hold, in bytes of its encoding. */
-export const MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
-
 const NO_BYTES = new Uint8Array(0)
 
 /** What a record of Kafka's grows by at the most: position and timestamp of ten bytes each, three unions, and the headers' count and end. */
@@ -30,22 +27,10 @@ const RECORD_GROWTH_BYTES = 10 + 10 + 3 + 6
 export const encodedRecordBytes = ({ bytes, count, headers }: Pick<RecordRows, 'bytes' | 'count' | 'headers'>): number =>
   bytes + count * RECORD_GROWTH_BYTES + headers
 
-/** What the kernel writes of rows: as `writeRows` does, and with the same result, or values alone. */
-export type WriteRows = (
-  rows: HashedRows,
-  place: { readonly from: number; readonly to: number; readonly pendingBytes: number; readonly blockBytes: number },
-) => number
-
-/** Whole messages, as Avro records. */
-const writeMessages: WriteRows = ({ kernel, columns, bytesAt, free }, { from, to, pendingBytes, blockBytes }) => {
-  const { start, count, headers } = columns
-  return kernel.exports.writeRows(start, count, headers, from, to, bytesAt, free, pendingBytes, blockBytes, kernel.arenaStart)
-}
-
 export interface RawBlockOptions {
+  /** How records are written; as Avro where it is left out. */
+  readonly writer?: RowWriter
   readonly blockBytes: number
-  /** Messages as Avro records unless given. */
-  readonly write?: WriteRows
   /** Where the records are written. */
   readonly records?: Growing | Piecewise
   readonly after?: number
@@ -54,10 +39,10 @@ export interface RawBlockOptions {
 
 /** Writes messages as the records of one block. A class: it is the hot path of every archive, and its state changes with each call. */
 export class RawBlockBuilder {
+  readonly #writer: RowWriter
   readonly #blockBytes: number
   readonly #records: Growing | Piecewise
   readonly #hashes: LookupHashes
-  readonly #writeRows: WriteRows
   #count = 0
   #firstPosition = NaN
   #lastPosition: number
@@ -68,12 +53,12 @@ export class RawBlockBuilder {
    * A block of at most `blockBytes`, or of one message; positions are above `after`. About `expectedCount` messages will come.
    */
   constructor(lookups: readonly LookupField[], options: RawBlockOptions) {
-    const { blockBytes, records = new Growing(NO_BYTES), after = -Infinity, expectedCount, write = writeMessages } = options
+    const { writer = avroWriter, blockBytes, records = new Growing(NO_BYTES), after = -Infinity, expectedCount } = options
+    this.#writer = writer
     this.#blockBytes = Math.min(blockBytes, 0x7fff_ffff)
     this.#records = records
     this.#lastPosition = after
     this.#hashes = new LookupHashes(lookups, expectedCount)
-    this.#writeRows = write
   }
 
   get count(): number {
@@ -105,7 +90,7 @@ export class RawBlockBuilder {
         row,
         (rows) => this.#scratchBytes(rows),
         (rows) => {
-          checkSize(rows)
+          this.#checkSize(rows)
           row = loadedFrom + this.#write(rows, 0, rows.columns.count)
           return rows.nextRow
         },
@@ -143,7 +128,9 @@ export class RawBlockBuilder {
 
   /** Room behind rows of records that `appendRecords` needs. */
   scratchBytes(rows: RecordRows): number {
-    return Math.max(encodedRecordBytes(rows), this.#hashes.scratchBytes(rows.columns))
+    const { kernel, columns } = rows
+    const measured = { kernel, columns, encodedBytes: encodedRecordBytes(rows) }
+    return Math.max(this.#writer.scratchBytes(measured), this.#hashes.scratchBytes(columns))
   }
 
   /** What is known of all that was appended; the builder must not be used afterwards. */
@@ -160,26 +147,25 @@ export class RawBlockBuilder {
 
   /** Records, and then hashes, use the same place one after the other. */
   #scratchBytes(rows: LoadedRows): number {
-    return Math.max(rows.encodedBytes, this.#hashes.scratchBytes(rows.columns))
+    return Math.max(this.#writer.scratchBytes(rows), this.#hashes.scratchBytes(rows.columns))
   }
 
   #write(rows: HashedRows, from: number, to: number): number {
-    const { kernel, free } = rows
-    const result = kernel.arenaStart
-    const taken = this.#writeRows(rows, { from, to, pendingBytes: this.#records.used, blockBytes: this.#blockBytes })
-    if (checkResult(taken, 'INTERNAL', 'messages cannot be written') === 0) return 0
-    const length = kernel.i32[result / 4]!
-    this.#records.push(kernel.bytes.subarray(free, free + length))
-    this.#minTimestamp = Math.min(this.#minTimestamp, kernel.f64[result / 8 + 1]!)
-    this.#maxTimestamp = Math.max(this.#maxTimestamp, kernel.f64[result / 8 + 2]!)
-    this.#hashes.collect(rows, from, from + taken)
-    return taken
+    const range = { from, to, pendingBytes: this.#records.used, blockBytes: this.#blockBytes }
+    const { count, start, bytes, minTimestamp, maxTimestamp } = this.#writer.write(rows, range)
+    if (count === 0) return 0
+    this.#records.push(rows.kernel.bytes.subarray(start, start + bytes))
+    this.#minTimestamp = Math.min(this.#minTimestamp, minTimestamp)
+    this.#maxTimestamp = Math.max(this.#maxTimestamp, maxTimestamp)
+    this.#hashes.collect(rows, from, from + count)
+    return count
   }
-}
 
-function checkSize({ columns, encodedBytes }: LoadedRows): void {
-  if (encodedBytes <= MAX_MESSAGE_BYTES || columns.count > 1) return
-  throw new MillpondError('MESSAGE_TOO_LARGE', `a message of ${encodedBytes} bytes is larger than a block can hold`, {
-    details: { bytes: encodedBytes, maxBytes: MAX_MESSAGE_BYTES },
-  })
+  #checkSize(rows: LoadedRows): void {
+    const { columns, encodedBytes } = rows
+    if (columns.count > 1 || !this.#writer.isTooLarge(rows)) return
+    throw new MillpondError('MESSAGE_TOO_LARGE', `a message of ${encodedBytes} bytes is larger than a block can hold`, {
+      details: { bytes: encodedBytes, maxBytes: MAX_MESSAGE_BYTES },
+    })
+  }
 }

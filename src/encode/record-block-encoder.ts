@@ -70,7 +70,7 @@ export interface RecordSetGatherer {
   /** The position behind the last message that was taken. */
   readonly nextPosition: number
   /**
-   * Takes the batches of the set; gives the blocks that became full, in order. What it still holds afterwards is copied.
+   * Takes the batches of the set; gives the blocks that became full, in order. All that blocks hold, and what it still holds afterwards, is copied.
    * @throws MillpondError `POSITION_INVALID` where a batch begins before the end of the one before it; `RECORD_SET_CORRUPT`.
    */
   add(set: RecordSet): AsyncGenerator<RecordBlock>
@@ -105,7 +105,7 @@ export function createRecordSetGatherer(
   const expectedBytes = (info: RecordBatchInfo) => info.bytes * (info.codec === 'none' ? 1 : ratio)
   const flush = (): RecordBlock | undefined => {
     if (account.count === 0 || isBroken) return undefined
-    const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    const bytes = joined(chunks)
     const block = account.seal(bytes, codec!, crc)
     chunks = []
     crc = 0
@@ -172,6 +172,17 @@ export function createRecordSetGatherer(
     },
     flush,
   }
+}
+
+/** A copy of the chunks, in memory of its own. */
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(chunks.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return bytes
 }
 
 /** Record batches one behind the other, in pieces. */

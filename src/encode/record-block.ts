@@ -10,7 +10,7 @@ import { withRows } from '../kernel/rows.ts'
 import type { EncodeOptions, UnencodableMessage } from './avro-block.ts'
 import type { Codec, LookupField, RecordBlock, StoredCodec } from './block.ts'
 import { LookupHashes } from './lookup-hashes.ts'
-import { MAX_MESSAGE_BYTES } from './raw-block.ts'
+import { MAX_MESSAGE_BYTES } from './row-writer.ts'
 import { rowsThatFit, writeRecordBatch } from './record-batch.ts'
 import type { RecordCodec } from './record-header.ts'
 import { readRecordBatches, scanRecordSet } from './record-set.ts'
@@ -19,6 +19,7 @@ import { readRecordBatches, scanRecordSet } from './record-set.ts'
 const RECORD_CODECS: Readonly<Record<Codec, RecordCodec>> = {
   zstandard: 'zstd',
   deflate: 'gzip',
+  gzip: 'gzip',
   snappy: 'snappy',
   null: 'none',
 }

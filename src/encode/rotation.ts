@@ -11,6 +11,8 @@ export interface RotationRules {
   readonly maxAgeMs: number
   /** Time since the last message was read, ms. */
   readonly idleMs: number
+  /** Gives when segments close by the wall clock, ms, for a moment of it. */
+  readonly schedule?: (nowMs: number) => number
 }
 
 /** What an open segment holds. */
@@ -22,7 +24,7 @@ export interface OpenSegment {
 }
 
 /** `objects`: too many are open. */
-export type RotationCause = 'count' | 'bytes' | 'objects' | 'span' | 'age' | 'idle' | 'memory' | 'stop'
+export type RotationCause = 'count' | 'bytes' | 'objects' | 'span' | 'age' | 'idle' | 'schedule' | 'memory' | 'stop'
 
 /** Why a segment with this content must close now, or undefined. Blocks are whole: a segment may pass a bound by one block. */
 export function rotationByContent(segment: OpenSegment, rules: RotationRules): 'count' | 'bytes' | 'span' | undefined {
@@ -60,13 +62,22 @@ export function rowsToRotation(
   return { count: most, cause: most === room ? 'count' : undefined }
 }
 
-/** When a segment whose first and last messages were read at these times must close, ms, and why. */
+/** When what was read is to be committed, ms, and why; `scheduledMs` is when the schedule says so, Infinity without one. */
 export function rotationByTime(
-  firstReadMs: number,
-  lastReadMs: number,
+  {
+    firstReadMs,
+    lastReadMs,
+    scheduledMs,
+  }: { readonly firstReadMs: number; readonly lastReadMs: number; readonly scheduledMs: number },
   rules: RotationRules,
-): { readonly deadlineMs: number; readonly cause: 'age' | 'idle' } {
+): { readonly deadlineMs: number; readonly cause: 'age' | 'idle' | 'schedule' } {
   const ageMs = firstReadMs + rules.maxAgeMs
   const idleMs = lastReadMs + rules.idleMs
+  if (scheduledMs < ageMs && scheduledMs < idleMs) return { deadlineMs: scheduledMs, cause: 'schedule' }
   return ageMs <= idleMs ? { deadlineMs: ageMs, cause: 'age' } : { deadlineMs: idleMs, cause: 'idle' }
+}
+
+/** When the schedule says that what is read from now on closes, by the monotonic clock. */
+export function scheduledFrom(rules: RotationRules, { nowMs, monotonicMs }: { nowMs: number; monotonicMs: number }): number {
+  return rules.schedule === undefined ? Infinity : monotonicMs + rules.schedule(nowMs) - nowMs
 }

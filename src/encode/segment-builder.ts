@@ -4,6 +4,7 @@ import { MillpondError } from '../errors.ts'
 import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import { SYNC_BYTES } from './avro-file.ts'
 import type { BlockFilter, EncodedBlock, Format, StoredCodec } from './block.ts'
+import type { FormatOptions } from './format-options.ts'
 import { assembleLookup } from './lookup.ts'
 import type { ValueKind } from '../values/values.ts'
 import { segmentFormat } from './formats.ts'
@@ -52,6 +53,7 @@ export function createSegmentBuilder(options: {
   readonly sync: Uint8Array
   /** The schema of all values, for formats by schema. */
   readonly kind?: ValueKind
+  readonly formatOptions?: FormatOptions | undefined
 }): SegmentBuilder {
   const { format } = options
   const rules = segmentFormat(format)
@@ -59,7 +61,7 @@ export function createSegmentBuilder(options: {
   const sync = Uint8Array.from(options.sync)
   if (sync.byteLength !== SYNC_BYTES)
     throw new MillpondError('INTERNAL', `a sync marker has ${SYNC_BYTES} bytes, not ${sync.byteLength}`)
-  const framing = rules.openFraming(codec, sync, options.kind)
+  const framing = rules.openFraming(codec, sync, options.kind, options.formatOptions)
   const { header } = framing
   const headerCrc32c = crc32c(header)
   const sha256 = createHash('sha256').update(header)

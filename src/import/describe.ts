@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { LookupField } from '../encode/block.ts'
+import type { LookupField, StoredCodec } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import { filtersOf } from '../encode/lookup-filters.ts'
 import type { BlockEntry, SegmentEntry, SiblingEntry } from '../encode/segment.ts'
@@ -36,9 +36,9 @@ export async function describeObject(
 ): Promise<DescribedObject> {
   const rules = segmentFormat(format)
   try {
-    const found = await splitWhole(rules, object)
     const header = rules.readHeader(object)
-    const codec = header?.codec ?? rules.codecs[0]!
+    const codec = header?.codec ?? codecOfName(key)
+    const found = await splitWhole(rules, object, codec, header)
     const blocks: BlockEntry[] = []
     const filters: ReturnType<typeof filtersOf>[] = []
     let firstPosition = options.firstPosition
@@ -60,12 +60,36 @@ export async function describeObject(
   }
 }
 
-async function splitWhole(rules: SegmentFormat, object: Uint8Array): Promise<readonly FoundBlock[]> {
-  if (rules.split === undefined) throw new MillpondError('FORMAT_UNSUPPORTED', 'its format cannot be taken apart')
-  const blocks = await rules.split(object)
+/** Compression that only the name of an object tells. */
+function codecOfName(key: string): StoredCodec {
+  if (key.endsWith('.gz')) return 'gzip'
+  return key.endsWith('.zst') ? 'zstandard' : 'null'
+}
+
+async function splitWhole(
+  rules: SegmentFormat,
+  object: Uint8Array,
+  codec: StoredCodec,
+  header: SegmentHeader | undefined,
+): Promise<readonly FoundBlock[]> {
+  const blocks = rules.split === undefined ? [await onlyBlock(rules, object, codec, header)] : await rules.split(object)
   if (blocks.length === 0 || blocks.some(({ count }) => count < 1))
     throw new MillpondError('SEGMENT_CORRUPT', 'it holds no message, or a block without one')
   return blocks
+}
+
+/** An object that cannot be taken apart is one block. */
+async function onlyBlock(
+  rules: SegmentFormat,
+  object: Uint8Array,
+  codec: StoredCodec,
+  header: SegmentHeader | undefined,
+): Promise<FoundBlock> {
+  if (rules.countBlock === undefined || !rules.codecs.includes(codec))
+    throw new MillpondError('FORMAT_UNSUPPORTED', `its messages cannot be counted (${codec})`)
+  const offset = header?.bytes ?? 0
+  const count = await rules.countBlock(object.subarray(offset), codec, header)
+  return { offset, bytes: object.byteLength - offset, count }
 }
 
 const placed = (count: number, firstPosition: number, timestampMs: number): Extent => ({

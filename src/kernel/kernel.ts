@@ -71,7 +71,7 @@ export interface KernelExports {
     baseTimestamp: number,
   ): number
   readJson(call: number): number
-  plainNumbers(source: number, count: number, out: number): void
+  plainNumbers(source: number, count: number, scale: number, out: number): void
   plainSpans(starts: number, ends: number, count: number, bytes: number, out: number): number
   packDeltas(source: number, count: number, out: number): number
   packLevels(source: number, count: number, width: number, out: number): number
@@ -90,9 +90,14 @@ export interface KernelExports {
     result: number,
   ): number
   boundsOfBytes(source: number, length: number, result: number): number
-  readDeltas(source: number, length: number, count: number, out: number): number
+  readDeltas(source: number, length: number, count: number, scale: number, out: number): number
   readHybrid(source: number, length: number, width: number, count: number, out: number): number
   writeJson(call: number): number
+  writeLines(call: number): number
+  findUnlike(columns: number, n: number, to: number, column: number, kind: number, bytes: number, out: number): number
+  snappyFrame(source: number, length: number, out: number): number
+  snappyFramedLength(source: number, length: number): number
+  snappyUnframe(source: number, length: number, out: number, outLength: number): number
 }
 
 /** One instance with its memory; input and output lie at or behind `arenaStart`. Valid only inside of `withKernel`. */

@@ -104,14 +104,14 @@ export function boundsOfBytes(plain: Uint8Array): { readonly low: number; readon
   })
 }
 
-/** `count` numbers, one at the least, of DELTA_BINARY_PACKED. @throws MillpondError `BLOCK_CORRUPT`, also where they are no safe integers. */
-export function readDeltas(packed: Uint8Array, count: number): Float64Array {
+/** `count` numbers, one at the least, of DELTA_BINARY_PACKED, each written times `scale`. @throws MillpondError `BLOCK_CORRUPT`, also where they are no safe integers. */
+export function readDeltas(packed: Uint8Array, count: number, scale: number): Float64Array {
   return withKernel(align(packed.byteLength + SLACK_BYTES) + 8 * count + SLACK_BYTES, (kernel) => {
     const source = kernel.arenaStart
     const out = align(source + packed.byteLength + SLACK_BYTES)
     kernel.bytes.set(packed, source)
     checkResult(
-      kernel.exports.readDeltas(source, packed.byteLength, count, out),
+      kernel.exports.readDeltas(source, packed.byteLength, count, scale, out),
       'BLOCK_CORRUPT',
       'packed numbers cannot be read',
     )

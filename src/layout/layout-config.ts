@@ -100,7 +100,8 @@ export interface LayoutConfig {
   /** The format of siblings that hold keys and headers. */
   readonly keysFormat: 'none' | 'avro' | 'json' | 'parquet' | 'raw'
   readonly headersFormat: 'none' | 'avro' | 'json' | 'parquet'
-  readonly graceMs: number
+  /** Undefined: objects stay open until their commit. */
+  readonly graceMs: number | undefined
   readonly maxOpen: number
   readonly confluent: ConfluentLayoutConfig
   readonly aiven: AivenLayoutConfig

@@ -4,7 +4,8 @@ import { parsePathSegment, pathSegment } from './path-segment.ts'
 /** Digits of the largest position, 2^53 - 1: with all of them names sort as positions do. */
 const POSITION_DIGITS = 16
 
-const NAME = /^(\d{16})-([^/]+)\.([a-z0-9]+)$/
+/** Compression is an ending of its own: `json.gz`. */
+const NAME = /^(\d{16})-([^/]+?)\.((?:[a-z0-9]+\.(?:gz|zst|snappy))|[a-z0-9]+)$/
 
 /** What the `millpond` layout makes a segment's key of. */
 export interface SegmentName {

@@ -1,7 +1,9 @@
 import { MillpondError } from '../errors.ts'
+import { checkReadable } from '../encode/formats.ts'
 import { sameLane } from '../index/lane-order.ts'
 import { rangeMayHold } from '../index/segment-directory.ts'
 import type { IndexedLane, SegmentIndex } from '../index/segment-index.ts'
+import { laneName } from '../source/lane.ts'
 import { isWithin } from '../search/match.ts'
 import type { MessageQuery } from '../search/query.ts'
 import { questionsOf } from '../search/query.ts'
@@ -23,7 +25,7 @@ const ENDS: ReadonlySet<string> = new Set(['file', 'http', 'count'])
  * A new job, not stored yet. What it replays is fixed here: of each lane what the index knows now, so that a replay ends though new
  * messages arrive, its own among them.
  * @throws MillpondError `TOPIC_UNKNOWN`, `LANE_UNKNOWN`; `INPUT_INVALID` for a rate that is none; `REPLAY_LOOP` where messages would go
- * back into a topic that they are read from and the options do not allow that.
+ * back into a topic that they are read from and the options do not allow that; `FORMAT_NOT_READABLE` for segments that do not keep all.
  */
 export async function planReplay(
   order: ReplayOrder,
@@ -107,7 +109,10 @@ async function planned(index: SegmentIndex, query: MessageQuery, lanes: readonly
     if (lane === undefined) continue
     const pinned = { ...query, positions: { from: lane.fromPosition, to: lane.toPosition } }
     const meant = segment.blocks.filter((block) => rangeMayHold(block, pinned))
-    if (meant.length > 0) segments++
+    if (meant.length > 0) {
+      checkReadable(segment, laneName(segment.lane))
+      segments++
+    }
     for (const block of meant) {
       blocks++
       bytes += block.bytes

@@ -1,7 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { StoredMessages } from '../encode/block.ts'
 import type { BlockEntry } from '../encode/segment.ts'
-import { checkStoredBlock, openStoredBlock, readStoredBlock } from '../encode/formats.ts'
+import { checkReadable, checkStoredBlock, openStoredBlock, readStoredBlock } from '../encode/formats.ts'
 import { isMillpondError, MillpondError, wrapError } from '../errors.ts'
 import { sameLane } from '../index/lane-order.ts'
 import type { IndexedSegment } from '../index/segment-index.ts'
@@ -41,7 +41,7 @@ const READS_AT_ONCE = 16
 
 /**
  * The planned blocks, checked and decoded, in order; reads and decompressions run ahead of the consumer.
- * @throws MillpondError `BLOCK_CORRUPT`, `SEGMENT_CORRUPT`, which name the segment, the offset and the lane.
+ * @throws MillpondError `BLOCK_CORRUPT`, `SEGMENT_CORRUPT`, which name the segment, the offset and the lane; `FORMAT_NOT_READABLE`.
  */
 export function readBlocks(context: ReadContext, plans: AsyncIterable<SegmentPlan>): AsyncGenerator<ReadBlock> {
   return readEach(context, plans, (block) => decode(context, block))
@@ -83,6 +83,7 @@ async function* tasksOf(plans: AsyncIterable<SegmentPlan>): AsyncGenerator<reado
   let across: SegmentPlan[] = []
   let lastPosition = -1
   for await (const plan of plans) {
+    checkReadable(plan.segment, laneName(plan.segment.lane))
     const before = across[0]
     if (
       before !== undefined &&

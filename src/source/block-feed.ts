@@ -1,4 +1,5 @@
 import { type MessageBatch, heldBytes, selectRows } from '../batch/batch.ts'
+import { giveAway } from '../batch/given-away.ts'
 import type { MemoryBudget } from '../batch/memory-budget.ts'
 import type { EncodeOptions } from '../encode/avro-block.ts'
 import type { EncodedBlock, Format } from '../encode/block.ts'
@@ -6,6 +7,7 @@ import type { BlockEncoder, BufferPool } from '../encode/block-encoder.ts'
 import { createRecordSetGatherer, type RecordSetGatherer } from '../encode/record-block-encoder.ts'
 import { type RecordBatchInfo, unpackRecordBatches } from '../encode/record-set.ts'
 import { isBeyondTime, readRecordsOfAnyTime } from '../encode/record-times.ts'
+import type { FormatOptions } from '../encode/format-options.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import { createBlockQueue, type Fed } from './block-queue.ts'
 import type { Lane } from './lane.ts'
@@ -43,6 +45,7 @@ export interface FeedOptions extends EncodeOptions {
   /** Where blocks are made; shared by all lanes, so that one that waits costs little. */
   readonly pool?: BufferPool
   readonly nowMs: () => number
+  readonly formatOptions?: FormatOptions | undefined
 }
 
 /** Held bytes of one lane that wait for the writer: some blocks keep every core compressing, more would only lie in memory. */
@@ -67,7 +70,7 @@ export function openBlockFeed(
   const { budget, nowMs, format } = options
   const stop = new AbortController()
   const reading = AbortSignal.any([signal, stop.signal])
-  const encoder = segmentFormat(format).createEncoder(options)
+  const encoder = segmentFormat(format).createEncoder({ ...options, origin: lane })
   // There may be thousands of lanes, and most sources have no record batches.
   const gatherer = source.readRecordSets && format === 'kafka' ? createRecordSetGatherer(options, position) : undefined
   const queue = createBlockQueue(nowMs, reading)
@@ -85,7 +88,8 @@ export function openBlockFeed(
   const pushBlocks = (blocks: readonly Promise<EncodedBlock>[]) => {
     if (blocks.length === 0) return
     const bytes = Math.max(0, pendingHeldBytes - encoder.pendingBytes)
-    for (const [at, block] of blocks.entries()) queue.push({ block, heldBytes: at === blocks.length - 1 ? bytes : 0 })
+    for (const [at, block] of blocks.entries())
+      queue.push({ block: block.then(given), heldBytes: at === blocks.length - 1 ? bytes : 0 })
     pendingHeldBytes -= bytes
     pendingSinceMs = encoder.pendingCount > 0 ? nowMs() : undefined
   }
@@ -98,7 +102,7 @@ export function openBlockFeed(
   const pushGathered = (block: EncodedBlock) => {
     const bytes = isAdding ? Math.min(pendingHeldBytes, block.bytes.byteLength) : pendingHeldBytes
     pendingHeldBytes -= bytes
-    queue.push({ block: Promise.resolve(block), heldBytes: bytes })
+    queue.push({ block: Promise.resolve(given(block)), heldBytes: bytes })
     pendingSinceMs = undefined
   }
   const flush = () => {
@@ -115,7 +119,7 @@ export function openBlockFeed(
   }
   /** Splits off what cannot be encoded. It is given before the blocks around it, so that no commit covers it unrecorded. */
   const take = (batch: MessageBatch) => {
-    const faults = segmentFormat(format).findUnencodable(batch)
+    const faults = segmentFormat(format).findUnencodable(batch, options.formatOptions)
     if (faults.length === 0) return encode(batch)
     const bad = new Set(faults.map(({ row }) => row))
     queue.push({
@@ -239,14 +243,12 @@ export function openBlockFeed(
       await budget.acquire(bytes, reading)
       pendingHeldBytes += bytes
       isAdding = true
-      let isFree = true
       for await (const block of gatherer.add(set)) {
-        isFree &&= block.bytes.buffer !== set.bytes.buffer
         pushGathered(block)
         await queue.room(MAX_QUEUED_SET_BYTES)
       }
       isAdding = false
-      if (isFree) set.release?.()
+      set.release?.()
       if (gatherer.pendingCount > 0) pendingSinceMs ??= nowMs()
       else releasePending()
       lastReadMs = nowMs()
@@ -300,6 +302,12 @@ export function openBlockFeed(
       releasePending()
     },
   }
+}
+
+/** A block that was made here: nobody else has its bytes. */
+function given<Block extends EncodedBlock>(block: Block): Block {
+  giveAway(block.bytes)
+  return block
 }
 
 const storedBytes = (batches: readonly RecordBatchInfo[]): number => batches.reduce((sum, { bytes }) => sum + bytes, 0)

@@ -1,6 +1,8 @@
+import { free, keepAll } from '../batch/given-away.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import type { Limiter } from './limiter.ts'
+import type { PartHolder, PartRoom } from './part-room.ts'
 import type { ObjectWriter, PutOutcome } from './store.ts'
 
 /** Bytes in several pieces, one after the other, as they were written: joining them would cost a copy. */
@@ -10,6 +12,18 @@ export interface Pieces {
   readonly bytes: number
   /** The CRC-32C of pieces whose writer knew it. */
   readonly crcs?: WeakMap<Uint8Array, number>
+  /** How many bodies of requests were made of them; a store that counts them lets go of what arrived by the first. */
+  bodies?: number
+}
+
+/** Counts a body that is made of the pieces. */
+export function countBody(object: Pieces): void {
+  object.bodies = (object.bodies ?? 0) + 1
+}
+
+/** Frees pieces that were given away, where no earlier request may still look at them. */
+function freePieces({ pieces, bodies }: Pieces): void {
+  if (bodies === 1) for (const piece of pieces) free(piece)
 }
 
 /** The CRC-32C of what lies in pieces, going on from `seed`. */
@@ -37,11 +51,13 @@ export interface PartUpload {
 }
 
 export interface PartWriterOptions {
-  /** The length of each part but the last. An object of one part goes by `putWhole`. */
+  /** The length of each part but the last. An object of one part goes by `putWhole`, as does a larger one for which there is room. */
   readonly partBytes: number
+  /** What writers that share it hold back together; without it a writer holds no more than a part. */
+  readonly room?: PartRoom
   /**
-   * Each part on its way takes one; writers that share them share the bound. A writer holds one part more at the most, and what it is
-   * being given.
+   * Each part on its way takes one; writers that share them share the bound. A writer that sends holds one part more at the most, and what
+   * it is being given.
    */
   readonly turns: Limiter
   readonly putWhole: (object: Pieces, signal: AbortSignal) => Promise<PutOutcome>
@@ -66,6 +82,8 @@ function take(waiting: Waiting, count: number): Pieces {
   for (const piece of waiting.pieces) {
     if (missing === 0) break
     if (piece.length > missing) {
+      // Two parts share its memory then.
+      keepAll(piece)
       pieces.push(piece.subarray(0, missing))
       waiting.pieces[whole] = piece.subarray(missing)
       break
@@ -79,12 +97,16 @@ function take(waiting: Waiting, count: number): Pieces {
   return { pieces, bytes: count, crcs: waiting.crcs }
 }
 
-/** A writer of a store that takes large objects in parts: holds what is less than a part, and sends several parts side by side. */
+/**
+ * A writer of a store that takes large objects in parts: holds what is less than a part, and more as long as there is room, and sends several
+ * parts side by side.
+ */
 export function createPartWriter(options: PartWriterOptions): ObjectWriter {
-  const { partBytes, turns, signal } = options
+  const { partBytes, room, turns, signal } = options
   const waiting: Waiting = { pieces: [], bytes: 0, crcs: new WeakMap() }
   const inFlight = new Set<Promise<void>>()
   const stopping = new AbortController()
+  let countedBytes = 0
   let upload: PartUpload | undefined
   let failure: { readonly error: unknown } | undefined
   let sending: Promise<void> | undefined
@@ -100,12 +122,20 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
   const onAbort = (): void => fail(signal?.reason)
   const close = (): void => {
     signal?.removeEventListener('abort', onAbort)
+    room?.withdraw(holder)
+    count(0)
     options.onClosed?.()
   }
   signal?.addEventListener('abort', onAbort, { once: true })
 
+  /** Tells the room what is held; parts on their way are bounded by their turns. */
+  const count = (bytes: number): void => {
+    room?.hold(bytes - countedBytes)
+    countedBytes = bytes
+  }
   const launch = (upload: PartUpload, part: Pieces, endTurn: () => void): void => {
-    const sent = upload.send(part).catch(fail)
+    count(waiting.bytes)
+    const sent = upload.send(part).then(() => freePieces(part), fail)
     inFlight.add(sent)
     void sent.finally(() => {
       inFlight.delete(sent)
@@ -127,6 +157,16 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
       sending = undefined
     }
   }
+  let isSending = room === undefined
+  const holder: PartHolder = {
+    get sendableBytes() {
+      return waiting.bytes
+    },
+    send() {
+      isSending = true
+      sending ??= sendParts()
+    },
+  }
   const check = (): void => {
     if (failure !== undefined) throw failure.error
   }
@@ -143,11 +183,13 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
     return discarded
   }
   const finish = async (): Promise<PutOutcome> => {
+    room?.withdraw(holder)
     try {
       await settle()
       check()
       const last = take(waiting, waiting.bytes)
       const outcome = await (upload === undefined ? options.putWhole(last, stopping.signal) : upload.finish(last))
+      if (outcome === 'created') freePieces(last)
       close()
       return outcome
     } catch (error) {
@@ -167,7 +209,11 @@ export function createPartWriter(options: PartWriterOptions): ObjectWriter {
       if (bytes.length > 0) waiting.pieces.push(bytes)
       if (crc32c !== undefined) waiting.crcs.set(bytes, crc32c)
       waiting.bytes += bytes.length
-      if (waiting.bytes > partBytes) sending ??= sendParts()
+      if (waiting.bytes > partBytes) {
+        if (isSending) sending ??= sendParts()
+        else room?.offer(holder)
+      }
+      count(waiting.bytes)
       await sending
       check()
     },

@@ -1,20 +1,27 @@
 import type { KafkaOptions } from '../adapters/kafka/cluster-options.ts'
 import type { KafkaOperations } from '../adapters/kafka/operations.ts'
-import type { MessageBatch } from '../batch/batch.ts'
 import type { Config } from '../config/config.ts'
 import { MillpondError } from '../errors.ts'
 import type { ReplayTarget } from '../replay/job.ts'
 import { createSecret } from '../secret.ts'
+import type { Inlet } from '../sink/inlet.ts'
 import type { Sink } from '../sink/sink.ts'
 import type { Broker } from '../source/broker.ts'
 import type { LaneId } from '../source/lane.ts'
 import { given } from './given.ts'
 import { readPem } from './pem.ts'
 
+/** What the source may hold of `archive.memory`; more would not make it faster. */
+const FETCH_SHARE = 1 / 8
+const MAX_FETCH_BYTES = 16 * 1024 * 1024
+
+/** What of the archive's memory fetched bytes may take that no lane has been given yet. */
+export const fetchBytes = (memoryBytes: number): number => Math.min(MAX_FETCH_BYTES, Math.floor(memoryBytes * FETCH_SHARE))
+
 /** Opens the cluster as the broker that is archived. */
 export async function openKafka(config: Config): Promise<Broker> {
   const { openKafkaBroker } = await import('../adapters/kafka/broker.ts')
-  const { source, kafka } = config
+  const { source, kafka, archive } = config
   const { groupProtocol, groupInstanceId, sessionTimeoutMs, start, isolation } = kafka
   return openKafkaBroker({
     ...(await kafkaOptions(config)),
@@ -25,42 +32,14 @@ export async function openKafka(config: Config): Promise<Broker> {
     first: typeof start === 'number' ? { sinceMs: start } : start,
     isolation,
     sessionTimeoutMs,
+    bufferBytes: fetchBytes(archive.memoryBytes),
   })
 }
 
-/** Where messages go that come in by HTTP, files and pipes. */
-export interface Inlet extends AsyncDisposable {
-  /** Text for people, without secrets. */
-  readonly name: string
-  /** Takes a batch, all or nothing, and resolves when it is durable; says where it went as far as it knows. */
-  append(
-    topic: string,
-    batch: MessageBatch,
-    options?: { readonly rowPositions: boolean },
-  ): Promise<{
-    readonly lanes: readonly { readonly lane: string; readonly firstPosition: number; readonly count: number }[]
-    readonly rows?: { readonly laneIndex: Int32Array; readonly positions: Float64Array }
-  }>
-}
-
-/** The Kafka cluster as the way in: keys choose partitions as Kafka's own clients do, messages without one are spread by batch. */
+/** Opens the cluster as the way in. */
 export async function openKafkaInlet(config: Config): Promise<Inlet> {
-  const sink = await openKafkaReplaySink(config, 'key', [])
-  let batches = 0
-  return {
-    name: sink.name,
-    async append(topic, batch) {
-      const lane = String(batches++ % 1_000_000)
-      const { failed } = await sink.write({ topic, origin: { topic, lane } }, batch, new AbortController().signal)
-      const first = failed[0]
-      if (first !== undefined) {
-        const message = `${sink.name} did not take ${failed.length} of ${batch.count} messages: ${first.reason}`
-        throw new MillpondError('MESSAGE_TOO_LARGE', message, { details: { failed: failed.length } })
-      }
-      return { lanes: [] }
-    },
-    [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
-  }
+  const { openKafkaInlet: open } = await import('../adapters/kafka/inlet.ts')
+  return open({ ...(await kafkaOptions(config)), codec: config.kafka.compression })
 }
 
 /** Opens the Kafka cluster for what is done with all of it: lag, verification, restoring. */

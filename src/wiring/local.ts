@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { LocalLog, TopicOptions } from '../adapters/local/log.ts'
 import type { Config, LocalTopicConfig } from '../config/config.ts'
+import type { Inlet } from '../sink/inlet.ts'
 import type { Sink } from '../sink/sink.ts'
 import type { Broker } from '../source/broker.ts'
 
@@ -60,6 +61,12 @@ export function localBroker({ source }: Config, log: Log, owns: boolean): Broker
       if (owns) await log.close()
     },
   }
+}
+
+/** The log as the way in; it stays open. */
+export async function localInlet(log: Log): Promise<Inlet> {
+  const { createLocalInlet } = await import('../adapters/local/inlet.ts')
+  return createLocalInlet(log)
 }
 
 /** Opens the local log as where a replay goes; closing the sink closes the log. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createLocalInlet } from '../../src/adapters/local/inlet.ts'
 import { openLocalLog, type LocalLog } from '../../src/adapters/local/log.ts'
 import { openLocalSource } from '../../src/adapters/local/source.ts'
 import { withoutPassed } from '../../src/source/source.ts'
@@ -50,6 +51,7 @@ function serverWith(
 ): FastifyInstance {
   const parts = {
     append,
+    directory: createLocalInlet(log),
     readiness,
     metrics: createMetrics(),
     observe: () => Promise.resolve(),
@@ -178,7 +180,7 @@ describe('POST /topics/{topic}/messages', () => {
     { url: '/topics/orders/messages', headers: { 'millpond-key': '\u00ff' }, status: 400 },
     { url: '/topics/orders/messages', headers: { 'millpond-key-base64': '!' }, status: 400 },
     { url: '/topics/orders/messages', headers: { 'content-encoding': 'gzip' }, status: 415 },
-    { url: '/topics/orders', headers: {}, status: 404 },
+    { url: '/topics/orders/nothing', headers: {}, status: 404 },
   ])('answers $status to $url with $headers', async ({ url, headers, status }) => {
     const answer = await serverWith().inject({
       method: 'POST',

@@ -49,6 +49,12 @@ export const messagesArbitrary = (options: { minLength?: number; maxLength?: num
       return messages.map(({ gap, ...message }) => ({ ...message, position: (position += gap) }))
     })
 
+/** The same, with values of this kind. */
+export const withValues = (value: fc.Arbitrary<string | null>): fc.Arbitrary<MessageInput[]> =>
+  fc
+    .tuple(messagesArbitrary({ minLength: 1 }), fc.infiniteStream(value))
+    .map(([messages, values]) => messages.map((message) => ({ ...message, timestamp: 0, value: values.next().value })))
+
 const encoder = new TextEncoder()
 const plainBytes = (content: Uint8Array | string | null | undefined) =>
   content === null || content === undefined ? null : [...(typeof content === 'string' ? encoder.encode(content) : content)]

@@ -393,7 +393,7 @@ describe('verifyArchive against the source', () => {
     source.produce('0', sampleMessages(90, 260, { sparse: true }))
     const report = await verifyArchive(store, { against: source })
     expect(report.problems).toEqual([])
-    expect(report.lanes[0]!.source).toEqual({ from: 0, to: 199, compared: 100, onlyInArchive: 0 })
+    expect(report.lanes[0]!.source).toEqual({ from: 0, to: 199, compared: 100, onlyInArchive: 0, notCompared: 0 })
     expect(report.compared).toBe(100)
   })
 

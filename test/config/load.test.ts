@@ -88,7 +88,7 @@ memory: 5
       '6:3  http.prot: there is no such key; did you mean http.port?',
       '7:3  http.port: must be a whole number from 0 to 65535, not "80a"',
       '8:3  http.maxBodyBytes: must be a size from 1 KiB to 1 GiB, like 256 MiB or 10 MB, not "12 XB"',
-      '10:3  archive.codec: must be one of zstandard, deflate, snappy, null, not "lz4"',
+      '10:3  archive.codec: must be one of zstandard, deflate, gzip, snappy, null, not "lz4"',
       '11:3  archive.rotate: must be a section with keys of its own, not a list',
       '12:27  archive.lookups.headers[1]: must be text, not 3',
       '13:1  memory: there is no such key here; did you mean archive.memory?',

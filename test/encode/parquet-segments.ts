@@ -43,7 +43,7 @@ export async function rowsOf(file: Uint8Array): Promise<PlainMessage[]> {
     file: buffer,
     compressors,
     utf8: false,
-    parsers: { timestampFromMilliseconds: (millis) => millis, stringFromBytes: (bytes) => decoder.decode(bytes) },
+    parsers: { timestampFromMicroseconds: (micros) => micros / 1000n, stringFromBytes: (bytes) => decoder.decode(bytes) },
   })) as unknown as Row[]
   const bytes = (value: Uint8Array | null | undefined) => (value ? [...value] : null)
   return rows.map(({ position, timestamp, key, value, id, headers }) => ({

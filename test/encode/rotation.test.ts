@@ -27,11 +27,14 @@ describe('rotation by time', () => {
   ])(
     'is $cause at $deadlineMs for messages from $firstReadMs to $lastReadMs',
     ({ firstReadMs, lastReadMs, deadlineMs, cause }) => {
-      expect(rotationByTime(firstReadMs, lastReadMs, rules)).toEqual({ deadlineMs, cause })
+      expect(rotationByTime({ firstReadMs, lastReadMs, scheduledMs: Infinity }, rules)).toEqual({ deadlineMs, cause })
     },
   )
 
   it('never comes where both rules are off', () => {
-    expect(rotationByTime(0, 0, { ...rules, maxAgeMs: Infinity, idleMs: Infinity }).deadlineMs).toBe(Infinity)
+    expect(
+      rotationByTime({ firstReadMs: 0, lastReadMs: 0, scheduledMs: Infinity }, { ...rules, maxAgeMs: Infinity, idleMs: Infinity })
+        .deadlineMs,
+    ).toBe(Infinity)
   })
 })

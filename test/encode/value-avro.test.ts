@@ -118,7 +118,7 @@ describe('value-avro', () => {
 
   it('holds values alone, and is never begun without their schema', async () => {
     const code = (name: string) => expect.objectContaining({ code: name }) as unknown
-    await expect(format.readBlock(new Uint8Array(0), 'null')).rejects.toEqual(code('FORMAT_UNSUPPORTED'))
+    await expect(format.readBlock(new Uint8Array(0), 'null')).rejects.toEqual(code('FORMAT_NOT_READABLE'))
     expect(format.keepsAll).toBe(false)
     expect(() => format.openFraming('null', sync)).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
     expect(() => format.openFraming('null', sync, { ...kindOf('bytes'), type: 'none' })).toThrow('not of none')

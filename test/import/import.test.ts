@@ -36,7 +36,7 @@ let python: OtherTool
 let root: string
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'millpond-import-'))
-  python = await openFastavro(join(import.meta.dirname, 'others.py'))
+  python = await openFastavro('../import/others.py')
   expect(python.missing).toBeUndefined()
 })
 afterAll(() => rm(root, { recursive: true }))
@@ -179,19 +179,23 @@ describe('objects of Dataphos', () => {
 describe('objects of Confluent', () => {
   it.each([
     { partitioner: 'confluent', gap: withoutGaps, missing: [0, 0] },
+    { partitioner: 'confluent', gap: withoutGaps, missing: [0, 0], codec: 'json' },
     { partitioner: 'confluent', gap: (n: number) => Math.floor(n / 50) * 3, missing: [9, 9] },
     { partitioner: 'dealt', gap: withoutGaps, missing: [0, 0] },
     { partitioner: 'dealt', gap: (n: number) => (n > 40 ? 5 : 0), missing: [5, 5] },
   ])(
     'are named with their keys, and account for every position: $partitioner, $missing',
-    async ({ partitioner, gap, missing }) => {
+    async ({ partitioner, gap, missing, codec = 'deflate' }) => {
       const some = messages(200, gap).map((message) => ({ ...message, offset: message.offset + 900 * message.partition }))
-      const dir = await prepare(partitioner, some, 50, 'deflate')
+      const dir = await prepare(partitioner, some, 50, codec)
       const { json, exitCode } = await run(dir, 'import', 'confluent', 'old/')
       expect({ exitCode, json }).toMatchObject({ exitCode: 0, json: [{ messages: 400, failures: [] }] })
       const lanes = json[0]!['lanes'] as { firstPosition: number; nextPosition: number; messages: number; missing: number }[]
       for (const lane of lanes) expect(lane.nextPosition - lane.firstPosition).toBe(lane.messages + lane.missing)
       expect(lanes.map((lane) => lane.missing)).toEqual(missing)
+      expect((await run(dir, 'verify')).json[0]).toMatchObject({ clean: true, messages: 400, problemCount: 0 })
+      expect((await run(dir, 'search', '--topic', 'orders')).stderr).toContain('FORMAT_NOT_READABLE')
+      expect((await run(dir, 'query', 'SELECT value FROM orders')).stderr).toContain('FORMAT_NOT_READABLE')
       expect((await run(dir, 'import', 'confluent', 'old/')).json[0]).toMatchObject({ objects: 0, messages: 0 })
     },
     120_000,

@@ -1,6 +1,7 @@
 """others.py PROGRAM FOLDER MESSAGES COUNT CODEC: writes MESSAGES (JSON lines, bytes in hex) below FOLDER as objects of another PROGRAM, with at
 most COUNT messages each. An implementation of its own: it shares nothing with what is tested but the descriptions of the formats."""
 
+import gzip
 import itertools
 import json
 import pathlib
@@ -84,7 +85,20 @@ def write_dataphos(folder, messages, codec):
 ORDER = fastavro.parse_schema({"type": "record", "name": "Order", "fields": [{"name": "value", "type": "bytes"}]})
 
 
+def write_json(folder, messages, path, file):
+    name = f"{file['topic']}+{file['partition']}+{messages[0]['offset']:010d}.json.gz"
+    values = [json.loads(bytes.fromhex(message["value"] or "").decode() or "null") for message in messages]
+    target = folder / "topics" / file["topic"] / path / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(target, "wt", compresslevel=6) as out:
+        for value in values:
+            out.write(json.dumps(value) + "\n")
+
+
 def write_confluent(folder, messages, codec, path, file):
+    if codec == "json":
+        return write_json(folder, messages, path, file)
+
     name = f"{file['topic']}+{file['partition']}+{messages[0]['offset']:010d}"
     records = [{"value": from_hex(message["value"]) or b""} for message in messages]
     write_avro(folder / "topics" / file["topic"] / path / f"{name}.avro", ORDER, records, codec)

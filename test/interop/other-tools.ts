@@ -43,24 +43,31 @@ async function open(name: string, prepare: () => Promise<(args: readonly string[
   }
 }
 
-const pythonPackages = ['fastavro==1.12.1', 'cramjam==2.14.0', 'zstandard==0.25.0']
+const fastavroPackages = ['fastavro==1.12.1', 'cramjam==2.14.0', 'zstandard==0.25.0']
 
-/** fastavro of PyPI, installed on first use; `program` is a file in Python that uses it. */
-export const openFastavro = (program = here('exchange.py')): Promise<OtherTool> =>
-  open('fastavro', async () => {
+/** A program of ours in Python with packages of PyPI, installed on first use. */
+const openPython = (name: string, packages: readonly string[], program: string): Promise<OtherTool> =>
+  open(name, async () => {
     const { stdout: version } = await run('python3', [
       '-c',
       'import sys, platform; print(*sys.version_info[:2], platform.machine())',
     ])
-    const key = `${pythonPackages.join(' ')} python ${version.trim()}`.replaceAll(/[^\w.]+/g, '-')
-    const packages = await filled(key, (folder) =>
-      run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, ...pythonPackages]),
+    const key = `${packages.join(' ')} python ${version.trim()}`.replaceAll(/[^\w.]+/g, '-')
+    const installed = await filled(key, (folder) =>
+      run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, ...packages]),
     )
-    return (args) => run('python3', [program, ...args], { env: { ...process.env, PYTHONPATH: packages } })
+    return (args) => run('python3', [here(program), ...args], { env: { ...process.env, PYTHONPATH: installed } })
   })
 
+/** fastavro of PyPI. */
+export const openFastavro = (program = 'exchange.py'): Promise<OtherTool> => openPython('fastavro', fastavroPackages, program)
+
+/** The serializers of Confluent's client for Python. */
+export const openSerializers = (): Promise<OtherTool> =>
+  openPython("Confluent's serializers", ['confluent-kafka[schemaregistry,avro,json,protobuf]==2.16.0'], 'serialize.py')
+
 /** Apache Avro for Java of Maven Central, installed on first use. */
-export const openJavaAvro = (): Promise<OtherTool> =>
+export const openJavaAvro = (program = 'Exchange.java'): Promise<OtherTool> =>
   open('Apache Avro for Java', async () => {
     const pom = here('pom.xml')
     await run('java', ['-version'])
@@ -68,6 +75,5 @@ export const openJavaAvro = (): Promise<OtherTool> =>
     const jars = await filled(key, (folder) =>
       run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${folder}`]),
     )
-    return (args) =>
-      run('java', ['-Dorg.slf4j.simpleLogger.defaultLogLevel=off', '-cp', join(jars, '*'), here('Exchange.java'), ...args])
+    return (args) => run('java', ['-Dorg.slf4j.simpleLogger.defaultLogLevel=off', '-cp', join(jars, '*'), here(program), ...args])
   })

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { escapeBytes, escapeText, safePath, unescapeText } from '../../src/layout/escape.ts'
 
@@ -41,7 +41,8 @@ describe('escapeText', () => {
         const escaped = escapeText(text, { strict: false })
         // oxlint-disable-next-line no-control-regex -- control characters are what must not be there
         expect(escaped).not.toMatch(/[/\\=\u0000-\u001f\u007f-\u009f]/u)
-        if (!/~[0-9a-f]{40}$/u.test(escaped)) expect(unescapeText(escaped)).toBe(text)
+        const wasCut = /~[0-9a-f]{40}$/u.test(escaped)
+        expect(unescapeText(escaped)).toBe(wasCut ? undefined : text)
       }),
     )
   })

@@ -1,8 +1,10 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { giveAway } from '../../src/batch/given-away.ts'
 import { crc32c } from '../../src/kernel/checksum.ts'
 import { createLimiter } from '../../src/store/limiter.ts'
-import { crc32cOfPieces, createPartWriter, joinPieces } from '../../src/store/part-writer.ts'
+import { createPartRoom } from '../../src/store/part-room.ts'
+import { countBody, crc32cOfPieces, createPartWriter, joinPieces } from '../../src/store/part-writer.ts'
 import type { PartWriterOptions, Pieces } from '../../src/store/part-writer.ts'
 import type { PutOutcome } from '../../src/store/store.ts'
 
@@ -195,5 +197,115 @@ describe('createPartWriter', () => {
         )
       }),
     )
+  })
+})
+
+describe('a writer with room', () => {
+  it('puts a larger object at once, and one for which there is none in parts', async () => {
+    const room = createPartRoom(12)
+    const whole = openTest({ room })
+    await whole.write('abcdefghij')
+    expect(whole.calls).toEqual([])
+    const other = openTest({ room })
+    await other.write('ab')
+    expect(await whole.writer.finish()).toBe('created')
+    expect(whole.calls).toEqual(['whole abcdefghij', 'closed'])
+    await other.write('cdefghijklm')
+    expect(await other.writer.finish()).toBe('created')
+    expect(other.calls).toEqual(['open', 'part abcd', 'part efgh', 'part ijkl', 'finish m', 'closed'])
+  })
+
+  it('sends parts when others need the room, be they ever so small', async () => {
+    const room = createPartRoom(12)
+    const large = openTest({ room })
+    const small = openTest({ room })
+    await large.write('abcdefghij')
+    await small.write('123')
+    await nextTick()
+    expect(large.calls).toEqual(['open', 'part abcd', 'part efgh'])
+    expect(large.writer.heldBytes).toBe(2)
+    await large.write('klmn')
+    await large.writer.finish()
+    expect(large.calls.slice(3)).toEqual(['part ijkl', 'finish mn', 'closed'])
+    await small.writer.finish()
+    expect(small.calls).toEqual(['whole 123', 'closed'])
+  })
+
+  it('holds its room until the object is there, and sends no part while it is being put', async () => {
+    const room = createPartRoom(12)
+    const answer = Promise.withResolvers<PutOutcome>()
+    const ending = openTest({ room, putWhole: () => answer.promise })
+    await ending.write('abcdefgh')
+    const finished = ending.writer.finish()
+    const other = openTest({ room })
+    await other.write('1234567')
+    await nextTick()
+    expect(ending.calls).toEqual([])
+    expect(other.calls).toEqual(['open', 'part 1234'])
+    answer.resolve('created')
+    await finished
+    const next = openTest({ room })
+    await next.write('abcdefghi')
+    expect(next.calls).toEqual([])
+  })
+
+  it('gives its room back when it is aborted or fails', async () => {
+    const room = createPartRoom(8)
+    const aborted = openTest({ room })
+    await aborted.write('abcdefgh')
+    await aborted.writer.abort()
+    const failing = openTest({ room, putWhole: () => Promise.reject(new Error('no')) })
+    await failing.write('abcdefgh')
+    await expect(failing.writer.finish()).rejects.toThrow('no')
+    const next = openTest({ room })
+    await next.write('abcdefgh')
+    await next.writer.finish()
+    expect(next.calls).toEqual(['whole abcdefgh', 'closed'])
+  })
+})
+
+describe('pieces that were given away', () => {
+  const KiB = 1024
+  const open = (bodies: number, outcome: PutOutcome = 'created') => {
+    const count = (object: Pieces) => {
+      for (let i = 0; i < bodies; i++) countBody(object)
+    }
+    return createPartWriter({
+      partBytes: 64 * KiB,
+      turns: createLimiter(2),
+      putWhole: async (object) => {
+        count(object)
+        return outcome
+      },
+      openUpload: async () => ({
+        send: async (part) => count(part),
+        async finish(last) {
+          count(last)
+          return outcome
+        },
+        abandon: async () => undefined,
+      }),
+    })
+  }
+  const piece = () => giveAway(new Uint8Array(32 * KiB))
+
+  it('are freed when their part has arrived by its first request, but those that two parts share', async () => {
+    const writer = open(1)
+    const pieces = [piece(), piece(), piece(), giveAway(new Uint8Array(48 * KiB)), piece(), new Uint8Array(32 * KiB)]
+    for (const each of pieces) await writer.write(each)
+    await writer.finish()
+    expect(pieces.map(({ length }) => length / KiB)).toEqual([0, 0, 0, 48, 0, 32])
+  })
+
+  it.each([
+    { bodies: 2, outcome: 'created' as const, because: 'an earlier request may still look at them' },
+    { bodies: 0, outcome: 'created' as const, because: 'the store does not count' },
+    { bodies: 1, outcome: 'exists' as const, because: 'the service may not have read them' },
+  ])('are left to the collector: $because', async ({ bodies, outcome }) => {
+    const writer = open(bodies, outcome)
+    const only = piece()
+    await writer.write(only)
+    await writer.finish()
+    expect(only.length).toBe(32 * KiB)
   })
 })

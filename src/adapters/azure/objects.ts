@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import type { BlockBlobUploadOptions, CpkInfo } from '@azure/storage-blob'
 import { MillpondError } from '../../errors.ts'
 import { crc32c } from '../../kernel/checksum.ts'
-import { crc32cOfPieces, type Pieces } from '../../store/part-writer.ts'
+import { countBody, crc32cOfPieces, type Pieces } from '../../store/part-writer.ts'
 import { cutRange } from '../../store/range.ts'
 import type { RequestAttempt } from '../../store/requests.ts'
 import type { ByteRange, PutOutcome } from '../../store/store.ts'
@@ -82,9 +82,11 @@ export function md5Of({ pieces }: Pieces): Uint8Array {
 
 /** The bytes as a request sends them. */
 export const bodyOf =
-  ({ pieces }: Pieces, alive: () => void): (() => NodeJS.ReadableStream) =>
-  () =>
-    Readable.from(slicesOf(pieces, alive), { objectMode: false })
+  (object: Pieces, alive: () => void): (() => NodeJS.ReadableStream) =>
+  () => {
+    countBody(object)
+    return Readable.from(slicesOf(object.pieces, alive), { objectMode: false })
+  }
 
 function* slicesOf(pieces: readonly Uint8Array[], alive: () => void): Generator<Buffer> {
   for (const piece of pieces) {

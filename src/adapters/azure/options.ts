@@ -46,8 +46,10 @@ export interface AzureStoreOptions {
   readonly metadata?: Readonly<Record<string, string>>
   /** Index tags of new objects. */
   readonly tags?: Readonly<Record<string, string>>
-  /** Objects of up to this many bytes are sent whole, larger ones in parts of as many, of which one has 50,000 at the most. 8 MiB unless given. */
+  /** Objects of up to this many bytes are sent whole, larger ones in parts of as many where there is no room for them, of which one has 50,000 at the most. 5 MiB unless given. */
   readonly partBytes?: number
+  /** What all writers of the store together hold back before the largest of them sends parts; without it each sends what is more than a part. */
+  readonly holdBytes?: number
   /** Parts on their way at once, of all objects together; 4 unless given. */
   readonly maxPartsInFlight?: number
   /** Requests under way at once; 64 unless given. */

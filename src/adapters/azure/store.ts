@@ -2,12 +2,9 @@ import { createHash } from 'node:crypto'
 import type { CpkInfo } from '@azure/storage-blob'
 import { MillpondError } from '../../errors.ts'
 import type { Secret } from '../../secret.ts'
-import { checkFolderPrefix, checkKey, checkPrefix } from '../../store/key.ts'
-import { createLimiter } from '../../store/limiter.ts'
-import { createPartWriter } from '../../store/part-writer.ts'
-import type { Pieces } from '../../store/part-writer.ts'
-import { withPrefix } from '../../store/prefix.ts'
-import type { ListedObject, ObjectWriter, Store } from '../../store/store.ts'
+import { checkFolderPrefix } from '../../store/key.ts'
+import { createObjectStore, type ObjectCalls, PART_BYTES } from '../../store/object-store.ts'
+import type { Store } from '../../store/store.ts'
 import type { RequestAttempt } from '../../store/requests.ts'
 import { openAzureClient } from './client.ts'
 import type { AzureClient } from './client.ts'
@@ -19,19 +16,10 @@ import type { AzurePlace } from './objects.ts'
 import type { AzureStoreOptions } from './options.ts'
 import { createUpload } from './upload.ts'
 
-const DEFAULT_PART_BYTES = 8 * 1024 * 1024
 /** No block is larger (learn.microsoft.com, "Put Block", read 2026-11). */
 const MAX_PART_BYTES = 4000 * 1024 * 1024
-const DEFAULT_MAX_PARTS_IN_FLIGHT = 4
 
 type AzureStoreParts = AzurePlace & ListedContainer
-
-const piecesOf = (bytes: Uint8Array): Pieces => ({ pieces: [bytes], bytes: bytes.length })
-
-interface PartRules {
-  readonly partBytes: number
-  readonly maxPartsInFlight: number
-}
 
 /**
  * A store in a container of Azure Blob Storage. Writes are conditional on there being no object; each request is repeated after what passes,
@@ -41,7 +29,7 @@ interface PartRules {
  */
 export async function openAzureStore(options: AzureStoreOptions): Promise<Store> {
   const { prefix = '', accessTier, encryptionScope, customerKey, metadata, tags } = options
-  const { partBytes = DEFAULT_PART_BYTES, maxPartsInFlight = DEFAULT_MAX_PARTS_IN_FLIGHT } = options
+  const { partBytes = PART_BYTES } = options
   checkFolderPrefix(prefix)
   if (!Number.isSafeInteger(partBytes) || partBytes <= 0 || partBytes > MAX_PART_BYTES) {
     throw new MillpondError('CONFIG_INVALID', `parts have 1 to ${MAX_PART_BYTES} bytes, not ${partBytes}`)
@@ -52,7 +40,7 @@ export async function openAzureStore(options: AzureStoreOptions): Promise<Store>
   }
   const settings = { accessTier, encryptionScope, customerKey: customerKey && keyInfo(customerKey), metadata, tags }
   const parts = { ...client, settings, hasFolders: createFolderCheck(client), pageCount: MAX_PAGE_COUNT }
-  return withPrefix(createAzureStore(parts, { partBytes, maxPartsInFlight }), prefix)
+  return createObjectStore(azureCalls(parts), { ...options, prefix })
 }
 
 function keyInfo(customerKey: Secret): CpkInfo {
@@ -76,77 +64,16 @@ function createFolderCheck({ container, requests }: AzureClient): ListedContaine
   return async (signal) => (known ??= await requests.send({ kind: 'head', key: '', act }, signal))
 }
 
-function createAzureStore(parts: AzureStoreParts, { partBytes, maxPartsInFlight }: PartRules): Store {
-  const turns = createLimiter(maxPartsInFlight)
-  const writers = new Set<ObjectWriter>()
-  let disposed = false
-
-  const ready = (signal: AbortSignal | undefined): void => {
-    signal?.throwIfAborted()
-    if (disposed) throw new MillpondError('STORE_UNAVAILABLE', `the store in ${parts.place} is closed`)
-  }
-  const begin = (key: string, signal: AbortSignal | undefined): void => {
-    checkKey(key)
-    ready(signal)
-  }
-
+function azureCalls(parts: AzureStoreParts): ObjectCalls {
   return {
     name: parts.place,
-
-    async put(key, bytes, signal) {
-      begin(key, signal)
-      await putObject(parts, { key, object: piecesOf(bytes), ifAbsent: false }, signal)
-    },
-
-    async putIfAbsent(key, bytes, signal) {
-      begin(key, signal)
-      return putObject(parts, { key, object: piecesOf(bytes), ifAbsent: true }, signal)
-    },
-
-    async openWriter(key, signal) {
-      begin(key, signal)
-      const writer = createPartWriter({
-        partBytes,
-        turns,
-        putWhole: (object, signal) => putObject(parts, { key, object, ifAbsent: true }, signal),
-        openUpload: async (signal) => createUpload(parts, key, signal),
-        onClosed: () => writers.delete(writer),
-        signal,
-      })
-      writers.add(writer)
-      return writer
-    },
-
-    async read(key, range, signal) {
-      begin(key, signal)
-      return readObject(parts, key, range, signal)
-    },
-
-    async size(key, signal) {
-      begin(key, signal)
-      return sizeOfObject(parts, key, signal)
-    },
-
-    async *list(prefix, query = {}, signal): AsyncGenerator<ListedObject> {
-      checkPrefix(prefix)
-      ready(signal)
-      yield* listObjects(parts, { prefix, ...query }, signal)
-    },
-
-    async *folders(prefix, signal): AsyncGenerator<string> {
-      checkFolderPrefix(prefix)
-      ready(signal)
-      yield* listFolders(parts, prefix, signal)
-    },
-
-    async delete(key, signal) {
-      begin(key, signal)
-      await deleteObject(parts, key, signal)
-    },
-
-    async [Symbol.asyncDispose]() {
-      disposed = true
-      await Promise.all([...writers].map((writer) => writer.abort()))
-    },
+    put: (key, object, signal) => putObject(parts, { key, object, ifAbsent: false }, signal),
+    putIfAbsent: (key, object, signal) => putObject(parts, { key, object, ifAbsent: true }, signal),
+    openUpload: async (key, signal) => createUpload(parts, key, signal),
+    read: (key, range, signal) => readObject(parts, key, range, signal),
+    size: (key, signal) => sizeOfObject(parts, key, signal),
+    list: (query, signal) => listObjects(parts, query, signal),
+    folders: (prefix, signal) => listFolders(parts, prefix, signal),
+    delete: (key, signal) => deleteObject(parts, key, signal),
   }
 }

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import { MillpondError } from '../../errors.ts'
 import { crc32c } from '../../kernel/checksum.ts'
-import { crc32cOfPieces, type Pieces } from '../../store/part-writer.ts'
+import { countBody, crc32cOfPieces, type Pieces } from '../../store/part-writer.ts'
 import { cutRange } from '../../store/range.ts'
 import type { ByteRange, PutOutcome } from '../../store/store.ts'
 import type { GcsClient, GcsExchange } from './client.ts'
@@ -99,6 +99,7 @@ export async function putObject(
       key,
       sentBytes: object.bytes,
       async act(exchange, attempt) {
+        countBody(object)
         const { status } = await exchange({ ...uploadExchange(place, write, 'multipart'), headers, body })
         return { isTaken: status === EXISTS, attempt }
       },

@@ -37,8 +37,10 @@ export interface GcsStoreOptions {
   readonly kmsKeyName?: string
   /** Custom metadata of new objects. */
   readonly metadata?: Readonly<Record<string, string>>
-  /** Objects of up to this many bytes are sent whole, larger ones in parts of as many, in units of 256 KiB. 8 MiB unless given. */
+  /** Objects of up to this many bytes are sent whole, larger ones in parts of as many where there is no room for them, in units of 256 KiB. 5 MiB unless given. */
   readonly partBytes?: number
+  /** What all writers of the store together hold back before the largest of them sends parts; without it each sends what is more than a part. */
+  readonly holdBytes?: number
   /** Parts on their way at once, of all objects together; each object sends one at a time. 4 unless given. */
   readonly maxPartsInFlight?: number
   /** Requests under way at once; 64 unless given. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { MillpondError } from '../../errors.ts'
-import { crc32cOfPieces, type PartUpload, type Pieces } from '../../store/part-writer.ts'
+import { countBody, crc32cOfPieces, type PartUpload, type Pieces } from '../../store/part-writer.ts'
 import type { GcsClient, GcsExchange } from './client.ts'
 import type { HttpResponse } from './http.ts'
 import { checksumText, OCTETS, outcomeOf, uploadExchange, uploadMetadata } from './objects.ts'
@@ -114,6 +114,7 @@ async function sendFrom(session: Session, send: Send, { bytes, start, whole }: S
   for (let at = from; ;) {
     if (at < start || at > end) throw lostError(session.key, at, start)
     const range = `${at === end ? '*' : `${at}-${end - 1}`}/${whole?.bytes ?? '*'}`
+    countBody(bytes)
     const progress = await exchange(session, send, { range, body: piecesFrom(bytes, at - start), crc: whole?.crc })
     if (progress.state !== 'open' || (progress.bytes === end && whole === undefined)) return progress
     if (progress.bytes <= at)

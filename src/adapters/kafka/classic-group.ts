@@ -1,5 +1,5 @@
 import { isMillpondError, MillpondError } from '../../errors.ts'
-import { pauseAfter } from './cluster.ts'
+import { pauseAfter } from './waiting.ts'
 import { kafkaError, reasonOf } from './cluster-errors.ts'
 import { heartbeatVersions, joinGroupVersions, leaveGroupVersions, syncGroupVersions } from './group-apis.ts'
 import { assignCooperatively, type TopicPartitions } from './group-assignor.ts'

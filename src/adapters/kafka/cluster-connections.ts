@@ -45,6 +45,19 @@ const BULK_READ_BYTES = 512 * 1024
 /** A connection is given up when this part of its session's life is over. */
 const LIFE_SHARE = 0.8
 
+const DEFAULT_PORT = 9092
+
+/** @throws MillpondError `CONFIG_INVALID` for what is no `host:port`. */
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[(?<six>[^\]]+)\]|(?<host>[^:\s]+))(?::(?<port>\d{1,5}))?$/u.exec(text.trim())
+  const port = Number(match?.groups?.['port'] ?? DEFAULT_PORT)
+  const host = match?.groups?.['six'] ?? match?.groups?.['host']
+  if (host === undefined || port < 1 || port > 65_535) {
+    throw new MillpondError('CONFIG_INVALID', `${text} is no broker's address; write host:port`)
+  }
+  return { host, port }
+}
+
 export const addressName = ({ host, port }: Address): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)
 
 interface Slot {

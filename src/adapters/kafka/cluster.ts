@@ -1,40 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type * as Kafka from '@platformatic/kafka'
 import { isMillpondError, MillpondError } from '../../errors.ts'
-import { type Address, addressName, createConnections, type Link, type Purpose } from './cluster-connections.ts'
+import { type Address, addressName, createConnections, type Link, parseAddress, type Purpose } from './cluster-connections.ts'
 import { brokerError, isCoordinatorStale, isMetadataStale, kafkaError, reasonOf } from './cluster-errors.ts'
 import { findCoordinatorVersions, metadataVersions, type Versions } from './cluster-apis.ts'
 import type { KafkaOptions } from './cluster-options.ts'
+import { type KafkaMetadata, type KafkaTopic, topicsOf } from './cluster-topics.ts'
 import { protocol } from './protocol.ts'
-
-/** One partition of a topic as the cluster knows it. */
-export interface KafkaPartition {
-  readonly partition: number
-  /** The broker that leads it; -1 while none does. */
-  readonly leader: number
-  /** -1 where the brokers are too old to say. */
-  readonly leaderEpoch: number
-  readonly replicas: readonly number[]
-  readonly inSync: readonly number[]
-}
-
-export interface KafkaTopic {
-  readonly name: string
-  /** Kafka's id of the topic as a UUID; the name where the brokers know no ids (before 2.8). */
-  readonly topicId: string
-  readonly isInternal: boolean
-  /** By number, from 0. */
-  readonly partitions: readonly KafkaPartition[]
-}
-
-export interface KafkaMetadata {
-  readonly clusterId: string | undefined
-  /** The broker that requests for the controller go to. */
-  readonly controller: number
-  readonly brokers: ReadonlyMap<number, Address>
-  /** Topics by name; of those that were asked for, the ones that exist. */
-  readonly topics: ReadonlyMap<string, KafkaTopic>
-}
+import { orAbort, pauseAfter } from './waiting.ts'
 
 /** Which broker a request goes to. */
 export type Target =
@@ -81,9 +53,6 @@ export interface Cluster extends AsyncDisposable {
 }
 
 const RETRY_TIMEOUT_MS = 30_000
-const FIRST_PAUSE_MS = 50
-const LONGEST_PAUSE_MS = 2000
-const DEFAULT_PORT = 9092
 const MAIN: Purpose = { name: 'main' }
 
 /** Connects to the first broker that answers and learns what the cluster is. */
@@ -99,17 +68,6 @@ export async function openCluster(options: KafkaOptions): Promise<Cluster> {
     await cluster[Symbol.asyncDispose]()
     throw error
   }
-}
-
-/** @throws MillpondError `CONFIG_INVALID` for what is no `host:port`. */
-export function parseAddress(text: string): Address {
-  const match = /^(?:\[(?<six>[^\]]+)\]|(?<host>[^:\s]+))(?::(?<port>\d{1,5}))?$/u.exec(text.trim())
-  const port = Number(match?.groups?.['port'] ?? DEFAULT_PORT)
-  const host = match?.groups?.['six'] ?? match?.groups?.['host']
-  if (host === undefined || port < 1 || port > 65_535) {
-    throw new MillpondError('CONFIG_INVALID', `${text} is no broker's address; write host:port`)
-  }
-  return { host, port }
 }
 
 function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cluster {
@@ -245,18 +203,8 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
     })
     brokers = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     controller = answer.controllerId
-    const found = new Map<string, KafkaTopic>()
     for (const name of names ?? [...topics.keys()]) topics.delete(name)
-    for (const each of answer.topics) {
-      const name = each.name ?? ''
-      if (each.errorCode === UNKNOWN_TOPIC_OR_PARTITION || each.errorCode === LEADER_NOT_AVAILABLE) continue
-      if (each.errorCode !== 0) {
-        // Of all topics, only those that this user may see count.
-        if (names === undefined) continue
-        throw kafkaError(each.errorCode, { what: `topic ${name}` })
-      }
-      found.set(name, topicOf(each))
-    }
+    const found = topicsOf(answer.topics, names !== undefined)
     for (const [name, each] of found) topics.set(name, each)
     return { clusterId: answer.clusterId ?? undefined, controller, brokers, topics: found }
   }
@@ -304,11 +252,9 @@ function createCluster(bootstrap: readonly Address[], options: KafkaOptions): Cl
   }
 }
 
-const UNKNOWN_TOPIC_OR_PARTITION = 3
 const LEADER_NOT_AVAILABLE = 5
 const COORDINATOR_NOT_AVAILABLE = 15
 const UNSUPPORTED_VERSION = 35
-const NO_TOPIC_ID = '00000000-0000-0000-0000-000000000000'
 
 const coordinatorName = (kind: string, key: string): string => `${kind} ${key}`
 
@@ -327,44 +273,4 @@ function chosen<Api extends { readonly key: number; readonly version: number }>(
     const spoken = link.versions.get(key)
     return spoken !== undefined && version >= spoken.oldest && version <= spoken.newest
   })
-}
-
-/** Pauses double up to their longest; each is cut at random, so that many clients do not come back at once. */
-export function pauseAfter(failures: number, random: () => number = Math.random): number {
-  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1)) * (0.5 + random() / 2)
-}
-
-/** The promise's outcome, or the signal's reason as soon as it aborts; the call itself goes on. */
-async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  // It was begun: how it ends may be of interest to nobody any more.
-  promise.catch(() => undefined)
-  signal.throwIfAborted()
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([promise, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
-}
-
-/** Answers of older versions lack some fields. */
-type Older<T, Later extends keyof T> = Omit<T, Later> & Partial<Pick<T, Later>>
-
-function topicOf(topic: Older<Kafka.metadataV12.MetadataResponseTopic, 'topicId' | 'isInternal'>): KafkaTopic {
-  const { topicId = NO_TOPIC_ID, isInternal = false } = topic
-  const name = topic.name ?? ''
-  return {
-    name,
-    topicId: topicId === NO_TOPIC_ID ? name : topicId,
-    isInternal,
-    partitions: topic.partitions.map((partition) => partitionOf(partition)).sort((a, b) => a.partition - b.partition),
-  }
-}
-
-function partitionOf(partition: Older<Kafka.metadataV12.MetadataResponsePartition, 'leaderEpoch'>): KafkaPartition {
-  const { partitionIndex, leaderId, leaderEpoch = -1, replicaNodes, isrNodes } = partition
-  return { partition: partitionIndex, leader: leaderId, leaderEpoch, replicas: replicaNodes, inSync: isrNodes }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { LaneId } from '../../source/lane.ts'
-import { pauseAfter } from './cluster.ts'
+import { pauseAfter } from './waiting.ts'
 import { reasonOf } from './cluster-errors.ts'
 import { consumerGroupHeartbeatVersions } from './group-apis.ts'
 import type { GroupIdentity } from './group-commits.ts'

@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { isMillpondError } from '../../errors.ts'
 import type { LaneId } from '../../source/lane.ts'
-import { type Cluster, pauseAfter } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import { pauseAfter } from './waiting.ts'
 import { askPartitionOffsets, type OffsetKind, partitionName, type TopicPartition } from './offsets.ts'
 
 /** Offsets of lanes. What many ask at a time goes to the brokers in one request each. */

@@ -3,7 +3,9 @@ import { isMillpondError, MillpondError, wrapError } from '../../errors.ts'
 import { laneName, type LaneId } from '../../source/lane.ts'
 import type { SourceObserver } from '../../source/source-observer.ts'
 import { sourceTruncated } from '../../source/truncated.ts'
-import { type Cluster, type KafkaTopic, pauseAfter } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { KafkaTopic } from './cluster-topics.ts'
+import { pauseAfter } from './waiting.ts'
 import { isMetadataStale, kafkaError, kafkaErrorName } from './cluster-errors.ts'
 import type { FetchedPartition, FetchRequest } from './fetch-api.ts'
 import { type BrokerFetching, createBrokerFetching } from './fetch-broker.ts'
@@ -43,6 +45,8 @@ export interface Fetcher {
   close(): void
 }
 
+/** What is kept of the memory of sets for the next ones: as much as is on its way at a time. */
+const SPARE_SHARE = 1 / 2
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 const MAX_PARTITION_BYTES = 2 * 1024 * 1024
 const MIN_PARTITION_BYTES = 32 * 1024
@@ -68,7 +72,7 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
   const stop = new AbortController()
   const brokers = new Map<number, BrokerFetching>()
   const open = new Set<Stream>()
-  const memory = createSetMemory(bufferBytes)
+  const memory = createSetMemory(bufferBytes * SPARE_SHARE)
   /** Where lanes that are to be read again were cut back to. */
   const cuts = new WeakMap<LaneId, number>()
   let clock = 0

@@ -3,7 +3,7 @@ import { isMillpondError } from '../../errors.ts'
 import type { HeldLane } from '../../source/held-lane.ts'
 import type { Lane, LaneId } from '../../source/lane.ts'
 import type { SourceObserver } from '../../source/source-observer.ts'
-import { pauseAfter } from './cluster.ts'
+import { pauseAfter } from './waiting.ts'
 
 /** The lanes of this member: those it has, and those that it is giving up. */
 export interface Holdings {

@@ -1,5 +1,6 @@
 import { isMillpondError } from '../../errors.ts'
-import type { Cluster, KafkaTopic } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { KafkaTopic } from './cluster-topics.ts'
 
 /** The topics that a subscription has, watched as they come and go. */
 export interface TopicWatch {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMillpondError } from '../../errors.ts'
-import { type Cluster, pauseAfter } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import { pauseAfter } from './waiting.ts'
 import { kafkaError } from './cluster-errors.ts'
 import { listOffsetsVersions } from './admin-apis.ts'
 

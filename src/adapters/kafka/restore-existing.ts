@@ -1,6 +1,7 @@
 import { MillpondError } from '../../errors.ts'
 import type { IndexedLane, SegmentIndex } from '../../index/segment-index.ts'
-import type { Cluster, KafkaTopic } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { KafkaTopic } from './cluster-topics.ts'
 import { topicSettings } from './topics.ts'
 
 /** A setting of the target by which not all comes in, or stays, as it was. */

@@ -50,18 +50,26 @@ export function lanePartition({ topic, partitions, lane, choice }: PartitionTarg
 export function shareOut(batch: MessageBatch, target: PartitionTarget): PartitionShare[] {
   const partition = lanePartition(target)
   if (partition !== undefined) return batch.count === 0 ? [] : [{ partition, batch }]
+  return shareBy(batch, choosePartitions(batch, target), target.partitions)
+}
+
+/** The partition of each message by its key. */
+export function choosePartitions(batch: MessageBatch, target: Pick<PartitionTarget, 'lane' | 'partitions'>): Int32Array {
   const chosen = partitionKeys(batch, target.partitions)
   const keyless = keylessPartition(target)
-  const counts = new Int32Array(target.partitions)
-  for (let row = 0; row < batch.count; row++) {
-    if (chosen[row] === -1) chosen[row] = keyless
-    counts[chosen[row]!]!++
-  }
+  for (let row = 0; row < batch.count; row++) if (chosen[row] === -1) chosen[row] = keyless
+  return chosen
+}
+
+/** The messages by the partition that was chosen for each, below `partitions`; those with -1 are left out. */
+export function shareBy(batch: MessageBatch, chosen: Int32Array, partitions: number): PartitionShare[] {
+  const counts = new Int32Array(partitions)
+  for (const to of chosen) if (to >= 0) counts[to]!++
   const rows = Array.from(counts, (count) => new Int32Array(count))
   counts.fill(0)
   for (let row = 0; row < batch.count; row++) {
     const to = chosen[row]!
-    rows[to]![counts[to]!++] = row
+    if (to >= 0) rows[to]![counts[to]!++] = row
   }
   const shares: PartitionShare[] = []
   for (const [to, ofPartition] of rows.entries()) {
@@ -72,7 +80,7 @@ export function shareOut(batch: MessageBatch, target: PartitionTarget): Partitio
 }
 
 /** Messages without a key keep their order, so all of a lane go to one partition; lanes are spread. */
-function keylessPartition({ lane, partitions }: PartitionTarget): number {
+function keylessPartition({ lane, partitions }: Pick<PartitionTarget, 'lane' | 'partitions'>): number {
   const number = laneNumber(lane)
   if (number !== undefined) return number % partitions
   let sum = 0

@@ -42,13 +42,17 @@ export interface PartitionParts {
   readonly onBroken: (error: unknown) => void
 }
 
+/** Told of messages that a partition took, and the offset of the first of them. */
+export type OnTaken = (parcel: Parcel, baseOffset: number) => void
+
 /** One partition as an idempotent producer sees it. */
 export interface PartitionWriter {
   /**
-   * Appends in order, behind all that was appended before. What the target refuses for its size or content is in `failed`.
+   * Appends in order, behind all that was appended before. What the target refuses for its size or content is in `failed`. `onTaken` is told
+   * of each parcel that was taken, whole or in pieces, and the offset of its first message, -1 where the broker did not say.
    * @throws what broke the producer; then what became of the parcels is not known.
    */
-  append(parcels: readonly Parcel[]): Promise<Appended>
+  append(parcels: readonly Parcel[], onTaken?: OnTaken): Promise<Appended>
   /** Ends what is under way with this error. */
   break(error: unknown): void
 }
@@ -63,6 +67,7 @@ const SEQUENCES = 2 ** 31
 interface Ticket {
   readonly settled: PromiseWithResolvers<Appended>
   readonly failed: FailedMessage[]
+  readonly onTaken: OnTaken | undefined
   delivered: number
   /** Messages whose fate is open. */
   open: number
@@ -149,6 +154,7 @@ export function createPartitionWriter(parts: PartitionParts): PartitionWriter {
       const count = parcelCount(entry.parcel)
       entries = entries.filter((other) => other !== entry)
       entry.ticket.delivered += count
+      entry.ticket.onTaken?.(entry.parcel, verdict.baseOffset)
       entry.ticket.nextOffset = verdict.baseOffset < 0 ? undefined : verdict.baseOffset + count
       if (broken === undefined) settle(entry, count)
     } else {
@@ -222,10 +228,11 @@ export function createPartitionWriter(parts: PartitionParts): PartitionWriter {
     }
   }
   return {
-    append(parcels) {
+    append(parcels, onTaken) {
       if (broken !== undefined) return Promise.reject(broken.error)
       const open = parcels.reduce((sum, parcel) => sum + parcelCount(parcel), 0)
-      const ticket: Ticket = { settled: Promise.withResolvers(), failed: [], delivered: 0, open, nextOffset: undefined }
+      const settled = Promise.withResolvers<Appended>()
+      const ticket: Ticket = { settled, failed: [], onTaken, delivered: 0, open, nextOffset: undefined }
       if (open === 0) return Promise.resolve({ delivered: 0, failed: [], nextOffset: undefined })
       for (const parcel of parcels) entries.push(entryOf(ticket, parcel))
       notify()

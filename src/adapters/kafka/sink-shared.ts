@@ -3,7 +3,7 @@ import { initProducerIdVersions } from './admin-apis.ts'
 import type { Cluster } from './cluster.ts'
 import type { Purpose } from './cluster-connections.ts'
 import type { ParcelEncoding } from './sink-parcel.ts'
-import type { PartitionWriter } from './sink-producer.ts'
+import type { OnTaken, PartitionWriter } from './sink-producer.ts'
 import { createPartitionWriter } from './sink-producer.ts'
 import { createSender } from './sink-send.ts'
 import type { Consignment } from './sink-transaction.ts'
@@ -14,9 +14,12 @@ export interface SharedOptions {
   readonly purpose: Purpose
 }
 
+/** Told of messages that a partition took, and the offset of the first of them, -1 where nobody knows it. */
+type OnTakenThere = (partition: number, ...taken: Parameters<OnTaken>) => void
+
 /** Writes of all lanes through one idempotent producer, without transactions. */
 export interface SharedProducer {
-  write(consignment: Consignment, signal: AbortSignal): Promise<Delivery>
+  write(consignment: Consignment, signal: AbortSignal, onTaken?: OnTakenThere): Promise<Delivery>
   /** Ends what is under way. */
   close(): void
 }
@@ -76,14 +79,17 @@ export function createSharedProducer(cluster: Cluster, { encoding, deliveryTimeo
     return writer
   }
   return {
-    async write(consignment, signal) {
+    async write(consignment, signal, onTaken) {
       const session = await open()
       signal.throwIfAborted()
       const stop = () => giveUp(session, signal.reason)
       signal.addEventListener('abort', stop, { once: true })
       try {
         const appending = consignment.shares.map(({ partition, parcels }) =>
-          writerOf(session, partition, consignment).append(parcels),
+          writerOf(session, partition, consignment).append(
+            parcels,
+            onTaken && ((parcel, baseOffset) => onTaken(partition, parcel, baseOffset)),
+          ),
         )
         const appended = await Promise.all(appending)
         const failed = appended.flatMap((each) => each.failed).sort((a, b) => a.position - b.position)

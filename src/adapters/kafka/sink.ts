@@ -2,7 +2,7 @@ import type { MessageBatch } from '../../batch/batch.ts'
 import type { RecordCodec } from '../../encode/record-header.ts'
 import { joinBatches } from '../../batch/join.ts'
 import { decodeStored } from '../../encode/formats.ts'
-import { isMillpondError, MillpondError } from '../../errors.ts'
+import { isMillpondError } from '../../errors.ts'
 import { deliveryBroken } from '../../sink/partial.ts'
 import type { Delivery, Sink, SinkTarget } from '../../sink/sink.ts'
 import type { KafkaOptions } from './cluster-options.ts'
@@ -14,7 +14,7 @@ import { lanePartition, shareOut } from './sink-partition.ts'
 import { createSharedProducer } from './sink-shared.ts'
 import { createJobWriter, type JobWriter } from './sink-job.ts'
 import type { Consignment, PartitionParcels } from './sink-transaction.ts'
-import { ensureTopic, topicSettings } from './topics.ts'
+import { type KnownTopic, lookUpTopic, type TopicsToCreate } from './sink-topic.ts'
 
 export interface KafkaSinkOptions extends KafkaOptions {
   /** `lz4` unless given. */
@@ -38,33 +38,16 @@ export interface KafkaSinkOptions extends KafkaOptions {
   readonly transactionTimeoutMs?: number
 }
 
-/** What topics that are made are like. */
-export interface TopicsToCreate {
-  /** How many partitions the topic gets: as many as its origin has. The cluster's own number where it is not known. */
-  readonly partitions?: (target: SinkTarget) => number | undefined
-  /** The cluster's own unless given. */
-  readonly replicationFactor?: number
-  /** What is replayed is often older than brokers keep messages, so `retention.ms` is -1 unless it is set here. */
-  readonly settings?: Readonly<Record<string, string>>
-}
-
 /** The sink takes stored record batches too, as the `kafka` format keeps them. */
 export type KafkaSink = Sink & Required<Pick<Sink, 'writeStored'>>
 
 /** Fits `max.message.bytes` as it is by default, 1,048,588, also without compression. */
-const BATCH_BYTES = 1_000_000
-const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
-/** What a batch has beside its records. */
-const BATCH_HEADER_BYTES = 61
+export const BATCH_BYTES = 1_000_000
 /** A transaction costs the brokers a millisecond or two for each of its partitions, as much as thousands of messages. */
 const WRITE_BYTES = 4 * 1024 * 1024
-const DELIVERY_TIMEOUT_MS = 45_000
+/** For how long a batch is sent again that fails for a reason that passes. */
+export const DELIVERY_TIMEOUT_MS = 45_000
 const TRANSACTION_TIMEOUT_MS = 120_000
-
-interface KnownTopic {
-  readonly partitions: number
-  readonly maxBatchBytes: number
-}
 
 /**
  * A sink into topics of a Kafka cluster. Keys, values, headers and timestamps stay; offsets are new, ids are lost. A job's writes are
@@ -173,34 +156,5 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
       shared.close()
       jobs.clear()
     },
-  }
-}
-
-/** What has to be known of a topic before it is written to; made where it is missing and may be made. */
-async function lookUpTopic(
-  cluster: Cluster,
-  target: SinkTarget,
-  creation: false | TopicsToCreate,
-  signal: AbortSignal,
-): Promise<KnownTopic> {
-  const { topic: name } = target
-  const made =
-    creation === false ? await cluster.topic(name, signal) : await ensureTopic(cluster, newTopic(target, creation), signal)
-  // A user may write without being allowed to see settings; then the broker has the last word.
-  const setting = (await topicSettings(cluster, name, ['max.message.bytes'], signal)).get('max.message.bytes')
-  const maxBatchBytes = Number(setting ?? DEFAULT_MAX_MESSAGE_BYTES)
-  if (maxBatchBytes > BATCH_HEADER_BYTES) return { partitions: made.partitions.length, maxBatchBytes }
-  throw new MillpondError('INPUT_INVALID', `topic ${name} takes no messages: its max.message.bytes is ${setting}`, {
-    details: { topic: name },
-  })
-}
-
-function newTopic(target: SinkTarget, { partitions: partitionsOf, replicationFactor, settings }: TopicsToCreate) {
-  const partitions = partitionsOf?.(target)
-  return {
-    name: target.topic,
-    ...(partitions === undefined ? {} : { partitions }),
-    ...(replicationFactor === undefined ? {} : { replicationFactor }),
-    settings: { 'retention.ms': '-1', ...settings },
   }
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import { alterConfigsVersions, createTopicsVersions, describeConfigsVersions } from './admin-apis.ts'
-import type { Cluster, KafkaTopic } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { KafkaTopic } from './cluster-topics.ts'
 import { kafkaError, reasonOf } from './cluster-errors.ts'
 
 /** A topic, with the settings that are its own and not the cluster's. */
@@ -67,14 +68,16 @@ async function ownSettings(
   return own
 }
 
-/** The values of settings of the topic, wherever they were set; without those that the cluster does not have or this user may not see. */
+/** The values of settings of the topic, all where none are named, wherever they were set; without those that the cluster does not have or this user may not see. */
 export async function topicSettings(
   cluster: Cluster,
   topic: string,
-  names: readonly string[],
+  names?: readonly string[],
   signal?: AbortSignal,
 ): Promise<Map<string, string>> {
-  const resources = [{ resourceType: TOPIC_RESOURCE, resourceName: topic, configurationKeys: [...names] }]
+  const resources = [
+    { resourceType: TOPIC_RESOURCE, resourceName: topic, configurationKeys: names === undefined ? null : [...names] },
+  ]
   const options = { partial: true, ...(signal === undefined ? {} : { signal }) }
   const asked = cluster.request('any', describeConfigsVersions, [resources, false, false], options)
   const answer = await asked.catch((error: unknown) => {

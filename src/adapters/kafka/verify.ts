@@ -1,5 +1,5 @@
 import type { MessageBatch } from '../../batch/batch.ts'
-import { archivedBatches, createCursor } from '../../commit/archived-batches.ts'
+import { archivedBatches, createCursor, isUnread } from '../../commit/archived-batches.ts'
 import { findChains, readCommits } from '../../commit/chain.ts'
 import { messageDifference } from '../../commit/message-difference.ts'
 import { readRecordsOfAnyTime } from '../../encode/record-times.ts'
@@ -18,6 +18,8 @@ export interface OffsetAccount {
   readonly archived: number
   /** Of those, the ones that the cluster still has too, and that were compared. */
   readonly compared: number
+  /** Messages whose segments do not keep all of them, so that they cannot be compared; the commits say that they are there. */
+  readonly notCompared: number
   /** Messages that could not be archived; the dead-letter sink has them. */
   readonly deadLettered: number
   /** Records of transactions that were aborted. */
@@ -160,9 +162,21 @@ async function account(
   { from, to }: { readonly from: number; readonly to: number },
   signal: AbortSignal | undefined,
 ): Promise<Omit<OffsetAccount, 'gone'>> {
-  const counts = { from, to, archived: 0, compared: 0, deadLettered: 0, aborted: 0, control: 0, compacted: 0, missing: 0 }
-  const letters = new Set<number>()
-  const archive = createCursor(archivedBatches({ store, folder: chain.folder, signal }, { from, to, letters }))
+  const counts = {
+    from,
+    to,
+    archived: 0,
+    compared: 0,
+    notCompared: 0,
+    deadLettered: 0,
+    aborted: 0,
+    control: 0,
+    compacted: 0,
+    missing: 0,
+  }
+  const archived = { letters: new Set<number>(), unread: [] }
+  const { letters } = archived
+  const archive = createCursor(archivedBatches({ store, folder: chain.folder, signal }, { from, to, notes: archived }))
   let next = from
   /** Counts offsets up to `end` of which the cluster has no message, and gives those that the archive has none of either. */
   const passTo = async (end: number, isArchivedWrong: string | undefined): Promise<number> => {
@@ -194,6 +208,8 @@ async function account(
         await archive.next()
       } else if (letters.delete(offset)) {
         counts.deadLettered++
+      } else if (isUnread(archived, offset)) {
+        counts.notCompared++
       } else {
         counts.missing++
         notes.problem(offset, 'the cluster has a message, the archive has none')

@@ -1,7 +1,7 @@
 import { type MessageBatch, payloadBytes } from '../../batch/batch.ts'
 import type { AppendUnit, NewTopic, ProducerStep } from './operations.ts'
 import { type Appended, checkedBatch, encodeRows, type PartitionPlan, route, type RowOptions } from './plan.ts'
-import { type KnownTopic, type Reader, topicUnknown } from './reader.ts'
+import { type KnownTopic, laneUnknown, type Reader, topicUnknown } from './reader.ts'
 import type { BlockRow } from './rows.ts'
 import { checkTopicName } from './topic.ts'
 import type { Writer } from './writer.ts'
@@ -21,6 +21,8 @@ export interface AppendOptions {
   readonly timestampDefaultMs?: number
   /** Fills `rows` of the answer. */
   readonly rowPositions?: boolean
+  /** The lane of each message, by number; -1 leaves it to its key. */
+  readonly laneOf?: Int32Array
   /** Stored in one transaction with the messages. */
   readonly producer?: Producer
 }
@@ -128,7 +130,8 @@ export function createAppender(reader: Reader, writer: Writer, options: Appender
     let count = 0
     for (const one of queue) {
       if (count > 0 && (bytes + one.bytes > UNIT_BYTES || one.options.producer || queue[0]!.options.producer)) break
-      if (topicOf(one.topic) === undefined) break
+      const topic = topicOf(one.topic)
+      if (topic === undefined || strayLane(one, topic) !== undefined) break
       bytes += one.bytes
       count += 1
     }
@@ -144,10 +147,10 @@ export function createAppender(reader: Reader, writer: Writer, options: Appender
       plans.set(partitionKey, made)
       return made
     }
-    const appended = pending.map(({ topic, batch, options: { rowPositions = false }, turn }) => {
+    const appended = pending.map(({ topic, batch, options: { rowPositions = false, laneOf }, turn }) => {
       const { partitions, partitionKeys } = topicOf(topic)!
-      const laneOf = (lane: number) => planOf(partitionKeys[lane]!)
-      return route({ batch, partitions, keylessLane: turn % partitions, rowPositions, planOf: laneOf })
+      const planOfLane = (lane: number) => planOf(partitionKeys[lane]!)
+      return route({ batch, partitions, keylessLane: turn % partitions, laneOf, rowPositions, planOf: planOfLane })
     })
     for (const [partitionKey, { nextPosition }] of plans) ends.set(partitionKey, nextPosition)
     const request = encode(plans, { epoch, producer: stepOf(pending[0]!, topicOf(pending[0]!.topic)!) }, options)
@@ -232,7 +235,10 @@ export function createAppender(reader: Reader, writer: Writer, options: Appender
     const isContended = options.nowMs() < contendedUntilMs
     if (isContended && units.size > 0) return false
     try {
-      if (topicOf(queue[0]!.topic) === undefined) void makeTopic(queue[0]!.topic)
+      const topic = topicOf(queue[0]!.topic)
+      const stray = topic && strayLane(queue[0]!, topic)
+      if (topic === undefined) void makeTopic(queue[0]!.topic)
+      else if (stray !== undefined) fail(queue.splice(0, 1), laneUnknown(topic.name, stray))
       else if (isContended) void writeLocked()
       else start(plan(takeFromQueue()))
     } catch (error) {
@@ -273,6 +279,10 @@ export function createAppender(reader: Reader, writer: Writer, options: Appender
     },
   }
 }
+
+/** A lane that a message is to go to and the topic does not have; undefined where there is none. */
+const strayLane = ({ options: { laneOf } }: Pending, { partitions }: KnownTopic): number | undefined =>
+  laneOf?.find((lane) => lane >= partitions)
 
 async function encode(
   plans: ReadonlyMap<number, PartitionPlan>,

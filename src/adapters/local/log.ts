@@ -7,7 +7,7 @@ import { type Changes, createChanges } from './changes.ts'
 import { createDatabaseFile } from './database.ts'
 import type { Removed } from './operations.ts'
 import type { Appended } from './plan.ts'
-import { type KnownTopic, openReader, type PartitionRange, type Reader, topicUnknown } from './reader.ts'
+import { type KnownTopic, laneUnknown, openReader, type PartitionRange, type Reader, topicUnknown } from './reader.ts'
 import { checkPartitions, checkTopicName, type Topic } from './topic.ts'
 import { openWriter, type Writer } from './writer.ts'
 
@@ -48,8 +48,8 @@ export interface LocalLog extends AsyncDisposable {
    * Appends the messages, all or none, and resolves when they are durable. Positions of the batch are ignored: each message gets
    * its own in the partition that its key's hash chooses. Calls that are not awaited keep their order within a partition. The
    * batch must not change before it resolves; who appends faster than the disk takes it waits here.
-   * @throws MillpondError `TOPIC_UNKNOWN`, `TOPIC_INVALID`, `INPUT_INVALID`, `MESSAGE_TOO_LARGE`, `LOG_FULL`, `LOG_UNAVAILABLE`,
-   * `JOB_CONFLICT`, `STOPPED`.
+   * @throws MillpondError `TOPIC_UNKNOWN`, `TOPIC_INVALID`, `LANE_UNKNOWN`, `INPUT_INVALID`, `MESSAGE_TOO_LARGE`, `LOG_FULL`,
+   * `LOG_UNAVAILABLE`, `JOB_CONFLICT`, `STOPPED`.
    */
   append(topic: string, batch: MessageBatch, options?: AppendOptions): Promise<Appended>
   /** Removes what is older or more than its topic's retention says, in whole rows, and gives the space back. */
@@ -130,7 +130,7 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
       const partitionKey = partitionKeyOf(known(topic), lane)
       const range = partitionKey === undefined ? undefined : reader.range(partitionKey)
       if (range) return range
-      throw new MillpondError('LANE_UNKNOWN', `topic ${topic} has no lane ${lane}`, { details: { topic, lane } })
+      throw laneUnknown(topic, lane)
     },
     async append(topic, batch, appendOptions) {
       checkOpen()

@@ -79,14 +79,16 @@ export interface Routing {
   readonly partitions: number
   /** The partition of messages without a key. */
   readonly keylessLane: number
+  /** Overrides what keys choose where it is not -1; it names lanes that there are. */
+  readonly laneOf: Int32Array | undefined
   readonly rowPositions: boolean
   readonly planOf: (lane: number) => PartitionPlan
 }
 
 /** Puts the messages behind what is planned for their partitions. */
-export function route({ batch, partitions, keylessLane, rowPositions, planOf }: Routing): Appended {
-  const laneOf = partitions === 1 ? new Int32Array(batch.count) : partitionKeys(batch, partitions)
-  if (partitions > 1) for (let row = 0; row < batch.count; row++) if (laneOf[row]! < 0) laneOf[row] = keylessLane
+export function route(routing: Routing): Appended {
+  const { batch, partitions, rowPositions, planOf } = routing
+  const laneOf = chooseLanes(routing)
   const lanes: AppendedLane[] = []
   const positions = new Float64Array(rowPositions ? batch.count : 0)
   const laneIndex = new Int32Array(rowPositions ? batch.count : 0)
@@ -105,6 +107,16 @@ export function route({ batch, partitions, keylessLane, rowPositions, planOf }: 
     lanes.push({ lane: String(lane), firstPosition, count: rows.length })
   }
   return rowPositions ? { lanes, rows: { laneIndex, positions } } : { lanes }
+}
+
+function chooseLanes({ batch, partitions, keylessLane, laneOf: wanted }: Routing): Int32Array {
+  if (partitions === 1) return new Int32Array(batch.count)
+  const laneOf = partitionKeys(batch, partitions)
+  for (let row = 0; row < batch.count; row++) {
+    if (wanted !== undefined && wanted[row]! >= 0) laneOf[row] = wanted[row]!
+    else if (laneOf[row]! < 0) laneOf[row] = keylessLane
+  }
+  return laneOf
 }
 
 /** The rows of each lane that has some, rising. */

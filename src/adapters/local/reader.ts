@@ -196,3 +196,7 @@ const rowOf = (row: SqlRow): BlockRow => ({
 /** The error for a topic that the log does not have. */
 export const topicUnknown = (name: string): MillpondError =>
   new MillpondError('TOPIC_UNKNOWN', `there is no topic ${name}`, { details: { topic: name } })
+
+/** The error for a lane that the topic does not have. */
+export const laneUnknown = (topic: string, lane: string | number): MillpondError =>
+  new MillpondError('LANE_UNKNOWN', `topic ${topic} has no lane ${lane}`, { details: { topic, lane: String(lane) } })

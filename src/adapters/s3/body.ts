@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { MillpondError } from '../../errors.ts'
-import { joinPieces } from '../../store/part-writer.ts'
+import { countBody, joinPieces } from '../../store/part-writer.ts'
 import type { Pieces } from '../../store/part-writer.ts'
 
 /** Up to here a body goes in one write, where joining its pieces costs less than a stream does. */
@@ -11,6 +11,7 @@ const STEP_BYTES = 256 * 1024
 
 /** The bytes as a body of a request, for one attempt; larger ones are not copied. Calls `alive` as they leave. */
 export function requestBody(object: Pieces, alive: () => void): Buffer | Readable {
+  countBody(object)
   if (object.bytes <= SMALL_BYTES) {
     const { buffer, byteOffset, length } = joinPieces(object)
     return Buffer.from(buffer, byteOffset, length)

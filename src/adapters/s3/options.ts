@@ -59,8 +59,10 @@ export interface S3StoreOptions {
    * connection is not encrypted and leaves this machine.
    */
   readonly signPayload?: boolean
-  /** Objects of up to this many bytes are sent whole, larger ones in parts of as many; at least 5 MiB. 8 MiB unless given. */
+  /** Objects of up to this many bytes are sent whole, larger ones in parts of as many where there is no room for them; at least 5 MiB. 5 MiB unless given. */
   readonly partBytes?: number
+  /** What all writers of the store together hold back before the largest of them sends parts; without it each sends what is more than a part. */
+  readonly holdBytes?: number
   /** Parts on their way at once, of all objects together; 4 unless given. */
   readonly maxPartsInFlight?: number
   /** Requests under way at once; 64 unless given. */

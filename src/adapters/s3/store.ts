@@ -1,15 +1,12 @@
 import { MillpondError } from '../../errors.ts'
-import { checkFolderPrefix, checkKey, checkPrefix } from '../../store/key.ts'
-import { createLimiter } from '../../store/limiter.ts'
-import { createPartWriter } from '../../store/part-writer.ts'
-import type { Pieces } from '../../store/part-writer.ts'
-import { withPrefix } from '../../store/prefix.ts'
+import { checkFolderPrefix } from '../../store/key.ts'
+import { createObjectStore, type ObjectCalls, PART_BYTES } from '../../store/object-store.ts'
 import { cutRange } from '../../store/range.ts'
 import { createRequests } from '../../store/requests.ts'
 import type { RequestAttempt, RequestRules } from '../../store/requests.ts'
 import { standardRetry } from '../../store/retry.ts'
 import type { RetryPolicy } from '../../store/retry.ts'
-import type { ByteRange, ObjectWriter, Store } from '../../store/store.ts'
+import type { ByteRange, Store } from '../../store/store.ts'
 import { readAnswer } from './body.ts'
 import { matchesChecksums } from './checksum.ts'
 import { openS3Client } from './client.ts'
@@ -26,14 +23,10 @@ import type { UploadParts } from './uploads.ts'
 const MiB = 1024 * 1024
 /** No part but the last may be smaller ("Amazon S3 multipart upload limits", 2026-11). */
 const MIN_PART_BYTES = 5 * MiB
-const PART_BYTES = 8 * MiB
-const MAX_PARTS_IN_FLIGHT = 4
 const MAX_CONCURRENT = 64
 const TIMEOUT_MS = 15_000
 /** Long enough for a request that hangs to be given up and repeated. */
 const RETRY: RetryPolicy = { ...standardRetry, maxAttempts: 10, budgetMs: 60_000 }
-
-const piecesOf = (bytes: Uint8Array): Pieces => ({ pieces: [bytes], bytes: bytes.length })
 
 /**
  * A store in a bucket of Amazon S3, or of a service that speaks it and obeys `If-None-Match`. Requests are repeated here, each with a time
@@ -64,59 +57,22 @@ export async function openS3Store(options: S3StoreOptions): Promise<Store> {
     rules: { checksum: options.checksum ?? 'crc32c', signPayload: options.signPayload ?? !s3.isPrivate },
     partBytes,
   }
-  return withPrefix(createS3Store(parts, options.bucket, options.maxPartsInFlight ?? MAX_PARTS_IN_FLIGHT), prefix)
+  return createObjectStore(s3Calls(parts, options.bucket), { ...options, prefix, partBytes })
 }
 
 const isAmazon = (endpoint: string | undefined): boolean =>
   endpoint === undefined || /\.amazonaws\.com(?:\.cn)?$/u.test(new URL(endpoint).hostname)
 
-function createS3Store(parts: UploadParts, bucket: string, maxPartsInFlight: number): Store {
+function s3Calls(parts: UploadParts, bucket: string): ObjectCalls {
   const { s3, requests, settings } = parts
-  const name = `s3://${bucket}`
-  const turns = createLimiter(maxPartsInFlight)
-  const writers = new Set<ObjectWriter>()
-  let disposed = false
-
-  const ready = (signal: AbortSignal | undefined): void => {
-    signal?.throwIfAborted()
-    if (disposed) throw new MillpondError('STORE_UNAVAILABLE', `the store ${name} is closed`)
-  }
-  const begin = (key: string, signal: AbortSignal | undefined): void => {
-    checkKey(key)
-    ready(signal)
-  }
-  const size = (key: string, signal: AbortSignal | undefined): Promise<number | undefined> =>
+  const size = (key: string, signal?: AbortSignal): Promise<number | undefined> =>
     requests.send({ kind: 'head', key, act: (attempt) => headSize(parts, key, attempt) }, signal)
-
   return {
-    name,
-
-    async put(key, bytes, signal) {
-      begin(key, signal)
-      await putObject(parts, key, piecesOf(bytes), signal)
-    },
-
-    async putIfAbsent(key, bytes, signal) {
-      begin(key, signal)
-      return putNew(parts, key, piecesOf(bytes), signal)
-    },
-
-    async openWriter(key, signal) {
-      begin(key, signal)
-      const writer = createPartWriter({
-        partBytes: parts.partBytes,
-        turns,
-        putWhole: (object, signal) => putNew(parts, key, object, signal),
-        openUpload: (signal) => openUpload(parts, key, signal),
-        onClosed: () => writers.delete(writer),
-        signal,
-      })
-      writers.add(writer)
-      return writer
-    },
-
+    name: `s3://${bucket}`,
+    put: (key, object, signal) => putObject(parts, key, object, signal),
+    putIfAbsent: (key, object, signal) => putNew(parts, key, object, signal),
+    openUpload: (key, signal) => openUpload(parts, key, signal),
     async read(key, range, signal) {
-      begin(key, signal)
       const wanted = range === undefined ? undefined : cutRange(Number.MAX_SAFE_INTEGER, range)
       if (wanted !== undefined && wanted.start === wanted.end) {
         // HTTP has no empty ranges.
@@ -128,43 +84,17 @@ function createS3Store(parts: UploadParts, bucket: string, maxPartsInFlight: num
         signal,
       )
     },
-
-    async size(key, signal) {
-      begin(key, signal)
-      return size(key, signal)
-    },
-
-    async *list(prefix, options = {}, signal) {
-      checkPrefix(prefix)
-      ready(signal)
-      yield* listObjects(parts, { prefix, ...options }, signal)
-    },
-
-    async *folders(prefix, signal) {
-      checkFolderPrefix(prefix)
-      ready(signal)
-      yield* listFolders(parts, prefix, signal)
-    },
-
-    async delete(key, signal) {
-      begin(key, signal)
-      await requests.send(
-        {
-          kind: 'delete',
-          key,
-          act: ({ signal }) =>
-            s3.client.send(new s3.sdk.DeleteObjectCommand({ ...settings.asked, Key: key }), { abortSignal: signal }),
-        },
+    size,
+    list: (query, signal) => listObjects(parts, query, signal),
+    folders: (prefix, signal) => listFolders(parts, prefix, signal),
+    delete(key, signal) {
+      const command = () => new s3.sdk.DeleteObjectCommand({ ...settings.asked, Key: key })
+      return requests.send(
+        { kind: 'delete', key, act: ({ signal }) => s3.client.send(command(), { abortSignal: signal }) },
         signal,
       )
     },
-
-    async [Symbol.asyncDispose]() {
-      if (disposed) return
-      disposed = true
-      await Promise.all([...writers].map((writer) => writer.abort()))
-      s3.close()
-    },
+    close: () => s3.close(),
   }
 }
 

@@ -5,7 +5,8 @@ import { ownArchiveParts } from '../../api/archiving.ts'
 import { suitHeapToStream } from '../../api/heap.ts'
 import { runService } from '../../api/service.ts'
 import { followChains } from '../../index/follow.ts'
-import { archiveOptions, createDeadLetters, openIndex } from '../../wiring.ts'
+import { createDeadLetters, openIndex } from '../../wiring.ts'
+import { archiveOptions } from '../../wiring/archive.ts'
 import { localBroker, openLog } from '../../wiring/local.ts'
 import { openStore } from '../../wiring/store.ts'
 import type { BenchCase, BenchContext, Figures } from './context.ts'
@@ -20,17 +21,18 @@ const MILLION = 1_000_000
 export const benchCases: readonly BenchCase[] = [
   {
     name: 'encode',
-    summary: 'batches → Avro zstandard 1 with a filter over the keys → file store, durable',
+    summary: 'batches → Avro (or --format) zstandard 1 with a filter over the keys → file store, durable',
     messages: 5 * MILLION,
-    run: async ({ config, messages }) => {
+    run: async ({ config, messages, format = 'avro' }) => {
       await using store = await openStore(config, 'write')
       const batches = prepareBatches(messages)
-      return rateFigures(
-        await measure(async () => {
-          const entries = await encodeBatches(store, batches())
-          return entries.reduce((sum, { count }) => sum + count, 0)
-        }),
-      )
+      let bytes = 0
+      const measured = await measure(async () => {
+        const entries = await encodeBatches(store, batches(), { format, codec: 'zstandard' })
+        bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
+        return entries.reduce((sum, { count }) => sum + count, 0)
+      })
+      return { ...rateFigures(measured), bytesPerMessage: Number((bytes / measured.messages).toFixed(1)), format }
     },
   },
   {

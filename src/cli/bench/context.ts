@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.ts'
+import type { Format } from '../../encode/block.ts'
 
 /** What a case works with. Preparing and measuring are two processes, so that memory and CPU time are those of what is measured. */
 export interface BenchContext {
@@ -6,6 +7,8 @@ export interface BenchContext {
   readonly config: Config
   readonly folder: string
   readonly messages: number
+  /** What `encode` writes, where it was said. */
+  readonly format: Format | undefined
   readonly signal: AbortSignal
   /** Starts another stage of this case in a process of its own. */
   readonly start: (stage: string, words: readonly string[]) => Promise<void>

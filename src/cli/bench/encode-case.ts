@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { MessageBatch } from '../../batch/batch.ts'
 import type { SegmentEntry } from '../../encode/segment.ts'
-import type { EncodedBlock } from '../../encode/block.ts'
-import { readStoredBlock } from '../../encode/formats.ts'
-import { createBlockEncoder } from '../../encode/block-encoder.ts'
+import type { Codec, EncodedBlock, Format } from '../../encode/block.ts'
+import { DEFAULT_BLOCK_BYTES } from '../../encode/block-encoder.ts'
+import type { FormatOptions } from '../../encode/format-options.ts'
+import { readStoredBlock, segmentFormat } from '../../encode/formats.ts'
 import { createSegmentBuilder } from '../../encode/segment-builder.ts'
+import { MillpondError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import { createMessageGenerator } from './messages.ts'
 
@@ -34,37 +36,62 @@ export function prepareBatches(messages: number): () => Generator<MessageBatch> 
   }
 }
 
-/** Batches → Avro blocks, zstandard 1, filter over the keys → segments in the store, durable. Gives the segments. */
-export async function encodeBatches(store: Store, batches: Iterable<MessageBatch>): Promise<SegmentEntry[]> {
+/** How segments are written where a case does not say it. */
+const USUAL: EncodeShape = { format: 'avro', codec: 'zstandard' }
+
+/** What is measured. */
+export interface EncodeShape {
+  readonly format: Format
+  readonly codec: Codec
+  readonly formatOptions?: FormatOptions
+}
+
+/**
+ * Batches → blocks, level 1, filter over the keys → segments in the store, durable; messages that no block can hold are looked for, as the archiver
+ * does. Gives the segments.
+ */
+export async function encodeBatches(store: Store, batches: Iterable<MessageBatch>, shape = USUAL): Promise<SegmentEntry[]> {
   const entries: SegmentEntry[] = []
-  const encoder = createBlockEncoder({ codec: 'zstandard', lookups: ['key'] })
+  const { createEncoder, findUnencodable } = segmentFormat(shape.format)
+  const encoder = createEncoder({
+    ...shape,
+    lookups: ['key'],
+    blockBytes: DEFAULT_BLOCK_BYTES,
+    origin: { topic: 'orders', lane: '0' },
+  })
   const waiting: Promise<EncodedBlock>[] = []
-  let open = await openSegment(store, entries.length)
-  const write = async (block: EncodedBlock) => {
-    for (const chunk of open.builder.append(block)) await open.object.write(chunk.bytes, chunk.crc32c)
-    if (open.builder.count < SEGMENT_COUNT) return
+  let open: OpenSegment | undefined
+  const close = async () => {
+    if (open === undefined) return
     entries.push(open.builder.finish(open.key, {}).entry)
     await open.object.finish()
-    open = await openSegment(store, entries.length)
+    open = undefined
+  }
+  const write = async (block: EncodedBlock) => {
+    open ??= await openSegment(store, entries.length, shape, block)
+    for (const chunk of open.builder.append(block)) await open.object.write(chunk.bytes, chunk.crc32c)
+    if (open.builder.count >= SEGMENT_COUNT) await close()
   }
   for (const batch of batches) {
+    const [fault] = findUnencodable(batch, shape.formatOptions)
+    if (fault !== undefined) throw new MillpondError('INTERNAL', `message ${fault.row}: ${fault.reason}`)
     waiting.push(...encoder.add(batch))
     while (waiting.length > AT_ONCE) await write(await waiting.shift()!)
   }
   const last = encoder.flush()
   for (const block of last ? [...waiting, last] : waiting) await write(await block)
-  if (open.builder.count > 0) {
-    entries.push(open.builder.finish(open.key, {}).entry)
-    await open.object.finish()
-  }
+  await close()
   return entries
 }
 
-async function openSegment(store: Store, number: number) {
-  const key = `encoded/${String(number).padStart(6, '0')}.avro`
-  const builder = createSegmentBuilder({ format: 'avro', codec: 'zstandard', sync: randomBytes(16) })
+type OpenSegment = Awaited<ReturnType<typeof openSegment>>
+
+/** A segment for blocks like this one, whose codec may have another name than what was asked for. */
+async function openSegment(store: Store, number: number, { format, formatOptions }: EncodeShape, { codec }: EncodedBlock) {
+  const key = `encoded/${String(number).padStart(6, '0')}.${segmentFormat(format).extension(codec, formatOptions)}`
+  const builder = createSegmentBuilder({ format, codec, sync: randomBytes(16), formatOptions })
   const object = await store.openWriter(key)
-  await object.write(builder.header)
+  if (builder.header.byteLength > 0) await object.write(builder.header)
   return { key, builder, object }
 }
 

@@ -8,7 +8,8 @@ import { createRequestTotals, type RequestKind } from '../../store/requests.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { wholeNumber } from '../parse.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
-import { archiveOptions, createDeadLetters, openBroker, openIndex } from '../../wiring.ts'
+import { createDeadLetters, openBroker, openIndex } from '../../wiring.ts'
+import { archiveOptions } from '../../wiring/archive.ts'
 import { openStore } from '../../wiring/store.ts'
 
 /** `millpond archive`: the archive loop alone. */

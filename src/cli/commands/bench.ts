@@ -8,6 +8,8 @@ import type { BenchCase, BenchContext } from '../bench/context.ts'
 import { loadShapes, sendLoad } from '../bench/http-case.ts'
 import { MESSAGE_SHAPE } from '../bench/messages.ts'
 import { prepare } from '../bench/prepare.ts'
+import type { Format } from '../../encode/block.ts'
+import { formatNames } from '../../encode/formats.ts'
 import { MillpondError } from '../../errors.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatTable } from '../format.ts'
@@ -17,6 +19,7 @@ interface BenchOptions {
   readonly messages?: number
   readonly folder?: string
   readonly keep?: true
+  readonly format?: Format
   readonly stage?: 'prepare' | 'run' | 'load'
   readonly url?: string
 }
@@ -35,6 +38,7 @@ ${list}
   all${' '.repeat(width - 3)}  one after another`,
     examples: [
       { run: 'millpond bench archive --json', does: 'one line with the figures' },
+      { run: 'millpond bench encode --format json', does: 'another format than Avro' },
       { run: 'millpond bench search-key --messages 1000000', does: 'a smaller archive' },
       { run: 'millpond bench replay --folder /mnt/fast --keep', does: 'on another disk; what was made is kept for the next run' },
     ],
@@ -43,6 +47,7 @@ ${list}
     .addOption(new Option('-n, --messages <count>', 'messages to measure with').argParser(wholeNumber('--messages', 1000, 1e10)))
     .addOption(new Option('--folder <folder>', 'where to work (default: a folder of its own below the temporary one)'))
     .addOption(new Option('--keep', 'keep what was made'))
+    .addOption(new Option('--format <format>', 'what encode writes (default: avro)').choices(formatNames))
     .addOption(new Option('--stage <stage>').choices(['prepare', 'run', 'load']).hideHelp())
     .addOption(new Option('--url <url>').hideHelp())
     .action(async (name: string, options: BenchOptions) => {
@@ -61,6 +66,7 @@ async function runCase(cli: Cli, one: BenchCase, options: BenchOptions): Promise
   await mkdir(folder, { recursive: true })
   try {
     const words = ['bench', one.name, '--dir', folder, '--messages', String(options.messages ?? one.messages)]
+    if (options.format !== undefined) words.push('--format', options.format)
     if (one.needs) await startStage(cli, [...words, '--stage', 'prepare'])
     await startStage(cli, [...words, '--stage', 'run', ...(cli.json ? ['--json'] : [])])
   } finally {
@@ -78,7 +84,7 @@ async function runStage(cli: Cli, one: BenchCase, options: BenchOptions): Promis
   const folder = cli.dir ?? '.'
   const start = (stage: string, words: readonly string[]) =>
     startStage(cli, ['bench', one.name, '--dir', folder, '--stage', stage, ...words])
-  const context: BenchContext = { config, folder, messages, signal: cli.signal, start }
+  const context: BenchContext = { config, folder, messages, format: options.format, signal: cli.signal, start }
   if (options.stage === 'prepare') return prepare(one.needs!, context)
   const figures = { case: one.name, ...(await one.run(context)) }
   const ran = `${one.summary}; ${messages} messages: ${MESSAGE_SHAPE}; Node ${process.versions.node}, ${availableParallelism()} cores`

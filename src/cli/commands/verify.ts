@@ -128,7 +128,7 @@ async function accountForOffsets(
   return await cluster.verify(store, wanted, cli.signal)
 }
 
-const OFFSETS = ['archived', 'deadLettered', 'aborted', 'control', 'compacted', 'missing', 'gone'] as const
+const OFFSETS = ['archived', 'notCompared', 'deadLettered', 'aborted', 'control', 'compacted', 'missing', 'gone'] as const
 
 async function printOffsets(cli: Cli, { lanes, clean }: KafkaReport): Promise<void> {
   for (const { lane, problems } of lanes) {
@@ -184,6 +184,9 @@ async function printReport(
   if (report.missing > 0) await cli.print(`${formatCount(report.missing)} positions hold no message; the commits say why`)
   if (report.deadLettered > 0) await cli.print(`${formatMessages(report.deadLettered)} went to the dead letters`)
   if (report.compared > 0) await cli.print(`${formatMessages(report.compared)} are the same in the source`)
+  if (report.notCompared > 0) {
+    await cli.print(`${formatMessages(report.notCompared)} could not be compared: the format of their segments does not keep all`)
+  }
   if (report.unnamed.objects > 0 && collected === undefined) {
     await cli.print(
       `${report.unnamed.objects} objects (${formatBytes(report.unnamed.bytes)}) belong to no commit; --collect removes those that never will`,

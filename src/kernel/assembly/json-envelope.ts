@@ -5,14 +5,14 @@
 import { headersOf, spansOf, timestampsOf } from './columns'
 import {
   COLUMNS_FULL, COMMA_EXPECTED, HEADER_EXPECTED, HEADER_NAMED_TWICE, HEADER_NAME_MISSING, HEADER_PROPERTY_UNKNOWN, HEADERS_EXPECTED,
-  MESSAGE_TOO_LARGE, NAME_EXPECTED, OBJECT_EXPECTED, PROPERTY_TWICE, PROPERTY_UNKNOWN, TEXT_EXPECTED, TOO_MANY_NAMED_HEADERS,
+  MESSAGE_TOO_LARGE, NAME_EXPECTED, OBJECT_EXPECTED, POSITION_MISSING, PROPERTY_TWICE, PROPERTY_UNKNOWN, TEXT_EXPECTED, TOO_MANY_NAMED_HEADERS,
 } from './json-reasons'
 import {
   CLOSE_BRACE, CLOSE_BRACKET, COMMA, fail, isNull, OPEN_BRACE, OPEN_BRACKET, QUOTE, readText, skipColon, skipSpace, skipValue,
   textEnd, textStart,
 } from './json-scan'
 import { readBase64OrNull, readTextOrNull, spanEnd, spanStart } from './json-text'
-import { readTimestamp, setTimestamp, timestampMs } from './json-time'
+import { readTimestamp, readWhole, setTimestamp, timestampMs, whole } from './json-time'
 
 /** Headers that an object may hold: each name is compared with each other one. A list of headers has no limit. */
 const MAX_NAMED_HEADERS: usize = 256
@@ -77,6 +77,8 @@ let maxHeaders: usize = 0
 let maxMessageBytes: u32 = 0
 let nowMs: f64 = 0
 let firstPosition: f64 = 0
+/** Whether messages keep the positions that they bring. */
+let keepsPositions = false
 
 /** Rows that are whole, and the headers they have. */
 export let rows: usize = 0
@@ -94,8 +96,9 @@ export function beginRows(target: usize, rowRoom: usize, headerRoom: usize, zero
   store<i32>(spansOf(target, rowRoom, 6), 0)
 }
 
-export function setRowDefaults(ms: f64, position: f64, messageLimit: u32): void {
+export function setRowDefaults(ms: f64, position: f64, messageLimit: u32, keeps: bool): void {
   nowMs = ms
+  keepsPositions = keeps
   firstPosition = position
   maxMessageBytes = messageLimit
 }
@@ -112,6 +115,7 @@ let valueStart: usize = 0
 let valueEnd: usize = 0
 let idStart: usize = 0
 let idEnd: usize = 0
+let position: f64 = 0
 /** Its headers included. */
 let header: usize = 0
 let property: i32 = 0
@@ -289,10 +293,20 @@ function readPropertyValue(p: usize): usize {
     }
     case TIMESTAMP:
       return isNull(p) ? p + 4 : readTimestamp(p)
+    case POSITION:
+      if (!keepsPositions) return skipValue(p)
+      return readPosition(p)
     default:
       // Topic, lane and position say where a message was; where it goes, the request says.
       return skipValue(p)
   }
+}
+
+function readPosition(p: usize): usize {
+  const behind = readWhole(p)
+  if (behind == 0) return fail(POSITION_MISSING, p)
+  position = whole
+  return behind
 }
 
 /** One message into the next row, for which there is room; gives the address behind it, or 0 with nothing added. */
@@ -318,6 +332,8 @@ export function readEnvelope(p: usize): usize {
       p = skipSpace(p + 1)
     }
   }
+  // The properties are `seen` by the fields that they fill.
+  if (keepsPositions && (seen & (1 << <i32>load<u8>(fields + POSITION))) == 0) return fail(POSITION_MISSING, at)
   return storeRow(timestampMs) ? p + 1 : fail(MESSAGE_TOO_LARGE, at)
 }
 
@@ -336,7 +352,7 @@ function storeRow(timestamp: f64): bool {
   storeSpan(span(2), span(3), rows, valueStart, valueEnd)
   storeSpan(span(4), span(5), rows, idStart, idEnd)
   if (messageBytes > maxMessageBytes) return false
-  store<f64>(columns + (rows << 3), firstPosition + <f64>rows)
+  store<f64>(columns + (rows << 3), keepsPositions ? position : firstPosition + <f64>rows)
   store<f64>(timestampsOf(columns, maxRows) + (rows << 3), timestamp)
   rows++
   headers = header

@@ -31,3 +31,4 @@ export const TOO_MANY_NAMED_HEADERS: i32 = 26
 export const MESSAGE_TOO_LARGE: i32 = 27
 /** No mistake: the columns are full, and the rest is for another call. */
 export const COLUMNS_FULL: i32 = 28
+export const POSITION_MISSING: i32 = 29

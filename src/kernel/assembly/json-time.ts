@@ -18,6 +18,17 @@ export function readTimestamp(p: usize): usize {
     p = readText(p + 1)
     return p == 0 || readDate(textStart, textEnd) ? p : fail(TIMESTAMP_INVALID, at)
   }
+  p = readWhole(p)
+  if (p == 0) return fail(TIMESTAMP_INVALID, at)
+  timestampMs = whole
+  return p
+}
+
+/** The whole number that was read last. */
+export let whole: f64 = 0
+
+/** A whole number that is a safe integer; 0 where there is none. */
+export function readWhole(p: usize): usize {
   const negative = load<u8>(p) == 0x2d
   if (negative) p++
   const first = p
@@ -25,9 +36,9 @@ export function readTimestamp(p: usize): usize {
   while (isDigit(load<u8>(p)) && value <= MAX_SAFE) value = value * 10 + (load<u8>(p++) - 0x30)
   const c = <i32>load<u8>(p)
   const leadingZero = load<u8>(first) == 0x30 && p - first > 1
-  const whole = c != 0x2e && (c | 0x20) != 0x65 && !isDigit(c)
-  if (p == first || leadingZero || !whole || value > MAX_SAFE) return fail(TIMESTAMP_INVALID, at)
-  timestampMs = <f64>(negative ? -value : value)
+  const isWhole = c != 0x2e && (c | 0x20) != 0x65 && !isDigit(c)
+  if (p == first || leadingZero || !isWhole || value > MAX_SAFE) return 0
+  whole = <f64>(negative ? -value : value)
   return p
 }
 
@@ -88,4 +99,56 @@ function daysSince1970(year: i32, month: i32, day: i32): i32 {
   const yearOfEra = y - era * 400
   const dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
   return (era - 1) * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+}
+
+/** Writes `width` decimal digits. */
+// @ts-ignore: decorator
+@inline
+function putDigits(out: usize, number: u32, width: usize): usize {
+  for (let p = out + width; p > out; number /= 10) store<u8>(--p, 0x30 + (number % 10))
+  return out + width
+}
+
+/**
+ * Writes a timestamp as RFC 3339 text in UTC, with milliseconds where there are some; years beyond 9999 have a sign and all their digits, those before
+ * 1 a minus.
+ */
+export function writeIsoTime(out: usize, timestamp: f64): usize {
+  const ms = <i64>timestamp
+  let days = ms / 86_400_000
+  let rest = ms % 86_400_000
+  if (rest < 0) {
+    rest += 86_400_000
+    days--
+  }
+  // The reverse of `daysSince1970`.
+  const shifted = days + 719_468
+  const era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+  const dayOfEra = <i32>(shifted - era * 146_097)
+  const yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+  const dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+  const shiftedMonth = (5 * dayOfYear + 2) / 153
+  const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+  const year = <i32>(era * 400) + yearOfEra + (month <= 2 ? 1 : 0)
+  if (year < 0 || year > 9999) store<u8>(out++, year < 0 ? 0x2d : 0x2b)
+  const size = <u32>abs(year)
+  out = putDigits(out, size, size > 99_999 ? 6 : size > 9999 ? 5 : 4)
+  store<u8>(out++, 0x2d)
+  out = putDigits(out, month, 2)
+  store<u8>(out++, 0x2d)
+  out = putDigits(out, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1, 2)
+  const seconds = <u32>(rest / 1000)
+  store<u8>(out++, 0x54)
+  out = putDigits(out, seconds / 3600, 2)
+  store<u8>(out++, 0x3a)
+  out = putDigits(out, (seconds / 60) % 60, 2)
+  store<u8>(out++, 0x3a)
+  out = putDigits(out, seconds % 60, 2)
+  const millis = <u32>(rest % 1000)
+  if (millis != 0) {
+    store<u8>(out++, 0x2e)
+    out = putDigits(out, millis, 3)
+  }
+  store<u8>(out, 0x5a)
+  return out + 1
 }

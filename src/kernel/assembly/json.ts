@@ -15,6 +15,7 @@ export { writeJson } from './json-write'
 
 const LINES: i32 = 0
 const VALUES: i32 = 1
+const STORED_LINES: i32 = 3
 
 // How far a body is read.
 const BEFORE: i32 = 0
@@ -29,7 +30,7 @@ let state: i32 = 0
 /**
  * Reads messages into columns until the input ends, the columns are full or something is wrong. In: 0 input, 1 its length (the 64
  * bytes behind it are 0), 2 what is added to every offset, 3 mode (0 lines of envelopes, 1 lines of values, 2 a body of one
- * envelope, a list of them, or `{"messages": list}`), 4 columns, 5 and 6 their room for rows and headers, 7 the most bytes of a
+ * envelope, a list of them, or `{"messages": list}`, 3 lines of envelopes that keep their positions), 4 columns, 5 and 6 their room for rows and headers, 7 the most bytes of a
  * message, 8 timestamp of messages without one (f64), 10 first position (f64), 12 how far a body is read (0 at first, then what
  * came out). Out: 12, 13 bytes of whole rows that were consumed, 14 rows, 15 headers, 16 whether input was changed, 17 where it is
  * wrong, 18 and 19 the text that was read last and its length, 20 payload of the last message.
@@ -39,12 +40,13 @@ export function readJson(call: usize): i32 {
   const input = <usize>load<u32>(call)
   const end = input + <usize>load<u32>(call, 4)
   const mode = load<i32>(call, 12)
-  beginScan(end, mode == LINES ? SPACES_IN_LINE : SPACES_IN_TEXT)
+  const isLines = mode == LINES || mode == STORED_LINES
+  beginScan(end, isLines ? SPACES_IN_LINE : SPACES_IN_TEXT)
   beginRows(load<u32>(call, 16), load<u32>(call, 20), load<u32>(call, 24), input - <usize>load<u32>(call, 8))
-  setRowDefaults(load<f64>(call, 32), load<f64>(call, 40), load<u32>(call, 28))
+  setRowDefaults(load<f64>(call, 32), load<f64>(call, 40), load<u32>(call, 28), mode == STORED_LINES)
   state = load<i32>(call, 48)
   consumed = input
-  if (mode == LINES) readLines(input, end)
+  if (isLines) readLines(input, end)
   else if (mode == VALUES) readValues(input, end)
   else readBody(input, end)
   store<i32>(call, state, 48)

@@ -32,11 +32,21 @@ function readSigned(): i64 {
   return <i64>(value >> 1) ^ -(<i64>(value & 1))
 }
 
+// @ts-ignore: decorator
+@inline
+function storeScaled(value: i64, scale: u32, out: usize): i32 {
+  const number = scale == 1 ? value : value / <i64>scale
+  if (number > SAFE || number < -SAFE) return UNSAFE_INTEGER
+  if (scale != 1 && number * <i64>scale != value) return FRAME_INVALID
+  store<f64>(out, <f64>number)
+  return 0
+}
+
 /**
- * Reads DELTA_BINARY_PACKED numbers, which must be `count` safe integers, one at the least, and all that the `length` bytes at `source` hold,
- * as f64. Gives 0 or an error. Source: Apache Parquet format 2.12, Encodings.md.
+ * Reads DELTA_BINARY_PACKED numbers, which must be `count` safe integers times `scale`, one at the least, and all that the `length` bytes at
+ * `source` hold, as f64 without the scale. Gives 0 or an error. Source: Apache Parquet format 2.12, Encodings.md.
  */
-export function readDeltas(source: usize, length: u32, count: u32, out: usize): i32 {
+export function readDeltas(source: usize, length: u32, count: u32, scale: u32, out: usize): i32 {
   cursor = source
   limit = source + length
   fault = 0
@@ -48,8 +58,8 @@ export function readDeltas(source: usize, length: u32, count: u32, out: usize): 
   if (total != count || miniblocks == 0 || miniblocks > 256 || blockValues > 65536 || blockValues % 128 != 0) return FRAME_INVALID
   const values = <u32>(blockValues / miniblocks)
   if (values == 0 || values % 32 != 0) return FRAME_INVALID
-  if (value > SAFE || value < -SAFE) return UNSAFE_INTEGER
-  store<f64>(out, <f64>value)
+  const first = storeScaled(value, scale, out)
+  if (first != 0) return first
   let i: u32 = 1
   while (i < count) {
     const smallest = readSigned()
@@ -63,8 +73,8 @@ export function readDeltas(source: usize, length: u32, count: u32, out: usize): 
       if (bytes > limit - cursor) return TRUNCATED
       for (let n: u32 = 0; n < values && i < count; n++) {
         value += smallest + <i64>bitsAt(cursor, n * width, width)
-        if (value > SAFE || value < -SAFE) return UNSAFE_INTEGER
-        store<f64>(out + (<usize>(i++) << 3), <f64>value)
+        const stored = storeScaled(value, scale, out + (<usize>(i++) << 3))
+        if (stored != 0) return stored
       }
       cursor += bytes
     }

@@ -23,9 +23,9 @@ function writeSigned(at: usize, value: i64): usize {
   return writeUnsigned(at, <u64>((value << 1) ^ (value >> 63)))
 }
 
-/** Writes `count` whole numbers, which are safe integers as f64, as INT64. */
-export function plainNumbers(source: usize, count: u32, out: usize): void {
-  for (let i: usize = 0; i < count; i++) store<i64>(out + (i << 3), <i64>load<f64>(source + (i << 3)))
+/** Writes `count` whole numbers, which are safe integers as f64, as INT64, each times `scale`, which is 1,000 at the most. */
+export function plainNumbers(source: usize, count: u32, scale: u32, out: usize): void {
+  for (let i: usize = 0; i < count; i++) store<i64>(out + (i << 3), <i64>load<f64>(source + (i << 3)) * <i64>scale)
 }
 
 /**

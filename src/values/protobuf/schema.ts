@@ -1,6 +1,7 @@
 import type Protobuf from 'protobufjs'
 import { MillpondError } from '../../errors.ts'
 import type { NamedText } from '../values.ts'
+import { addFile, loadProtobuf } from './file.ts'
 import { builtIn } from './built-in.ts'
 import type { ProtobufField, ProtobufMessage, ProtobufScalar, ProtobufType } from './message.ts'
 
@@ -15,14 +16,14 @@ export interface ProtobufSchema {
  * @throws MillpondError `SCHEMA_INVALID`.
  */
 export async function parseProtobufSchema(text: string, imports: readonly NamedText[]): Promise<ProtobufSchema> {
-  const { default: library } = await import('protobufjs')
+  const loaded = await loadProtobuf()
+  const { library } = loaded
   try {
     const root = new library.Root()
     const given = new Set(imports.map(({ name }) => name))
     const wanted = new Set<string>()
     for (const one of [...imports.map((file) => file.text), text]) {
-      const { imports: names = [], weakImports = [] } = library.parse(one, root, { keepCase: true })
-      for (const name of [...names, ...weakImports]) if (!given.has(name)) wanted.add(name)
+      for (const name of addFile(loaded, root, one).imports) if (!given.has(name)) wanted.add(name)
     }
     for (const name of wanted) {
       const known = library.common.get(name)?.nested ?? builtIn[name]
@@ -30,8 +31,9 @@ export async function parseProtobufSchema(text: string, imports: readonly NamedT
     }
     root.resolveAll()
     // The order of messages is that of this file alone; others may add to its package.
-    const alone = library.parse(text, new library.Root(), { keepCase: true })
-    const own = alone.package === undefined ? alone.root : alone.root.lookup(alone.package)
+    const alone = new library.Root()
+    const { package: name } = addFile(loaded, alone, text)
+    const own = name === undefined ? alone : alone.lookup(name)
     const read = createReader(library)
     return {
       message(path) {

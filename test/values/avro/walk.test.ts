@@ -56,7 +56,7 @@ describe('a walk over a datum', () => {
           expect(() => walk(schema, bytes, 0, end)).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }))
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 
@@ -66,7 +66,7 @@ describe('a walk over a datum', () => {
         faultsOnly(() => walk(schema, bytes))
         for (const path of paths.slice(0, 5)) faultsOnly(() => read(schema, path, bytes))
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 
@@ -118,7 +118,7 @@ describe('a field of a datum', () => {
           expect([path, read(schema, path, bytes)]).toEqual([path, fieldOf(decoded, path.split('.'))])
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 

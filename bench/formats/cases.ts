@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url'
+import { formatNames } from '../../src/encode/formats.ts'
+
+/** One thing that is measured, in a process of its own that prints its figures as one line of JSON: those of `millpond bench` at the least. */
+export interface FormatCase {
+  readonly name: string
+  readonly summary: string
+  /** What Node runs for so many messages. */
+  readonly words: (messages: number) => readonly string[]
+}
+
+const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+/** Every format of the table, zstandard, with a filter over the keys, into the file store. */
+const encodeCases = formatNames.map((name): FormatCase => ({
+  name,
+  summary: `batches → ${name} → file store, durable`,
+  words: (messages) => [program, 'bench', 'encode', '--format', name, '--messages', String(messages), '--json'],
+}))
+
+/** Cases that are more than a format; each a script of this folder that measures itself by `src/cli/bench/measure.ts`. */
+const moreCases: readonly FormatCase[] = []
+
+/** All that `npm run -s bench:formats` measures, in this order. */
+export const formatCases: readonly FormatCase[] = [...encodeCases, ...moreCases]

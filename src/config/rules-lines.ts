@@ -1,0 +1,65 @@
+import type { Finding } from './mistake.ts'
+import type { FileConfig } from './schema.ts'
+
+type Archive = FileConfig['archive']
+type LineOption =
+  | 'fields'
+  | 'envelope'
+  | 'keyEncoding'
+  | 'valueEncoding'
+  | 'headersEncoding'
+  | 'timestampEncoding'
+  | 'headerLine'
+  | 'delimiter'
+  | 'extension'
+
+/** The formats that look at each option. */
+const formatsOf: Readonly<Record<LineOption, readonly Archive['format'][]>> = {
+  fields: ['value-json', 'csv'],
+  envelope: ['value-json'],
+  keyEncoding: ['value-json', 'csv'],
+  valueEncoding: ['value-json', 'csv'],
+  headersEncoding: ['csv'],
+  timestampEncoding: ['value-json', 'csv'],
+  headerLine: ['csv'],
+  delimiter: ['csv', 'raw'],
+  extension: ['raw'],
+}
+
+/** What is wrong with how lines are to be written. */
+export function lineRules({ archive }: FileConfig): Finding[] {
+  const options = Object.keys(formatsOf) as LineOption[]
+  const without = options
+    .filter((option) => archive[option] !== undefined && !formatsOf[option].includes(archive.format))
+    .map((option) => ({
+      path: ['archive', option],
+      message: `is for the formats ${formatsOf[option].join(' and ')}, not ${archive.format}`,
+    }))
+  if (without.length > 0) return without
+  return archive.format === 'csv' ? csvRules(archive) : archive.format === 'value-json' ? valueJsonRules(archive) : []
+}
+
+function csvRules({ delimiter, valueEncoding }: Archive): Finding[] {
+  const findings: Finding[] = []
+  if (delimiter !== undefined && !/^[\u0001-\u007e]$/u.test(delimiter))
+    findings.push({ path: ['archive', 'delimiter'], message: 'must be one ASCII character for the format csv' })
+  else if (delimiter !== undefined && /["\r\n]/u.test(delimiter))
+    findings.push({ path: ['archive', 'delimiter'], message: 'must be neither a quote nor a line break' })
+  if (valueEncoding === 'json')
+    findings.push({ path: ['archive', 'valueEncoding'], message: 'must be text or base64 for the format csv' })
+  return findings
+}
+
+function valueJsonRules({ fields = [], envelope }: Archive): Finding[] {
+  const findings: Finding[] = []
+  const ofValue = fields.find((field) => field.startsWith('value.'))
+  if (ofValue !== undefined)
+    findings.push({ path: ['archive', 'fields'], message: `${ofValue} is for the format csv; value-json writes values whole` })
+  if (new Set(fields).size < fields.length) findings.push({ path: ['archive', 'fields'], message: 'must name each field once' })
+  if (envelope === false && fields.length > 1)
+    findings.push({
+      path: ['archive', 'envelope'],
+      message: `must be true where there are several fields (${fields.join(', ')})`,
+    })
+  return findings
+}

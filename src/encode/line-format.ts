@@ -1,0 +1,120 @@
+import type { MessageBatch } from '../batch/batch.ts'
+import { MillpondError } from '../errors.ts'
+import { snappyFrame, snappyUnframe } from '../kernel/snappy-frame.ts'
+import type { Codec, PlainBlock, StoredCodec } from './block.ts'
+import { type BlockEncoder, createRowEncoder } from './block-encoder.ts'
+import { compress, compressNow, type CompressOptions, decompress, type LateBytes, MAX_RAW_BYTES } from './codec.ts'
+import type { FormatOptions } from './format-options.ts'
+import { findFailing, type LineCheck, passAll } from './line-checks.ts'
+import { lineProgram, type LineStep, lineWriter } from './line-program.ts'
+import { splitLineFile } from './line-split.ts'
+import type { EncoderOptions, SegmentFormat } from './segment-format.ts'
+
+/** What is written for each message of a lane, and what messages must be for it. */
+export interface LineShape {
+  readonly steps: readonly LineStep[]
+  readonly checks: readonly LineCheck[]
+  /** Written once at the beginning of a segment. */
+  readonly firstLine?: Uint8Array
+}
+
+/** Compression of lines: each block is a whole stream of its codec, so that streams one behind the other are the file. */
+const LINE_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const satisfies readonly Codec[]
+type LineCodec = (typeof LINE_CODECS)[number]
+
+const endings: Readonly<Record<LineCodec, string>> = { zstandard: '.zst', gzip: '.gz', snappy: '.snappy', null: '' }
+const NO_BYTES = new Uint8Array(0)
+
+function lineCodec(format: string, codec: StoredCodec): LineCodec {
+  const found = LINE_CODECS.find((one) => one === codec)
+  if (found === undefined) throw new MillpondError('FORMAT_UNSUPPORTED', `the format ${format} has no codec ${codec}`)
+  return found
+}
+
+/** Compresses lines as one stream of the codec. */
+export async function compressLines(
+  codec: LineCodec,
+  lines: Uint8Array | LateBytes,
+  options: CompressOptions = {},
+): Promise<Uint8Array> {
+  if (codec === 'snappy') return snappyFrame(lines instanceof Uint8Array ? lines : lines.join())
+  return compress(codec, lines, options)
+}
+
+/** The lines of streams of the codec. @throws MillpondError `BLOCK_CORRUPT`. */
+export async function decompressLines(format: string, codec: StoredCodec, stored: Uint8Array): Promise<Uint8Array> {
+  const known = lineCodec(format, codec)
+  return known === 'snappy' ? snappyUnframe(stored, MAX_RAW_BYTES) : decompress(known, stored)
+}
+
+/** What the formats of lines differ in. */
+interface LineFormatRules extends Pick<SegmentFormat, 'keepsAll' | 'readBlock' | 'openBlock'> {
+  readonly name: PlainBlock['format']
+  readonly extension: (options: FormatOptions) => string
+  readonly shape: (options: FormatOptions, origin: EncoderOptions['origin']) => LineShape
+  /** How many messages lines hold. */
+  readonly count: (lines: Uint8Array, options: FormatOptions) => number
+  /** Whether nothing but the commit knows how many messages there are: a value may hold what is between values. */
+  readonly isAmbiguous?: true
+}
+
+/** A format that writes each message as a line, or something like it. */
+export function lineFormat({ name, extension, shape, count, isAmbiguous, ...reading }: LineFormatRules): SegmentFormat {
+  return {
+    ...reading,
+    extension: (codec, options = {}) => extension(options) + endings[lineCodec(name, codec)],
+    codecs: LINE_CODECS,
+    mixesCodecs: false,
+    createEncoder: (options) => createLineEncoder(name, shape(options.formatOptions ?? {}, options.origin), options),
+    findUnencodable(batch: MessageBatch, options = {}) {
+      const { steps, checks } = shape(options, undefined)
+      return findFailing(batch, checks, lineProgram(steps))
+    },
+    openFraming(codec, _sync, _kind, options = {}) {
+      const { firstLine } = shape(options, undefined)
+      return {
+        header: firstLine === undefined ? NO_BYTES : headerOf(lineCodec(name, codec), firstLine),
+        frame: ({ bytes }) => [bytes],
+      }
+    },
+    // A first line is a stream of its own, and nothing but the commit says whether there is one.
+    readHeader: () => ({ bytes: undefined, codec: undefined, sync: undefined }),
+    ...(isAmbiguous !== true && {
+      countBlock: async (stored, codec) => count(await decompressLines(name, codec, stored), {}),
+    }),
+    rawOf: (stored, codec) => decompressLines(name, codec, stored),
+    split(object, options = {}) {
+      const { firstLine } = shape(options, undefined)
+      return splitLineFile(object, { firstLine, count: (lines) => count(lines, options) })
+    },
+  }
+}
+
+/** What a segment begins with. */
+function headerOf(codec: LineCodec, line: Uint8Array): Uint8Array {
+  if (codec === 'null') return line
+  return codec === 'snappy' ? snappyFrame(line) : compressNow(codec, line)
+}
+
+function createLineEncoder(format: PlainBlock['format'], shape: LineShape, options: EncoderOptions): BlockEncoder<PlainBlock> {
+  const codec = lineCodec(format, options.codec)
+  return createRowEncoder<PlainBlock>(
+    {
+      writer: lineWriter(lineProgram(shape.steps)),
+      areEncodable: (rows) => passAll(shape.checks, rows),
+      compressBlock: async ({ count, firstPosition, lastPosition, minTimestamp, maxTimestamp, filters }, lines, compression) => ({
+        format,
+        codec,
+        bytes: await compressLines(codec, lines, { ...compression, level: options.level }),
+        rawBytes: lines.byteLength,
+        count,
+        firstPosition,
+        lastPosition,
+        minTimestamp,
+        maxTimestamp,
+        filters,
+      }),
+    },
+    options,
+  )
+}

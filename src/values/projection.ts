@@ -1,0 +1,91 @@
+/** What becomes of values of several schemas: whether each has an object of its own, or is written as another says. */
+import type { MessageBatch } from '../batch/batch.ts'
+import { compactIfSparse } from '../batch/compact.ts'
+import { isMillpondError } from '../errors.ts'
+import { Cursor, fault } from './avro/cursor.ts'
+import { Output } from './avro/output.ts'
+import { createProjection } from './avro/project.ts'
+import { parseAvroSchema } from './avro/schema.ts'
+import type { SubjectVersion } from './schema-registry.ts'
+import type { UnreadableValue, ValueKind } from './values.ts'
+
+/** Which schemas share an object; the words are those of Kafka Connect's `schema.compatibility`. */
+export type Compatibility = 'none' | 'backward' | 'forward' | 'full'
+
+/** `same`: into the object as it is; `project`: into it, written as its schema says; `new`: into an object of its own. */
+export type Placement = 'same' | 'project' | 'new'
+
+/**
+ * Where a value goes whose kind is `incoming` while an object of the kind `current` is open, as Kafka Connect decides it: `backward` and `full` keep the
+ * newest schema and write older values as it says; `forward` keeps the oldest. Kinds that cannot be compared, for want of a version or because they
+ * are of another type, have objects of their own.
+ */
+export function placeValue(compatibility: Compatibility, current: VersionedKind, incoming: VersionedKind): Placement {
+  if (incoming.kind.id === current.kind.id) return 'same'
+  if (compatibility === 'none' || current.kind.type !== 'avro' || incoming.kind.type !== 'avro') return 'new'
+  if (current.version === undefined || incoming.version === undefined) return 'new'
+  const isNewer = incoming.version > current.version
+  const isOlder = incoming.version < current.version
+  return (compatibility === 'forward' ? isOlder : isNewer) ? 'new' : 'project'
+}
+
+/** A kind and the number of its schema among those of a subject. */
+export interface VersionedKind {
+  readonly kind: ValueKind
+  readonly version: number | undefined
+}
+
+/** The version of a schema for a topic: that of the subject `<topic>-value`, or of the only subject it has; else undefined. */
+export function versionFor(topic: string, versions: readonly SubjectVersion[]): number | undefined {
+  const subject = `${topic}-value`
+  const own = versions.filter((one) => one.subject === subject)
+  const subjects = new Set(versions.map((one) => one.subject))
+  const [first, ...more] = own.length > 0 ? own : subjects.size === 1 ? versions : []
+  // One that was deleted and registered again has several.
+  return first === undefined ? undefined : Math.max(first.version, ...more.map(({ version }) => version))
+}
+
+/** Messages whose values were written anew. */
+export interface ProjectedBatch {
+  readonly batch: MessageBatch
+  /** Rising by row: values that cannot become data of the other kind; theirs are as they were. */
+  readonly unreadable: readonly UnreadableValue[]
+}
+
+/** Writes values anew; those that are null stay so. They begin where `valueStart` says, behind any prefix. */
+export type ProjectValues = (batch: MessageBatch) => ProjectedBatch
+
+/**
+ * How values of one kind of Avro become values of another.
+ * @throws MillpondError `SCHEMA_INVALID` where they cannot, whatever they hold.
+ */
+export function createValueProjection(from: ValueKind, to: ValueKind): ProjectValues {
+  const project = createProjection(parseAvroSchema(from.text), parseAvroSchema(to.text))
+  const cursor = new Cursor()
+  return (given) => {
+    const batch = compactIfSparse(given)
+    const output = new Output()
+    // Keys, ids and headers stay where they are.
+    output.copy(batch.bytes)
+    const valueStart = Int32Array.from(batch.valueStart)
+    const valueEnd = Int32Array.from(batch.valueEnd)
+    const unreadable: UnreadableValue[] = []
+    for (let row = 0; row < batch.count; row++) {
+      if (batch.valueStart[row] === -1) continue
+      const { used } = output
+      try {
+        cursor.open(batch.bytes, batch.valueStart[row]!, batch.valueEnd[row]!)
+        project(cursor, output)
+        if (cursor.at !== cursor.end) throw fault('bytes lie behind it')
+      } catch (error) {
+        if (!isMillpondError(error, 'INPUT_INVALID')) throw error
+        output.used = used
+        unreadable.push({ row, reason: `it cannot become ${to.name ?? 'the other schema'}: ${error.message}` })
+        continue
+      }
+      valueStart[row] = used
+      valueEnd[row] = output.used
+    }
+    return { batch: { ...batch, bytes: output.bytes.subarray(0, output.used), valueStart, valueEnd }, unreadable }
+  }
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto'
+import type { ArchiveOptions, ArchiveParts } from '../archive/options.ts'
+import type { Config } from '../config/config.ts'
+import { segmentFormat } from '../encode/formats.ts'
+import { createLayout } from '../layout/create-layout.ts'
+import type { Layout } from '../layout/layout.ts'
+import { createSchedule } from '../layout/schedule.ts'
+import { fetchBytes } from './kafka.ts'
+import { openRegistry } from './registry.ts'
+
+/** How the archive is written. */
+export function archiveOptions(config: Config, untilCaughtUp: boolean): ArchiveOptions {
+  const { archive, source, layout } = config
+  const { scheduleMs, timezone, maxCount, maxBytes, maxSpanMs, maxAgeMs, idleMs } = archive.rotate
+  const schedule = scheduleMs === undefined ? {} : { schedule: createSchedule(scheduleMs, timezone) }
+  const splitting = layoutOf(config)
+  return {
+    format: archive.format,
+    formatOptions: archive.formatOptions,
+    codec: archive.codec,
+    ...(archive.level === undefined ? {} : { level: archive.level }),
+    lookups: archive.lookups,
+    blockBytes: archive.blockBytes,
+    rotate: { maxCount, maxBytes, maxSpanMs, maxAgeMs, idleMs, ...schedule },
+    ...(splitting === undefined ? {} : { layout: splitting, maxOpenObjects: layout.maxOpen }),
+    ...(layout.graceMs === undefined ? {} : { graceMs: layout.graceMs }),
+    memoryBytes: archive.memoryBytes - (source.type === 'kafka' ? fetchBytes(archive.memoryBytes) : 0),
+    writer: randomBytes(6).toString('hex'),
+    untilCaughtUp,
+  }
+}
+
+/** The layout where messages are looked at one by one; undefined where a lane's blocks pass as they are, each segment under a name of ours. */
+function layoutOf({ archive, layout }: Config): Layout | undefined {
+  const created = createLayout(layout)
+  const isPlain = layout.type === 'millpond' && created.isWhole && !archive.rotate.exact
+  return isPlain && segmentFormat(archive.format).byKind !== true ? undefined : created
+}
+
+/** What the archive loop needs beside source and store where it looks at messages; closed behind it. */
+export interface OpenParts extends AsyncDisposable {
+  readonly parts: Pick<ArchiveParts, 'values' | 'openSpill'>
+}
+
+/** Opens what layout and format ask for. @throws MillpondError `CONFIG_INVALID` where a file cannot be read. */
+export async function openArchiveParts(config: Config): Promise<OpenParts> {
+  const layout = layoutOf(config)
+  if (layout === undefined) return { parts: {}, async [Symbol.asyncDispose]() {} }
+  const openSpill = async () => {
+    const { openFileSpill } = await import('../adapters/file/spill.ts')
+    return openFileSpill(config.archive.spillPath)
+  }
+  const needsValues = segmentFormat(config.archive.format).byKind === true || layout.usesSchemas || layout.fields.length > 0
+  if (!needsValues) return { parts: { openSpill }, async [Symbol.asyncDispose]() {} }
+  const { createValues } = await import('../values/create-values.ts')
+  const registry = await openRegistry(config.registry)
+  const values = createValues({ type: 'auto', registry, check: false, nowMs: Date.now })
+  return { parts: { values, openSpill }, [Symbol.asyncDispose]: () => values[Symbol.asyncDispose]() }
+}
