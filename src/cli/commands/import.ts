@@ -44,6 +44,11 @@ async function importAll(cli: Cli, kind: ImportKind, prefix: string, options: Co
   const rules = importRules(kind)
   if (rules.needsTopic && options.topic === undefined)
     throw new MillpondError('USAGE', `names of ${kind} do not tell the topic: --topic has to say it`)
+  if (rules.positions !== 'stored' && options.topicId !== undefined)
+    throw new MillpondError(
+      'USAGE',
+      `objects of ${kind} do not tell where a lane ends: nothing can go on behind them by --topic-id`,
+    )
   const config = await cli.loadConfig()
   await using store = await openStore(config, options.dryRun ? 'read' : 'write')
   const { lanes, left } = await findObjects(store, kind, prefix, options.topic, cli.signal)
