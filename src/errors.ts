@@ -77,6 +77,7 @@ export const errorTable = {
   OUTPUT_FAILED: meaning(500, 6),
   DELIVERY_FAILED: meaning(502, 7, true),
   JOB_CONFLICT: meaning(409, 8),
+  IMPORT_CONFLICT: meaning(409, 8),
   JOBS_UNAVAILABLE: meaning(503, 6, true),
   JOBS_CORRUPT: meaning(500, 5),
   REPLAY_LOOP: meaning(409, 2),

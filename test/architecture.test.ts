@@ -21,6 +21,7 @@ const rules = [
   'index',
   'search',
   'query',
+  'import',
   'replay',
 ]
 const edges: Readonly<Record<string, readonly string[]>> = {
@@ -40,6 +41,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   schemas: [...ground, 'values', 'store', 'commit'],
   index: ['errors', 'encode', 'source', 'store', 'commit'],
   search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],
+  import: ['errors', 'kernel', 'encode', 'source', 'store', 'commit'],
   query: ['errors', 'batch', 'index', 'search'],
   replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
   archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],

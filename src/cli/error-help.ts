@@ -176,6 +176,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'The target of a replay takes nothing more at the moment.',
     next: 'millpond replay --resume <job> goes on where it stopped',
   },
+  IMPORT_CONFLICT: {
+    means: 'Objects cannot be imported: the archive has their positions already, or two of them hold the same.',
+    next: 'the message names the object; docs/import.md says what can be done',
+  },
   JOB_CONFLICT: { means: 'Another process runs this job, or it has ended.', next: 'millpond jobs show <job>' },
   JOBS_UNAVAILABLE: { means: 'The database of the replay jobs does not open or answer.', next: 'check jobs.path and its rights' },
   JOBS_CORRUPT: {

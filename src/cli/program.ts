@@ -102,6 +102,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/verify.ts')).verifyCommand(cli),
   },
   {
+    name: 'import',
+    summary: 'take the archives of other programs in, without copying',
+    group: IN,
+    load: async (cli) => (await import('./commands/import.ts')).importCommand(cli),
+  },
+  {
     name: 'index',
     summary: 'show, follow or rebuild the index',
     group: MORE,

@@ -107,7 +107,8 @@ async function* commitBatches(
 }
 
 async function* segmentBatches(store: Store, segment: SegmentEntry, signal?: AbortSignal): AsyncGenerator<MessageBatch> {
-  for (const { offset, bytes } of segment.blocks) {
-    yield readStoredBlock(segment, await store.read(segment.key, { start: offset, end: offset + bytes }, signal))
+  for (const block of segment.blocks) {
+    const { offset, bytes } = block
+    yield readStoredBlock(segment, await store.read(segment.key, { start: offset, end: offset + bytes }, signal), block)
   }
 }

@@ -179,7 +179,7 @@ async function verifyBlock(
   try {
     checkStoredBlock(stored, entry)
     if (!segmentFormat(segment.format).keepsAll) return await takeClaimed(check, notes, held, { ordinal, stored, header })
-    const batch = await segmentFormat(segment.format).readBlock(stored, segment.codec, header)
+    const batch = await segmentFormat(segment.format).readBlock(stored, segment.codec, header, entry)
     const fault = entryFault(entry, batch)
     if (fault !== undefined) notes.note('BLOCK_CORRUPT', segment.key, `block ${ordinal} ${fault}`, entry.firstPosition)
     for (const { field, position } of lookupFaults(check.lookups, ordinal, batch, check.lookupBytes)) {

@@ -2,8 +2,21 @@ import type { RowGroup } from './parquet-row-group.ts'
 import type { RecordCodec } from './record-header.ts'
 import type { RecordBatchInfo } from './record-set.ts'
 
+/** Formats of other programs, whose objects become part of an archive where they lie; they are only read. */
+export type ImportedFormat = 'kafka-backup' | 'dataphos'
+
 /** How a segment's blocks are written; see docs/formats.md. Those that begin with `value-` hold the values alone, as do `csv` and `raw`. */
-export type Format = 'avro' | 'kafka' | 'json' | 'parquet' | 'value-avro' | 'value-json' | 'value-parquet' | 'csv' | 'raw'
+export type Format =
+  | 'avro'
+  | 'kafka'
+  | 'json'
+  | 'parquet'
+  | 'value-avro'
+  | 'value-json'
+  | 'value-parquet'
+  | 'csv'
+  | 'raw'
+  | ImportedFormat
 
 /** Compression that can be asked for; the names are those of the Avro specification, which has no `gzip`. */
 export type Codec = 'zstandard' | 'deflate' | 'gzip' | 'snappy' | 'null'
@@ -90,7 +103,7 @@ export interface ParquetBlock extends BlockContent {
 
 /** What the other formats make: bytes that lie in the segment as they are, but for its framing. */
 export interface PlainBlock extends BlockContent {
-  readonly format: Exclude<Format, 'avro' | 'kafka' | 'parquet' | 'value-parquet'>
+  readonly format: Exclude<Format, 'avro' | 'kafka' | 'parquet' | 'value-parquet' | ImportedFormat>
   readonly codec: Codec
 }
 

@@ -2,10 +2,12 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import { readRecords } from './avro-block.ts'
-import type { Format, StoredCodec, StoredMessages } from './block.ts'
+import type { Format, ImportedFormat, StoredCodec, StoredMessages } from './block.ts'
 import { avroFormat } from './format-avro.ts'
 import { csvFormat } from './format-csv.ts'
+import { dataphosFormat } from './format-dataphos.ts'
 import { jsonFormat } from './format-json.ts'
+import { kafkaBackupFormat } from './format-kafka-backup.ts'
 import { kafkaFormat } from './format-kafka.ts'
 import { parquetFormat } from './format-parquet.ts'
 import { rawFormat } from './format-raw.ts'
@@ -15,6 +17,12 @@ import { valueParquetFormat } from './format-value-parquet.ts'
 import { readRecordBlock } from './record-block.ts'
 import type { BlockEntry } from './segment.ts'
 import type { SegmentFormat } from './segment-format.ts'
+
+/** Formats of others, which are only read. */
+const importedFormats = { 'kafka-backup': kafkaBackupFormat, dataphos: dataphosFormat } satisfies Record<
+  ImportedFormat,
+  SegmentFormat
+>
 
 const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   avro: avroFormat,
@@ -26,10 +34,11 @@ const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   csv: csvFormat,
   raw: rawFormat,
   'value-parquet': valueParquetFormat,
+  ...importedFormats,
 } satisfies Partial<Record<Format, SegmentFormat>>
 
-/** All that this version has. */
-export const formatNames: readonly string[] = Object.keys(formats)
+/** All that this version writes. */
+export const formatNames: readonly string[] = Object.keys(formats).filter((name) => !(name in importedFormats))
 
 /** Whether this version has a format of that name. */
 export const isFormat = (name: string): name is Format => formats[name] !== undefined
@@ -48,7 +57,8 @@ export function segmentFormat(format: Format): SegmentFormat {
 export const readStoredBlock = (
   segment: { readonly format: Format; readonly codec: StoredCodec },
   stored: Uint8Array,
-): Promise<MessageBatch> => segmentFormat(segment.format).readBlock(stored, segment.codec)
+  block?: BlockEntry,
+): Promise<MessageBatch> => segmentFormat(segment.format).readBlock(stored, segment.codec, undefined, block)
 
 /**
  * Refuses a segment that does not hold all that its messages had.

@@ -171,11 +171,15 @@ export function createSegmentBuilder(options: {
 const fieldsOf = (filters: readonly BlockFilter[]): string => filters.map(({ field }) => field).join('\n')
 const schemaIdOf = (block: EncodedBlock): string | undefined => ('rowGroup' in block ? block.rowGroup.schemaId : undefined)
 
-function assembleLookups(filters: readonly (readonly BlockFilter[])[]): { lookups: SegmentLookup[]; lookupBytes: Uint8Array } {
+/** The look-ups of a segment from the filters of each of its blocks, and the bytes that they point into. */
+export function assembleLookups(filters: readonly (readonly BlockFilter[])[]): {
+  lookups: SegmentLookup[]
+  lookupBytes: Uint8Array
+} {
   const lookups: SegmentLookup[] = []
   const parts: Uint8Array[] = []
   let offset = 0
-  for (const index of filters[0]!.keys()) {
+  for (const index of filters[0]?.keys() ?? []) {
     const { lookup, bytes } = assembleLookup(
       filters.map((ofBlock) => ofBlock[index]!),
       offset,

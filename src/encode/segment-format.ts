@@ -78,10 +78,11 @@ export interface SegmentFormat {
    */
   readHeader(bytes: Uint8Array): SegmentHeader | undefined
   /**
-   * The messages of one block from its bytes as they lie in the segment; with the segment's header also their framing is checked.
+   * The messages of one block from its bytes as they lie in the segment; with the segment's header also their framing is checked. `block` is what
+   * the commit says of it, for formats that do not say positions themselves.
    * @throws MillpondError `BLOCK_CORRUPT`.
    */
-  readBlock(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<MessageBatch>
+  readBlock(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader, block?: BlockEntry): Promise<MessageBatch>
   /**
    * How many messages the block holds, for formats that keep not all of them; left out where the bytes do not say.
    * @throws MillpondError `BLOCK_CORRUPT`.

@@ -181,7 +181,7 @@ function count({ counters }: ReadContext, block: BlockEntry): void {
 async function decodeChecked(task: BlockTask, stored: Uint8Array): Promise<MessageBatch> {
   try {
     check(task, stored)
-    return await readStoredBlock(task.segment, stored)
+    return await readStoredBlock(task.segment, stored, task.block)
   } catch (error) {
     throw named(task, error)
   }

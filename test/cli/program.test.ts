@@ -10,6 +10,7 @@ const COMMANDS = [
   'serve',
   'ingest',
   'archive',
+  'import',
   'topics',
   'search',
   'query',
