@@ -60,6 +60,7 @@ export const errorTable = {
   REGISTRY_UNAVAILABLE: meaning(503, 6, true),
   REGISTRY_REFUSED: meaning(502, 6),
   SCHEMA_INVALID: meaning(400, 2),
+  SCHEMA_DAMAGED: meaning(500, 5),
   MEMBER_REPLACED: meaning(409, 8),
   INDEX_CORRUPT: meaning(500, 5),
   INDEX_UNAVAILABLE: meaning(503, 6, true),

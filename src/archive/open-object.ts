@@ -16,6 +16,8 @@ import { type ClosedObject, describeLeft, type LeftObject } from './takeover.ts'
 /** What an object is, and where it goes. */
 export interface ObjectPlace {
   readonly key: string
+  /** The key of an object that begins with this block, where one that came before does not suit it. */
+  readonly keyFrom: (block: EncodedBlock) => string
   readonly path: ObjectPath
   readonly kind: ValueKind | undefined
   /** What lies under the key already: it is taken over instead of being written. */
@@ -50,10 +52,11 @@ export interface OpenObject {
   /** Waits until so few bytes as these are being compressed. */
   settle(maxBytes: number): Promise<void>
   /**
-   * Writes what is left and makes the object durable; calls after the first give the same.
+   * Writes what is left and makes the object durable, and others that were begun because a block did not suit the one before; calls after the
+   * first give the same.
    * @throws MillpondError `SEGMENT_TAKEN` where another object has got under its key meanwhile.
    */
-  finish(): Promise<ClosedObject>
+  finish(): Promise<readonly ClosedObject[]>
   /** Leaves nothing behind that was not finished. */
   abort(): Promise<void>
 }
@@ -72,12 +75,13 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
   const { key, kind } = place
   const format = segmentFormat(options.format)
   const encoder: BlockEncoder = format.createEncoder({ ...options, pool: run.pool, origin: run.lane, ...(kind ? { kind } : {}) })
-  const body = createBody(run, place)
+  let body = createBody(run, place)
+  const bodies = [body]
   let count = 0
   let lastTimestamp = -Infinity
   let compressingBytes = 0
   let tail = Promise.resolve()
-  let finished: Promise<ClosedObject> | undefined
+  let finished: Promise<readonly ClosedObject[]> | undefined
   const positions: number[] = []
   const timestamps: number[] = []
 
@@ -91,6 +95,10 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
         const encoded = await block
         compressingBytes -= share
         place.onHeld(-share)
+        if (!body.suits(encoded)) {
+          body = createBody(run, { ...place, key: place.keyFrom(encoded), left: undefined })
+          bodies.push(body)
+        }
         await body.append(encoded)
       })
       tail.catch(() => undefined)
@@ -103,11 +111,11 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
     place.onPending(-bytes)
     take([block], bytes)
   }
-  const finish = async (): Promise<ClosedObject> => {
+  const finish = async (): Promise<readonly ClosedObject[]> => {
     flush()
     await tail
-    if (place.left === undefined) return body.finish()
-    return describeLeft(place.left, { ...body.describe(), format, blocks: body.blocks, positions, timestamps })
+    if (place.left === undefined) return Promise.all(bodies.map((one) => one.finish()))
+    return [await describeLeft(place.left, { ...body.describe(), format, blocks: body.blocks, positions, timestamps })]
   }
 
   return {
@@ -160,7 +168,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
     },
     async abort() {
       await tail.catch(() => undefined)
-      await body.abort()
+      await Promise.all(bodies.map((one) => one.abort()))
     },
   }
 }
@@ -171,6 +179,8 @@ interface Body {
   readonly waitingBytes: number
   /** The blocks of an object that is not written, as what was left under its key is taken over. */
   readonly blocks: readonly Uint8Array[]
+  /** Whether the object can hold the block. */
+  suits(block: EncodedBlock): boolean
   append(block: EncodedBlock): Promise<void>
   moveTo(disk: Spill): Promise<void>
   /** The account of all blocks, without writing anything. */
@@ -254,6 +264,7 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
       return inMemoryBytes
     },
     blocks,
+    suits: (block) => builder?.suits(block) ?? true,
     async append(block) {
       builder ??= open(block)
       place.onLasting(block.filters.reduce((sum, { bits }) => sum + bits.byteLength, 0))

@@ -43,56 +43,73 @@ export function createRouter({ layout, lane, format, formatOptions, values }: Ro
   return {
     async route(batch, nowMs, signal) {
       const prepared = needsValues ? await values.prepare(batch, signal) : undefined
-      const faults = new Map<number, string>()
-      const blame = (row: number, reason: string) => {
-        if (!faults.has(row)) faults.set(row, reason)
+      const faults: Faults = new Map()
+      const blame = (found: readonly { readonly row: number; readonly reason: string }[]) => {
+        for (const { row, reason } of found) if (!faults.has(row)) faults.set(row, reason)
       }
-      for (const { row, reason } of format.findUnencodable(batch, formatOptions)) blame(row, reason)
-      for (const { row, reason } of prepared?.unreadable ?? []) blame(row, reason)
+      const kinds = format.byKind === true ? prepared : undefined
+      blame(prepared?.unreadable ?? [])
+      if (kinds === undefined) blame(format.findUnencodable(batch, formatOptions))
       const kindAt = (row: number) => prepared?.kinds[prepared.kindOf[row]!]
       const { paths, pathOf, pathless } = lane.assign(batch, {
         nowMs,
         ...(prepared === undefined ? {} : { field: (name: string) => prepared.field(name), kind: kindAt }),
       })
-      for (const { row, reason } of pathless) blame(row, reason)
-      const kinds = format.byKind === true ? prepared : undefined
-      const groups = groupRows(batch, { paths, pathOf, kinds, faults })
+      blame(pathless)
+      const data = kinds === undefined ? batch : withDatum(batch, kinds)
+      const groups: Group[] = []
+      for (const [target, rows] of groupRows({ pathOf, kinds, faults })) {
+        const path = paths[Math.floor(target / kindCount(kinds))]!
+        const kind = kinds?.kinds[(target % kindCount(kinds)) - 1]
+        const all = rows.length === batch.count ? data : selectRows(data, Int32Array.from(rows))
+        // What a schema does not describe is only seen where it is known which one.
+        const unfit = kinds === undefined ? [] : format.findUnencodable(all, formatOptions, kind)
+        blame(unfit.map(({ row, reason }) => ({ row: rows[row]!, reason })))
+        const fit = unfit.length === 0 ? all : without(all, unfit)
+        if (fit.count > 0) groups.push({ path, kind, batch: fit })
+      }
       const encodableCount = groups.reduce((sum, group) => sum + group.batch.count, 0)
       return { groups, unencodable: unencodableOf(batch, faults), encodableCount }
     },
   }
 }
 
-function unencodableOf(batch: MessageBatch, faults: ReadonlyMap<number, string>): Unencodable | undefined {
+/** Reasons by row. */
+type Faults = Map<number, string>
+
+function unencodableOf(batch: MessageBatch, faults: Faults): Unencodable | undefined {
   if (faults.size === 0) return undefined
   const rows = Int32Array.from(faults.keys()).sort()
   return { batch: selectRows(batch, rows), reasons: Array.from(rows, (row) => faults.get(row)!) }
 }
 
-interface Grouping {
-  readonly paths: readonly ObjectPath[]
-  readonly pathOf: Int32Array
-  readonly kinds: PreparedValues | undefined
-  readonly faults: ReadonlyMap<number, string>
+function without(batch: MessageBatch, unfit: readonly { readonly row: number }[]): MessageBatch {
+  const bad = new Set(unfit.map(({ row }) => row))
+  return selectRows(batch, Int32Array.from(Array.from({ length: batch.count }, (_, row) => row).filter((row) => !bad.has(row))))
 }
 
-/** Groups in the order of their first messages: a hot loop over rows, one number a row. */
-function groupRows(batch: MessageBatch, { paths, pathOf, kinds, faults }: Grouping): Group[] {
-  const kindCount = (kinds?.kinds.length ?? 0) + 1
+const kindCount = (kinds: PreparedValues | undefined): number => (kinds?.kinds.length ?? 0) + 1
+
+/** Rows by path and kind, in the order of the first of each: a hot loop over rows, one number a row. */
+function groupRows({
+  pathOf,
+  kinds,
+  faults,
+}: {
+  readonly pathOf: Int32Array
+  readonly kinds: PreparedValues | undefined
+  readonly faults: Faults
+}): Map<number, number[]> {
+  const stride = kindCount(kinds)
   const rowsOf = new Map<number, number[]>()
-  for (let row = 0; row < batch.count; row++) {
+  for (let row = 0; row < pathOf.length; row++) {
     if (pathOf[row] === -1 || (faults.size > 0 && faults.has(row))) continue
-    const target = pathOf[row]! * kindCount + (kinds === undefined ? 0 : kinds.kindOf[row]! + 1)
+    const target = pathOf[row]! * stride + (kinds === undefined ? 0 : kinds.kindOf[row]! + 1)
     const rows = rowsOf.get(target)
     if (rows === undefined) rowsOf.set(target, [row])
     else rows.push(row)
   }
-  const data = kinds === undefined ? batch : withDatum(batch, kinds)
-  return Array.from(rowsOf, ([target, rows]): Group => ({
-    path: paths[Math.floor(target / kindCount)]!,
-    kind: kinds?.kinds[(target % kindCount) - 1],
-    batch: rows.length === batch.count ? data : selectRows(data, Int32Array.from(rows)),
-  }))
+  return rowsOf
 }
 
 /** The batch with values that begin behind the prefix of their wire format. */

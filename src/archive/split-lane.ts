@@ -4,6 +4,7 @@ import type { HeldShare } from '../batch/held-shares.ts'
 import { openAccount, type PositionAccount } from '../commit/account.ts'
 import type { Chain } from '../commit/chain.ts'
 import { topicNameOf } from '../commit/commit-names.ts'
+import type { EncodedBlock } from '../encode/block.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import { type RotationCause, rotationByTime, rowsToRotation, scheduledFrom } from '../encode/rotation.ts'
@@ -318,9 +319,12 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
     writer: run.writer,
   }
   const key = names.objectKey(path, start, extension)
+  const keyFrom = ({ firstPosition, minTimestamp }: EncodedBlock) =>
+    names.objectKey(path, { ...start, position: firstPosition, timestampMs: minTimestamp }, extension)
   const left = filling.mayBeLeft ? await readLeft(parts.store, key, options) : undefined
   const object = openObject(run, {
     key,
+    keyFrom,
     path,
     kind,
     left,
@@ -400,7 +404,7 @@ async function finishAll(objects: readonly OpenObject[]): Promise<ClosedObject[]
   })
   // Nothing may be on its way any more when the objects are given up.
   await Promise.allSettled(finishing)
-  return Promise.all(finishing)
+  return (await Promise.all(finishing)).flat()
 }
 
 /** The segments, and their look-up bytes one behind the other. */

@@ -112,6 +112,7 @@ async function fill(run: LaneRun, feed: BlockFeed, filling: Filling, onRead: () 
       account.addPassed(fed.passedTo)
       continue
     }
+    if (filling.segment?.builder.suits(fed.block) === false) await commit(run, filling, 'schema')
     try {
       await append(run, filling, fed.block)
     } finally {

@@ -138,6 +138,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means:
       'A schema cannot be read, refers to one that the registry does not have, is missing, or does not describe the value that is given with it.',
   },
+  SCHEMA_DAMAGED: {
+    means: 'An archived schema is not what was written.',
+    next: 'millpond verify lists them; the messages themselves are not affected',
+  },
   MEMBER_REPLACED: { means: 'Another process took the name of this member of a consumer group.' },
   SOURCE_DIFFERS: { means: 'The archive and its source say different things of the same position.' },
   TABLE_CORRUPT: {

@@ -241,7 +241,10 @@ export async function* chainFolders(store: Store, topic?: string, signal?: Abort
   for await (const topicFolder of store.folders(CHAINS_PREFIX, signal)) {
     // What begins so is no topic's, but what is known of a broker beside its messages.
     if (topicFolder.startsWith('_') || (topic !== undefined && !isTopicFolder(topicFolder, topic))) continue
-    for await (const lane of store.folders(`${CHAINS_PREFIX}${topicFolder}/`, signal)) yield `${topicFolder}/${lane}`
+    for await (const lane of store.folders(`${CHAINS_PREFIX}${topicFolder}/`, signal)) {
+      // And here what is known of the topic beside its messages: schemas.
+      if (!lane.startsWith('_')) yield `${topicFolder}/${lane}`
+    }
   }
 }
 

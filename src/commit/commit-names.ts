@@ -39,6 +39,9 @@ export function isTopicFolder(name: string, topic: string): boolean {
   return name === usual || (name.startsWith(`${usual}@`) && name.length === usual.length + 1 + TOPIC_ID_DIGITS)
 }
 
+/** What the keys of a topic's archived schemas begin with: no lane's folder begins with an underscore. */
+export const schemasPrefix = (topic: string): string => `${CHAINS_PREFIX}${topicFolder(topic)}/_schemas/`
+
 /** What the keys of a chain's commits begin with. */
 export const chainPrefix = (folder: string): string => `${CHAINS_PREFIX}${folder}/`
 

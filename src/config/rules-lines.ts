@@ -41,7 +41,7 @@ export function lineRules({ archive }: FileConfig): Finding[] {
 
 function csvRules({ delimiter, valueEncoding }: Archive): Finding[] {
   const findings: Finding[] = []
-  if (delimiter !== undefined && !/^[\u0001-\u007e]$/u.test(delimiter))
+  if (delimiter !== undefined && (delimiter.length !== 1 || delimiter > '~' || delimiter === '\0'))
     findings.push({ path: ['archive', 'delimiter'], message: 'must be one ASCII character for the format csv' })
   else if (delimiter !== undefined && /["\r\n]/u.test(delimiter))
     findings.push({ path: ['archive', 'delimiter'], message: 'must be neither a quote nor a line break' })

@@ -103,14 +103,14 @@ export const configSchema = section(
     archive: section(
       {
         format: oneOf(
-          ['avro', 'kafka', 'json', 'parquet', 'value-avro', 'value-json', 'csv', 'raw'],
+          ['avro', 'kafka', 'json', 'parquet', 'value-avro', 'value-json', 'value-parquet', 'csv', 'raw'],
           'avro',
-          'How segments are written. `avro`, `kafka` (the very record batches of the broker), `json` and `parquet` keep everything, and are searched and replayed; `value-json`, `csv` and `raw` keep what docs/formats.md says.',
+          'How segments are written. `avro`, `kafka` (the very record batches of the broker), `json` and `parquet` keep everything, and are searched and replayed; `value-avro`, `value-json`, `value-parquet`, `csv` and `raw` keep what docs/formats.md says.',
         ),
         codec: oneOf(
           ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
           'zstandard',
-          'Compression of the blocks. `avro` has no `gzip`; `json`, `parquet`, `value-json`, `csv` and `raw` have no `deflate`.',
+          'Compression of the blocks. `avro` and `value-avro` have no `gzip`; all others but `kafka` have no `deflate`.',
         ),
         level: optionalNumber(1, 19, 'Level of zstandard (1 to 19), deflate or gzip (1 to 9). Without it: 1.'),
         ...lineOptions,

@@ -116,11 +116,11 @@ export interface GatherOptions extends EncodeOptions {
   readonly pool?: BufferPool
 }
 
-/** An encoder of Avro blocks; see `createRowEncoder`. */
-export const createBlockEncoder = (options: GatherOptions & { readonly writer?: RowWriter }): BlockEncoder<AvroBlock> =>
+/** An encoder of Avro blocks, of messages unless `writer` writes other records; see `createRowEncoder`. */
+export const createBlockEncoder = (options: GatherOptions, writer = avroWriter): BlockEncoder<AvroBlock> =>
   createRowEncoder(
     {
-      writer: options.writer ?? avroWriter,
+      writer,
       areEncodable: areAvro,
       compressBlock: (raw, records, compression) => compressAvro(raw, records, { ...options, ...compression }),
     },

@@ -1,7 +1,6 @@
 import { MillpondError } from '../errors.ts'
 import { findUnencodable } from './avro-block.ts'
 import { createParquetEncoder } from './parquet-encoder.ts'
-import { envelopeSchema } from './parquet-envelope.ts'
 import { MAGIC, parquetFraming } from './parquet-footer.ts'
 import { storedPageCodec } from './parquet-page.ts'
 import { readEnvelope } from './parquet-read.ts'
@@ -24,7 +23,7 @@ export const parquetFormat: SegmentFormat = {
   hasTrailer: true,
   createEncoder: createParquetEncoder,
   findUnencodable: (batch) => withBeyondTime(batch, findUnencodable(batch)),
-  openFraming: () => parquetFraming({ schema: envelopeSchema, about: { 'io.millpond.format': 'message' }, sortedBy: 0 }),
+  openFraming: () => parquetFraming({ about: { 'io.millpond.format': 'message' }, sortedBy: 0 }),
   readHeader: readParquetHeader,
   readBlock: (stored, codec) => readEnvelope(stored, storedPageCodec(codec)),
   openBlock: () => Promise.resolve(undefined),

@@ -56,7 +56,7 @@ const writeValues: WriteRows = ({ kernel, columns, bytesAt, free }, { from, to, 
 
 /** The encoder of messages, but that it writes values alone. */
 function createValueEncoder(options: EncoderOptions): BlockEncoder<PlainBlock> {
-  const encoder = createBlockEncoder({ ...options, writer: avroRows(writeValues) })
+  const encoder = createBlockEncoder(options, avroRows(writeValues))
   const toPlain = async (block: ReturnType<typeof encoder.add>[number]): Promise<PlainBlock> => ({
     ...(await block),
     format: 'value-avro',

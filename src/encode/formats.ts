@@ -11,6 +11,7 @@ import { parquetFormat } from './format-parquet.ts'
 import { rawFormat } from './format-raw.ts'
 import { valueAvroFormat } from './format-value-avro.ts'
 import { valueJsonFormat } from './format-value-json.ts'
+import { valueParquetFormat } from './format-value-parquet.ts'
 import { readRecordBlock } from './record-block.ts'
 import type { BlockEntry } from './segment.ts'
 import type { SegmentFormat } from './segment-format.ts'
@@ -24,6 +25,7 @@ const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   'value-json': valueJsonFormat,
   csv: csvFormat,
   raw: rawFormat,
+  'value-parquet': valueParquetFormat,
 } satisfies Partial<Record<Format, SegmentFormat>>
 
 /** All that this version has. */

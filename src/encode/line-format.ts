@@ -25,15 +25,20 @@ type LineCodec = (typeof LINE_CODECS)[number]
 const endings: Readonly<Record<LineCodec, string>> = { zstandard: '.zst', gzip: '.gz', snappy: '.snappy', null: '' }
 const NO_BYTES = new Uint8Array(0)
 
+/** Whether lines can be compressed so. */
+export const isLineCodec = (codec: StoredCodec): codec is LineCodec => LINE_CODECS.some((one) => one === codec)
+
+/** What names of files in the codec end in. */
+export const lineEnding = (codec: StoredCodec): string => (isLineCodec(codec) ? endings[codec] : '')
+
 function lineCodec(format: string, codec: StoredCodec): LineCodec {
-  const found = LINE_CODECS.find((one) => one === codec)
-  if (found === undefined) throw new MillpondError('FORMAT_UNSUPPORTED', `the format ${format} has no codec ${codec}`)
-  return found
+  if (isLineCodec(codec)) return codec
+  throw new MillpondError('FORMAT_UNSUPPORTED', `the format ${format} has no codec ${codec}`)
 }
 
 /** Compresses lines as one stream of the codec. */
 export async function compressLines(
-  codec: LineCodec,
+  codec: Codec,
   lines: Uint8Array | LateBytes,
   options: CompressOptions = {},
 ): Promise<Uint8Array> {

@@ -9,8 +9,8 @@ export type BytesPart = 'key' | 'value' | 'id'
 /** One thing that is written for a message; `src/kernel/assembly/lines.ts` says how each looks. */
 export type LineStep =
   | { readonly write: 'literal'; readonly bytes: Uint8Array }
-  | { readonly write: 'envelope' | 'position' | 'timestamp' | 'time' | 'headers' | 'csvHeaders' | 'csvPairs' }
-  | { readonly write: 'bytes' | 'json' | 'text' | 'base64' | 'csvBase64'; readonly part: BytesPart }
+  | { readonly write: 'envelope' | 'position' | 'timestamp' | 'time' | 'headers' | 'csvHeaders' | 'csvPairs' | 'avroHeaders' }
+  | { readonly write: 'bytes' | 'json' | 'text' | 'base64' | 'csvBase64' | 'avroBytes'; readonly part: BytesPart }
   | { readonly write: 'csvText'; readonly part: BytesPart; readonly separator: number }
   | { readonly write: 'csvField'; readonly path: readonly string[]; readonly separator: number }
 
@@ -33,6 +33,8 @@ const kinds: Readonly<Record<Write, { readonly step: number; readonly growth: nu
   csvHeaders: { step: 12, growth: 12, headerBytes: 96 },
   csvPairs: { step: 13, growth: 2, headerBytes: 16 },
   csvField: { step: 14, growth: 5 },
+  avroBytes: { step: 15, growth: 1 },
+  avroHeaders: { step: 16, growth: 2, headerBytes: 32 },
 }
 
 /** Bytes that a step may take beside what it writes of the message: the envelope most of all. */

@@ -29,6 +29,13 @@ const SMALL_BYTES = 32 * 1024
 const FIRST_BYTES = 1024
 const NO_BYTES = new Uint8Array(0)
 
+/** Room is taken for the most that so many characters can be; longer texts are measured. */
+const SHORT_TEXT = 1024
+const encoder = new TextEncoder()
+
+/** A call to copy costs more than the few bytes that most texts have. */
+const SHORT_BYTES = 32
+
 /** In larger pages, which hold one large value, bounds and a dictionary are not looked for. */
 const MOST_EXAMINED_BYTES = 16 * 1024 * 1024
 const MAX_DICTIONARY_BYTES = 1024 * 1024
@@ -87,6 +94,26 @@ export class ColumnBuilder {
     this.reserve(plain.byteLength)
     this.bytes.set(plain, this.used)
     this.used += plain.byteLength
+  }
+
+  /** Takes `length` bytes from `start` on as a value of BYTE_ARRAY; its level is told with `addLevel`. */
+  pushBytes(from: Uint8Array, start: number, length: number): void {
+    this.reserve(4 + length)
+    this.view.setUint32(this.used, length, true)
+    const at = this.used + 4
+    const { bytes } = this
+    if (length > SHORT_BYTES) bytes.set(from.subarray(start, start + length), at)
+    else for (let i = 0; i < length; i++) bytes[at + i] = from[start + i]!
+    this.used = at + length
+  }
+
+  /** Takes a text as a value of BYTE_ARRAY; its level is told with `addLevel`. */
+  pushText(content: string): void {
+    const room = content.length <= SHORT_TEXT ? 3 * content.length : Buffer.byteLength(content)
+    this.reserve(4 + room)
+    const { written } = encoder.encodeInto(content, this.bytes.subarray(this.used + 4))
+    this.view.setUint32(this.used, written, true)
+    this.used += 4 + written
   }
 
   /** Takes the levels of one value, be it there or not. */

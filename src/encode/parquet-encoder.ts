@@ -6,8 +6,9 @@ import type { ParquetBlock } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
 import { LookupHashes } from './lookup-hashes.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
-import { envelopeLeaves, ID_COLUMN, KEY_COLUMN, MICROS_OF_MILLIS } from './parquet-envelope.ts'
+import { envelopeLeaves, envelopeSchema, ID_COLUMN, KEY_COLUMN } from './parquet-envelope.ts'
 import { createGroupWriter, groupBytes, takeFilters } from './parquet-group.ts'
+import { MICROS_OF_MILLIS } from './parquet-micros.ts'
 import { pageCodec } from './parquet-page.ts'
 import { MAX_MESSAGE_BYTES } from './row-writer.ts'
 import type { EncoderOptions } from './segment-format.ts'
@@ -55,7 +56,7 @@ export function createParquetEncoder(options: EncoderOptions): BlockEncoder<Parq
     const about = { count, firstPosition, lastPosition, minTimestamp, maxTimestamp }
     const { filters, columnFilters } = takeFilters(hashes, { key: KEY_COLUMN, id: ID_COLUMN })
     const { bytes, rawBytes, columns: summaries } = await writer.close(columns)
-    const rowGroup = { columns: summaries, filters: columnFilters }
+    const rowGroup = { schema: envelopeSchema, schemaId: 'envelope', columns: summaries, filters: columnFilters }
     return { ...about, format: 'parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters, rowGroup }
   }
   const flush = () => {

@@ -59,9 +59,6 @@ export const envelopeSchema: readonly SchemaNode[] = [
   },
 ]
 
-/** Timestamps of messages are milliseconds, those of the columns microseconds: any safe integer times this is a number of 64 bits. */
-export const MICROS_OF_MILLIS = 1000
-
 /** They in order: position, timestamp, key, value, name and value of headers, id. */
 export const envelopeLeaves = leavesOf(envelopeSchema)
 

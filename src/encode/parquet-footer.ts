@@ -2,7 +2,7 @@
 import type { ParquetBlock } from './block.ts'
 import { codecNumbers } from './parquet-page.ts'
 import type { ChunkSummary, RowGroup } from './parquet-row-group.ts'
-import { leavesOf, type LeafColumn, physicalTypes, schemaElements, type SchemaNode } from './parquet-schema.ts'
+import { leavesOf, type LeafColumn, physicalTypes, schemaElements } from './parquet-schema.ts'
 import { binary, i16, i32, i64, list, struct, text, type Thrift, thriftBytes, truth } from './parquet-thrift.ts'
 import type { SegmentFraming } from './segment-format.ts'
 
@@ -11,7 +11,6 @@ export const MAGIC = new TextEncoder().encode('PAR1')
 
 /** What is said of the whole file. */
 export interface FileDescription {
-  readonly schema: readonly SchemaNode[]
   /** Any text by name. */
   readonly about: Readonly<Record<string, string>>
   /** The column that rises from row to row; undefined where none does. */
@@ -24,7 +23,7 @@ interface PlacedGroup extends RowGroup {
   readonly codec: ParquetBlock['codec']
 }
 
-/** A file of row groups, one behind the other; filters and footer come last. */
+/** A file of row groups, one behind the other, of which the first tells the schema; filters and footer come last. */
 export function parquetFraming(description: FileDescription): SegmentFraming {
   const groups: PlacedGroup[] = []
   let end = MAGIC.byteLength
@@ -55,7 +54,8 @@ function trailerOf(description: FileDescription, groups: readonly PlacedGroup[],
     end += bytes
     return { offset: end - bytes, bytes }
   }
-  const leaves = leavesOf(description.schema)
+  const schema = groups[0]?.schema ?? []
+  const leaves = leavesOf(schema)
   const rowGroups = groups.map((group, ordinal) => {
     const filters = new Map([...group.filters].map(([column, bits]) => [column, placeFilter(bits)]))
     return rowGroup(description, leaves, { group, ordinal, filters })
@@ -63,7 +63,7 @@ function trailerOf(description: FileDescription, groups: readonly PlacedGroup[],
   const footer = thriftBytes(
     struct({
       1: i32(2),
-      2: list(schemaElements(description.schema)),
+      2: list(schemaElements(schema)),
       3: i64(groups.reduce((sum, { count }) => sum + count, 0)),
       4: list(rowGroups),
       5: list(Object.entries(description.about).map(([key, value]) => struct({ 1: text(key), 2: text(value) }))),

@@ -2,7 +2,8 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { MAX_BATCH_BYTES } from '../batch/builder.ts'
 import { MillpondError } from '../errors.ts'
 import { readDeltas, readHybrid } from '../kernel/parquet.ts'
-import { envelopeLeaves, MICROS_OF_MILLIS } from './parquet-envelope.ts'
+import { envelopeLeaves } from './parquet-envelope.ts'
+import { MICROS_OF_MILLIS } from './parquet-micros.ts'
 import { decompressPage, encodings, type PageCodec, type PageRead, readPage } from './parquet-page.ts'
 
 /** A page and where its bytes lie, decompressed, among those of all pages. */

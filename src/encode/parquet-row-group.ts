@@ -1,3 +1,5 @@
+import type { SchemaNode } from './parquet-schema.ts'
+
 /** The smallest and the largest value, as PLAIN without a length in front. */
 export interface ValueBounds {
   readonly min: Uint8Array
@@ -20,6 +22,10 @@ export interface ChunkSummary {
 
 /** What a footer says of a row group beside where it lies. */
 export interface RowGroup {
+  /** All row groups of a file have the same. */
+  readonly schema: readonly SchemaNode[]
+  /** Equal for equal schemas alone. */
+  readonly schemaId: string
   /** In the order of the schema's columns. */
   readonly columns: readonly ChunkSummary[]
   /** Split-block Bloom filters by the index of their column: a power of two times 32 bytes. */

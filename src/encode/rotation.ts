@@ -23,8 +23,8 @@ export interface OpenSegment {
   readonly maxTimestamp: number
 }
 
-/** `objects`: too many are open. */
-export type RotationCause = 'count' | 'bytes' | 'objects' | 'span' | 'age' | 'idle' | 'schedule' | 'memory' | 'stop'
+/** `objects`: too many are open; `schema`: what comes looks different. */
+export type RotationCause = 'count' | 'bytes' | 'objects' | 'span' | 'age' | 'idle' | 'schedule' | 'memory' | 'schema' | 'stop'
 
 /** Why a segment with this content must close now, or undefined. Blocks are whole: a segment may pass a bound by one block. */
 export function rotationByContent(segment: OpenSegment, rules: RotationRules): 'count' | 'bytes' | 'span' | undefined {

@@ -34,6 +34,8 @@ export interface SegmentBuilder {
   readonly lastPosition: number
   readonly minTimestamp: number
   readonly maxTimestamp: number
+  /** Whether the segment can hold the block: its format, codec, look-up fields and, where blocks have one, schema are those of the blocks before. */
+  suits(block: EncodedBlock): boolean
   /**
    * The chunks to write for this block, in order, with their checksums.
    * @throws MillpondError `POSITION_INVALID` where it does not follow the block before; `INTERNAL` where its format, codec or
@@ -77,13 +79,14 @@ export function createSegmentBuilder(options: {
     maxTimestamp: -Infinity,
   }
 
+  let schemaId: string | undefined
+  const suits = (block: EncodedBlock) =>
+    block.format === format &&
+    (rules.mixesCodecs || block.codec === codec) &&
+    fieldsOf(block.filters) === fieldsOf(filters[0] ?? block.filters) &&
+    (schemaId === undefined || schemaIdOf(block) === schemaId)
   const check = (block: EncodedBlock) => {
-    const fields = (of: readonly BlockFilter[]) => of.map(({ field }) => field).join('\n')
-    const isAlike =
-      block.format === format &&
-      (rules.mixesCodecs || block.codec === codec) &&
-      fields(block.filters) === fields(filters[0] ?? block.filters)
-    if (!isAlike)
+    if (!suits(block))
       throw new MillpondError(
         'INTERNAL',
         `a block in ${block.format}, ${block.codec} does not suit a segment in ${format}, ${codec}`,
@@ -138,9 +141,11 @@ export function createSegmentBuilder(options: {
     get maxTimestamp() {
       return total.maxTimestamp
     },
+    suits,
     append(block) {
       check(block)
       if (block.codec !== codec) codec = 'mixed'
+      schemaId ??= schemaIdOf(block)
       const chunks = framing.frame(block).map((bytes) => ({
         bytes,
         crc32c: (bytes === block.bytes ? block.crc32c : undefined) ?? crc32c(bytes),
@@ -162,6 +167,9 @@ export function createSegmentBuilder(options: {
     },
   }
 }
+
+const fieldsOf = (filters: readonly BlockFilter[]): string => filters.map(({ field }) => field).join('\n')
+const schemaIdOf = (block: EncodedBlock): string | undefined => ('rowGroup' in block ? block.rowGroup.schemaId : undefined)
 
 function assembleLookups(filters: readonly (readonly BlockFilter[])[]): { lookups: SegmentLookup[]; lookupBytes: Uint8Array } {
   const lookups: SegmentLookup[] = []

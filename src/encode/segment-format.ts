@@ -43,7 +43,12 @@ export interface EncoderOptions extends EncodeOptions {
   /** Whose messages they are; formats that say so in each message leave it out otherwise. */
   readonly origin?: { readonly topic: string; readonly lane: string }
   readonly formatOptions?: FormatOptions | undefined
+  /** What a format of values alone keeps beside them, where it can: columns `__position`, `__timestamp` and `__key`. */
+  readonly extraColumns?: readonly ExtraColumn[]
 }
+
+/** What may stand beside the values of messages. */
+export type ExtraColumn = 'position' | 'timestamp' | 'key'
 
 /** All that differs between formats: how blocks are made, how a segment holds them, and how they are read again. */
 export interface SegmentFormat {
@@ -63,8 +68,8 @@ export interface SegmentFormat {
   /** Whether all values of a segment have one schema, which its encoder and its framing are told. */
   readonly byKind?: boolean
   createEncoder(options: EncoderOptions): BlockEncoder
-  /** Messages of a source that no block of the format can hold: one entry a message, rising by row. */
-  findUnencodable(batch: MessageBatch, options?: FormatOptions): UnencodableMessage[]
+  /** Messages of a source that no block of the format can hold: one entry a message, rising by row. Formats by schema are told which. */
+  findUnencodable(batch: MessageBatch, options?: FormatOptions, kind?: ValueKind): UnencodableMessage[]
   /** How a new segment of blocks in `codec` is framed; `sync` is 16 random bytes. Formats by schema are told which. */
   openFraming(codec: StoredCodec, sync: Uint8Array, kind?: ValueKind, options?: FormatOptions): SegmentFraming
   /**

@@ -72,7 +72,7 @@ const compression: Rule = (property, draft) => {
   if (codec === undefined) return draft.unsupported(property, `known are ${Object.keys(COMPRESSION).join(', ')}`)
   const suffix = { [`${LAYOUT}.fileCompressionType`]: property.value.toLowerCase() }
   if (outputType(draft) !== 'avro' || codec !== 'gzip') return draft.map(property, { 'archive.codec': codec, ...suffix })
-  return draft.map(property, { 'archive.codec': 'deflate', ...suffix }, 'Avro’s deflate is what gzip holds; names keep .gz')
+  return draft.map(property, { 'archive.codec': 'deflate', ...suffix }, "Avro's deflate is what gzip holds; names keep .gz")
 }
 
 const maxRecords: Rule = (property, draft) =>
@@ -125,7 +125,7 @@ const commonBook: RuleBook = {
 
 const accessKey: Rule = (property, draft) => draft.map(property, { 's3.accessKeyId': property.value })
 const secretKey = mapSecretTo('s3.secretAccessKey', 'AWS_SECRET_ACCESS_KEY')
-const role = unsupported('roles come from the SDK’s own configuration: s3.profile names a profile with role_arn')
+const role = unsupported("roles come from the SDK's own configuration: s3.profile names a profile with role_arn")
 
 const endpoint: Rule = (property, draft) => draft.map(property, { 's3.endpoint': property.value })
 
@@ -172,7 +172,7 @@ const gcsBook: RuleBook = {
     'gcs.credentials.default': anonymous,
     'gcs.endpoint': mapTo('gcs.endpoint'),
     'gcs.object.content.encoding': unsupported('objects have no content encoding, so that no client unpacks them on its own'),
-    'gcs.user.agent': fixed('the SDK’s own'),
+    'gcs.user.agent': fixed("the SDK's own"),
     'gcs.metrics.class': fixed('metrics are at /metrics'),
   },
   patterns: [[/^gcs\.retry\.backoff\./u, fixed(RETRIED)]],
@@ -183,9 +183,16 @@ const azureBook: RuleBook = {
     'azure.storage.connection.string': mapSecretTo('azure.connectionString', 'AZURE_STORAGE_CONNECTION_STRING'),
     'azure.storage.container.name': mapTo('azure.container'),
     'azure.blob.prefix': mapTo(`${LAYOUT}.fileNamePrefix`),
-    'azure.user.agent': fixed('the SDK’s own'),
+    'azure.user.agent': fixed("the SDK's own"),
   },
   patterns: [[/^azure\.retry\.backoff\./u, fixed(RETRIED)]],
+}
+
+/** Names that Aiven's sinks had before. */
+const ALIASES = {
+  'aws.s3.region': ['aws_s3_region'],
+  'file.compression.type': ['output_compression'],
+  'format.output.fields': ['output_fields'],
 }
 
 /** The translation of Aiven's sink for this store. */
@@ -202,6 +209,7 @@ export function aivenSink(store: 's3' | 'gcs' | 'azure') {
     from: `Aiven ${{ s3: 'S3', gcs: 'Google Cloud Storage', azure: 'Azure Blob Storage' }[store]} sink`,
     book: joinBooks(connectBook, commonBook, { s3: s3Book, gcs: gcsBook, azure: azureBook }[store]),
     standards: { ...given, ...ofStore },
+    aliases: ALIASES,
     complete: (draft: Draft) => {
       completeSource(draft)
       draft.set('store.type', store)

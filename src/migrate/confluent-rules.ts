@@ -25,7 +25,7 @@ const duration =
   (property, draft) =>
     Number(property.value) < 0
       ? draft.map(property, { [path]: never }, 'as good as never')
-      : draft.map(property, { [path]: `${property.value}ms` })
+      : draft.map(property, { [path]: `${Math.max(1000, Number(property.value))}ms` })
 
 /** Formats of Confluent's sinks under the names that they have here; a codec belongs to one of them. */
 function format(property: Property, draft: Draft): void {
@@ -35,8 +35,8 @@ function format(property: Property, draft: Draft): void {
     const isAvro = form === 'avro' || form === 'unknown'
     const known =
       form === 'unknown'
-        ? 'where the worker’s converter is AvroConverter; with values of another kind archive.format has to be avro'
-        : 'each value’s datum under the schema that it names'
+        ? "where the worker's converter is AvroConverter; with values of another kind archive.format has to be avro"
+        : "each value's datum under the schema that it names"
     if (isAvro) return draft.map(property, { 'archive.format': 'value-avro' }, known)
     draft.map(
       property,
@@ -89,14 +89,14 @@ const partitioner: Rule = (property, draft) => {
   const name = className(property.value)
   const known = ['DefaultPartitioner', 'FieldPartitioner', 'TimeBasedPartitioner', 'DailyPartitioner', 'HourlyPartitioner']
   if (known.includes(name)) return draft.map(property, { [`${LAYOUT}.partitionerClass`]: name })
-  return draft.unsupported(property, 'a class of one’s own: layout.type template makes keys of fields, headers, keys and times')
+  return draft.unsupported(property, "a class of one's own: layout.type template makes keys of fields, headers, keys and times")
 }
 
 const extractor: Rule = (property, draft) => {
   const name = className(property.value, 'TimestampExtractor')
   if (name === 'Wallclock' || name === 'Record' || name === 'RecordField')
     return draft.map(property, { [`${LAYOUT}.timestampExtractor`]: name })
-  return draft.unsupported(property, 'a class of one’s own: Wallclock, Record and RecordField are known')
+  return draft.unsupported(property, "a class of one's own: Wallclock, Record and RecordField are known")
 }
 
 /** Whether keys or headers are written beside the values, and how. */
@@ -206,9 +206,9 @@ const proxyPart = (url: string): Rule => unsupported(`belongs into the address: 
 const credentialsProvider: Rule = (property, draft) =>
   /Default/u.test(className(property.value))
     ? draft.fixed(property, 'without keys the chain of the SDK is asked')
-    : draft.unsupported(property, 'roles come from the SDK’s own configuration: s3.profile names a profile with role_arn')
+    : draft.unsupported(property, "roles come from the SDK's own configuration: s3.profile names a profile with role_arn")
 
-const role = unsupported('roles come from the SDK’s own configuration: s3.profile names a profile with role_arn')
+const role = unsupported("roles come from the SDK's own configuration: s3.profile names a profile with role_arn")
 
 const tags: Rule = (property, draft) => {
   if (property.value === '') return draft.fixed(property, 'none')
@@ -236,7 +236,7 @@ const s3Book: RuleBook = {
     's3.ssea.name': optional(mapTo('s3.encryption')),
     's3.sse.kms.key.id': optional(mapTo('s3.kmsKeyId')),
     's3.sse.customer.key': optional((property, draft) =>
-      draft.unsupported({ ...property, value: '(secret)' }, 'keys of one’s own are for Azure alone: s3.encryption aws:kms'),
+      draft.unsupported({ ...property, value: '(secret)' }, "keys of one's own are for Azure alone: s3.encryption aws:kms"),
     ),
     's3.acl.canned': optional(unsupported('objects have the rights of their bucket, as Amazon advises')),
     's3.send.digest': fixed('s3.checksum is always sent'),
@@ -249,7 +249,7 @@ const s3Book: RuleBook = {
     's3.http.send.expect.continue': fixed('the SDK decides'),
     's3.object.tagging': fixed('the commit says first and last offset and count of each object'),
     's3.object.tagging.key.value.pairs': tags,
-    's3.object.behavior.on.tagging.error': fixed('tags are part of the object’s request'),
+    's3.object.behavior.on.tagging.error': fixed("tags are part of the object's request"),
     's3.compression.type': codecOf('Text'),
     's3.compression.level': level,
     's3.schema.partition.affix.type': mapTo(`${LAYOUT}.schemaPartitionAffixType`),

@@ -18,22 +18,18 @@ const DEAD_LETTERS =
 const TRANSFORM = 'messages are archived as they are; transforms have no counterpart yet'
 const RETRIED = 'what fails for a reason that passes is tried again until it succeeds; nothing is skipped'
 
-/** `*` for the `.*` of a regular expression, where it has nothing else. */
-function globOf(regex: string): string | undefined {
-  const glob = regex
-    .replace(/^\^/u, '')
-    .replace(/\$$/u, '')
-    .replaceAll(/\.\*/gu, '*')
-    .replaceAll(/\\([.\-_])/gu, '$1')
-  return /^[\w.*-]+$/u.test(glob) && !/[^\\]\.(?!\*)/u.test(regex.replaceAll('\\.', '')) ? glob : undefined
+/** Names, and names with `*` for the `.*` of a regular expression; undefined where it has anything else. */
+function globsOf(regex: string): string[] | undefined {
+  const whole = regex.replace(/^\^/u, '').replace(/\$$/u, '')
+  const inner = /^\(([^()]*)\)$/u.exec(whole)?.[1] ?? whole
+  const parts = inner.split('|')
+  if (!parts.every((part) => /^(?:[\w-]|\\[.-]|\.\*)+$/u.test(part))) return undefined
+  return parts.map((part) => part.replaceAll('.*', '*').replaceAll('\\', ''))
 }
 
 const topicsRegex: Rule = (property, draft) => {
-  const globs = property.value
-    .replace(/^\(([^()]*)\)$/u, '$1')
-    .split('|')
-    .map(globOf)
-  if (globs.every((glob) => glob !== undefined)) return draft.map(property, { 'source.topics': globs })
+  const globs = globsOf(property.value)
+  if (globs !== undefined) return draft.map(property, { 'source.topics': globs })
   draft.set('source.topics', ['*'])
   return draft.unsupported(property, 'patterns know `*` alone: source.topics is ["*"], which is more; name the topics')
 }
@@ -138,7 +134,7 @@ const clientRules: Readonly<Record<string, Rule>> = {
 /** A setting of the Kafka client, of the worker or of this connector. */
 function clientRule(property: Property, draft: Draft): void {
   const name = property.name.replace(/^(?:consumer|admin)\.(?:override\.)?/u, '')
-  if (property.name.startsWith('admin.')) return draft.fixed(property, 'the consumer’s settings are used for all')
+  if (property.name.startsWith('admin.')) return draft.fixed(property, "the consumer's settings are used for all")
   const rule = clientRules[name]
   return rule === undefined ? draft.unsupported(property, 'the Kafka client here has no such setting') : rule(property, draft)
 }

@@ -86,6 +86,8 @@ export function createDraft(given: ReadonlyMap<string, string>, standards: Reado
     note: string,
     shown = value,
   ) => {
+    // A default that changes nothing is nothing to tell.
+    if (isStandard && outcome === 'fixed') return
     account.push({
       property: name,
       value: shown,
@@ -103,7 +105,7 @@ export function createDraft(given: ReadonlyMap<string, string>, standards: Reado
         const variable = provider === 'env' && /^[A-Za-z_]\w*$/u.test(path) ? path : variableName(name)
         return `\u0000${need(variable, name).slice(1)}`
       })
-      .replaceAll('${', '$${')
+      .replaceAll('${', () => '$${')
       .replaceAll('\u0000', '$')
   }
   return {
@@ -121,9 +123,15 @@ export function createDraft(given: ReadonlyMap<string, string>, standards: Reado
     unsupported: (property, note) => tell(property, 'unsupported', [], note),
     set: (path, value) => put(config, path, value),
     setVariable: (path, variable, { name }) => put(config, path, need(variable, name)),
-    finish: (from) => ({ from, config, account, variables: [...variables.values()] }),
+    finish: (from) => ({ from, config: inOrder(config), account, variables: [...variables.values()] }),
   }
 }
+
+const SECTIONS = ['source', 'kafka', 'registry', 'store', 's3', 'gcs', 'azure', 'layout', 'archive', 'http', 'log']
+
+/** The way of the messages through the sections. */
+const inOrder = (tree: ConfigTree): ConfigTree =>
+  Object.fromEntries(Object.entries(tree).toSorted(([a], [b]) => SECTIONS.indexOf(a) - SECTIONS.indexOf(b)))
 
 /** A name for the variable that takes a property's value: `aws.secret.access.key` is `AWS_SECRET_ACCESS_KEY`. */
 const variableName = (property: string): string => property.toUpperCase().replaceAll(/\W+/gu, '_')
@@ -150,12 +158,6 @@ export const mapNumber =
   (path: string, note?: string): Rule =>
   (property, draft) =>
     draft.map(property, { [path]: Number(property.value) }, note)
-
-/** Sets one key to true or false. */
-export const mapTruth =
-  (path: string, note?: string): Rule =>
-  (property, draft) =>
-    draft.map(property, { [path]: isTrue(property.value) }, note)
 
 /** Sets one key to a list that is written with commas. */
 export const mapList =

@@ -12,6 +12,10 @@ interface HelmVariables {
 
 type Section = Readonly<Record<string, unknown>>
 
+/** What is a single value, as text. */
+const textOf = (value: unknown, standard = ''): string =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : standard
+
 const sectionOf = (value: unknown): Section => (typeof value === 'object' && value !== null ? (value as Section) : {})
 
 /** The variable of each key of a persistor; those of brokers and stores depend on their type. */
@@ -63,16 +67,16 @@ export function helmVariables(values: Section, id: string | undefined): HelmVari
   const persistor = sectionOf(persistors[chosen])
   const variables = new Map<string, string>()
   const origins = new Map<string, string>()
-  const take = (variable: string, path: string, value: unknown, written = String(value)) => {
+  const take = (variable: string, path: string, value: unknown) => {
     if (value === undefined || value === null) return
-    variables.set(variable, written)
+    variables.set(variable, textOf(value, JSON.stringify(value)))
     origins.set(variable, path)
   }
   const at = `persistor.${chosen}`
   for (const [key, variable] of Object.entries(PERSISTOR)) take(variable, `${at}.${key}`, persistor[key])
-  const broker = String(persistor['broker'] ?? '')
+  const broker = textOf(persistor['broker'])
   readBroker(sectionOf(sectionOf(values['brokers'])[broker]), { at, broker, persistor, take })
-  const storage = String(persistor['storage'] ?? '')
+  const storage = textOf(persistor['storage'])
   const store = sectionOf(sectionOf(values['storage'])[storage])
   take('STORAGE_TYPE', `storage.${storage}.type`, store['type'])
   take('STORAGE_STORAGEACCOUNTID', `storage.${storage}.accountStorageID`, store['accountStorageID'])
@@ -91,7 +95,7 @@ interface BrokerReader {
 }
 
 function readBroker(section: Section, { at, broker, persistor, take }: BrokerReader): void {
-  const type = String(section['type'] ?? 'kafka').toUpperCase()
+  const type = textOf(section['type'], 'kafka').toUpperCase()
   take('READER_TYPE', `brokers.${broker}.type`, section['type'])
   take('READER_KAFKA_ADDRESS', `brokers.${broker}.brokerAddr`, section['brokerAddr'])
   take('READER_SERVICEBUS_CONNECTIONSTRING', `brokers.${broker}.connectionString`, section['connectionString'])
@@ -101,12 +105,12 @@ function readBroker(section: Section, { at, broker, persistor, take }: BrokerRea
 }
 
 function* leavesOf(value: unknown, path: string): Generator<[path: string, value: unknown]> {
-  if (typeof value !== 'object' || value === null) return yield [path, value]
-  for (const [key, inner] of Object.entries(value)) yield* leavesOf(inner, path === '' ? key : `${path}.${key}`)
+  if (typeof value !== 'object' || value === null) yield [path, value]
+  else for (const [key, inner] of Object.entries(value)) yield* leavesOf(inner, path === '' ? key : `${path}.${key}`)
 }
 
 function otherEntry(path: string, value: unknown, chosen: string): AccountEntry {
-  const shown = SECRET.test(path) ? '(secret)' : String(value)
+  const shown = SECRET.test(path) ? '(secret)' : textOf(value, JSON.stringify(value))
   const [, section, id] = /^(\w+)\.([^.]+)\./u.exec(path) ?? []
   if (section === 'persistor' && id !== chosen) {
     return {

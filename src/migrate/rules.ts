@@ -24,18 +24,23 @@ export interface Translation {
   readonly book: RuleBook
   /** Defaults that say something where the property is not there. */
   readonly standards: Readonly<Record<string, string>>
+  /** Older names of properties; where one is there the default does not count. */
+  readonly aliases?: Readonly<Record<string, readonly string[]>>
   /** Sets what no single property says. */
   readonly complete: (draft: ReturnType<typeof createDraft>) => void
 }
 
 /** Runs the rules over all properties, then over defaults that were not there. */
-export function translate(given: ReadonlyMap<string, string>, { from, book, standards, complete }: Translation): Migration {
+export function translate(
+  given: ReadonlyMap<string, string>,
+  { from, book, standards, aliases = {}, complete }: Translation,
+): Migration {
   const draft = createDraft(given, standards)
   const strays: Property[] = []
   const all = [
     ...[...given].map(([name, value]) => ({ name, value, isStandard: false })),
     ...Object.entries(standards)
-      .filter(([name]) => !given.has(name))
+      .filter(([name]) => ![name, ...(aliases[name] ?? [])].some((one) => given.has(one)))
       .map(([name, value]) => ({ name, value, isStandard: true })),
   ]
   for (const property of all) {

@@ -20,6 +20,8 @@ export interface ValuesOptions {
   readonly registry: SchemaRegistry | undefined
   /** Whether each value is looked at whole, so that one that its schema does not describe is told. */
   readonly check: boolean
+  /** Whether kinds say under which subjects and versions their schema is registered: what `placeValue` asks for. */
+  readonly withVersions?: boolean
   readonly nowMs: () => number
 }
 
@@ -30,14 +32,14 @@ const LOOKUPS_AT_ONCE = 8
  * What is known about values.
  * @throws MillpondError `CONFIG_INVALID` where the type needs a registry and there is none.
  */
-export function createValues({ type, registry, check, nowMs }: ValuesOptions): Values {
+export function createValues({ type, registry, check, nowMs, withVersions = false }: ValuesOptions): Values {
   const close = async () => registry?.[Symbol.asyncDispose]()
   if (type === 'none' || type === 'json' || (type === 'auto' && registry === undefined)) {
     const kind = type === 'none' ? opaqueKind : plainKind
     return { prepare: async (batch) => prepareAlike(batch, kind), [Symbol.asyncDispose]: close }
   }
   if (registry === undefined) throw new MillpondError('CONFIG_INVALID', `values of the type ${type} need a schema registry`)
-  const lookup = createSchemaLookup(registry, nowMs)
+  const lookup = createSchemaLookup(registry, { nowMs, withVersions })
   return {
     async prepare(batch, signal) {
       const marks = markSchemas(batch)

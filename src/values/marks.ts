@@ -1,8 +1,8 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { SchemaName } from './schema-lookup.ts'
-import { createGuidFinder, guidAt, guidEnd, idAt, isSameGuid, PREFIX_BYTES, VALUE_HEADER } from './wire-format.ts'
+import { createGuidFinder, guidAt, guidEnd, idAt, isSameGuid, KEY_HEADER, PREFIX_BYTES, VALUE_HEADER } from './wire-format.ts'
 
-/** What the values of a batch say of their schemas, before any is looked up. */
+/** What the values, or the keys, of a batch say of their schemas, before any is looked up. */
 export interface SchemaMarks {
   /** Each once. */
   readonly names: readonly SchemaName[]
@@ -17,9 +17,10 @@ export interface SchemaMarks {
 }
 
 /** Looks for marks: a header goes before a prefix, as in Confluent's own deserializers. */
-export function markSchemas(batch: MessageBatch): SchemaMarks {
-  const { bytes, valueStart, valueEnd, count } = batch
-  const guids = createGuidFinder(batch, VALUE_HEADER)
+export function markSchemas(batch: MessageBatch, part: 'key' | 'value' = 'value'): SchemaMarks {
+  const { bytes, count } = batch
+  const { valueStart, valueEnd } = part === 'value' ? batch : { valueStart: batch.keyStart, valueEnd: batch.keyEnd }
+  const guids = createGuidFinder(batch, part === 'value' ? VALUE_HEADER : KEY_HEADER)
   const names: SchemaName[] = []
   const indexOf = new Map<SchemaName, number>()
   const nameOf = new Int32Array(count).fill(-1)

@@ -6,7 +6,6 @@ import { Cursor, fault } from './avro/cursor.ts'
 import { Output } from './avro/output.ts'
 import { createProjection } from './avro/project.ts'
 import { parseAvroSchema } from './avro/schema.ts'
-import type { SubjectVersion } from './schema-registry.ts'
 import type { UnreadableValue, ValueKind } from './values.ts'
 
 /** Which schemas share an object; the words are those of Kafka Connect's `schema.compatibility`. */
@@ -20,23 +19,21 @@ export type Placement = 'same' | 'project' | 'new'
  * newest schema and write older values as it says; `forward` keeps the oldest. Kinds that cannot be compared, for want of a version or because they
  * are of another type, have objects of their own.
  */
-export function placeValue(compatibility: Compatibility, current: VersionedKind, incoming: VersionedKind): Placement {
-  if (incoming.kind.id === current.kind.id) return 'same'
-  if (compatibility === 'none' || current.kind.type !== 'avro' || incoming.kind.type !== 'avro') return 'new'
-  if (current.version === undefined || incoming.version === undefined) return 'new'
-  const isNewer = incoming.version > current.version
-  const isOlder = incoming.version < current.version
-  return (compatibility === 'forward' ? isOlder : isNewer) ? 'new' : 'project'
+export function placeValue(
+  { compatibility, topic }: { readonly compatibility: Compatibility; readonly topic: string },
+  current: ValueKind,
+  incoming: ValueKind,
+): Placement {
+  if (incoming.id === current.id) return 'same'
+  if (compatibility === 'none' || current.type !== 'avro' || incoming.type !== 'avro') return 'new'
+  const currentVersion = versionFor(topic, current)
+  const version = versionFor(topic, incoming)
+  if (currentVersion === undefined || version === undefined) return 'new'
+  return (compatibility === 'forward' ? version < currentVersion : version > currentVersion) ? 'new' : 'project'
 }
 
-/** A kind and the number of its schema among those of a subject. */
-export interface VersionedKind {
-  readonly kind: ValueKind
-  readonly version: number | undefined
-}
-
-/** The version of a schema for a topic: that of the subject `<topic>-value`, or of the only subject it has; else undefined. */
-export function versionFor(topic: string, versions: readonly SubjectVersion[]): number | undefined {
+/** The version of a kind's schema for a topic: that of the subject `<topic>-value`, or of the only subject it has; else undefined. */
+export function versionFor(topic: string, { versions = [] }: ValueKind): number | undefined {
   const subject = `${topic}-value`
   const own = versions.filter((one) => one.subject === subject)
   const subjects = new Set(versions.map((one) => one.subject))

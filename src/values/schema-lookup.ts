@@ -1,6 +1,7 @@
 import { isMillpondError } from '../errors.ts'
 import { type CompiledKind, type CompiledSchema, compileSchema } from './compiled-kind.ts'
 import type { RegisteredSchema, SchemaRegistry } from './schema-registry.ts'
+import type { SubjectVersion } from './values.ts'
 import { wholeSchema } from './whole-schema.ts'
 
 /** What values say of their schema: an id, or a GUID. */
@@ -21,21 +22,37 @@ const MAX_SCHEMAS = 1000
 /** For so long the registry is not asked again for what it does not have: every message may name another. */
 const UNKNOWN_MS = 60_000
 
+/** How schemas are looked up. */
+export interface LookupOptions {
+  readonly nowMs: () => number
+  /** Whether kinds say where their schema is registered. */
+  readonly withVersions: boolean
+}
+
 /** A look-up in a registry. Schemas that are the same under several names are one. */
-export function createSchemaLookup(registry: SchemaRegistry, nowMs: () => number): SchemaLookup {
+export function createSchemaLookup(registry: SchemaRegistry, { nowMs, withVersions }: LookupOptions): SchemaLookup {
   const known = new Map<SchemaName, { readonly schema: FoundSchema; readonly untilMs: number }>()
-  const kinds = new Map<string, CompiledKind>()
+  const kinds = new Map<string, { readonly kind: CompiledKind; readonly all: SubjectVersion[] }>()
   const remember = (name: SchemaName, schema: FoundSchema, untilMs: number): FoundSchema => {
     known.delete(name)
     known.set(name, { schema, untilMs })
     if (known.size > MAX_SCHEMAS) known.delete(known.keys().next().value!)
     return schema
   }
-  const share = (kind: CompiledKind): CompiledKind => {
-    const shared = kinds.get(kind.kind.id) ?? kind
-    kinds.set(kind.kind.id, shared)
+  const share = (made: CompiledKind, versions: readonly SubjectVersion[]): CompiledKind => {
+    const { id } = made.kind
+    const { kind, all } = kinds.get(id) ?? { kind: made, all: [] }
+    const isKnown = ({ subject, version }: SubjectVersion) =>
+      all.some((one) => one.subject === subject && one.version === version)
+    all.push(...versions.filter((one) => !isKnown(one)))
+    const shared = withVersions && kind === made ? { ...made, kind: { ...made.kind, versions: all } } : kind
+    kinds.set(id, { kind: shared, all })
     if (kinds.size > MAX_SCHEMAS) kinds.delete(kinds.keys().next().value!)
     return shared
+  }
+  const versionsOf = async (name: SchemaName, signal: AbortSignal): Promise<readonly SubjectVersion[]> => {
+    const id = typeof name === 'number' ? name : await registry.idOf(name, signal)
+    return id === undefined ? [] : registry.versionsOf(id, signal)
   }
   const load = async (name: SchemaName, signal: AbortSignal): Promise<RegisteredSchema | undefined> =>
     typeof name === 'number' ? registry.byId(name, signal) : registry.byGuid(name, signal)
@@ -52,7 +69,8 @@ export function createSchemaLookup(registry: SchemaRegistry, nowMs: () => number
       }
       try {
         const whole = await wholeSchema(registry, registered, signal)
-        return remember(name, await compileSchema(whole, share), Infinity)
+        const versions = withVersions ? await versionsOf(name, signal) : []
+        return remember(name, await compileSchema(whole, (kind) => share(kind, versions)), Infinity)
       } catch (error) {
         if (!isMillpondError(error, 'SCHEMA_INVALID')) throw error
         return remember(name, { reason: `schema ${name}: ${error.message}` }, nowMs() + UNKNOWN_MS)

@@ -1,4 +1,4 @@
-import type { SchemaType } from './values.ts'
+import type { SchemaType, SubjectVersion } from './values.ts'
 
 /** Types of schemas that a registry holds. */
 export type RegisteredType = Exclude<SchemaType, 'none'>
@@ -19,18 +19,14 @@ export interface RegisteredSchema {
   readonly guid: string | undefined
 }
 
-/** Under which name and number a schema is registered. */
-export interface SubjectVersion {
-  readonly subject: string
-  readonly version: number
-}
-
 /** A registry of schemas: what values say by an id. Every call throws MillpondError `REGISTRY_UNAVAILABLE` where it does not answer. */
 export interface SchemaRegistry extends AsyncDisposable {
   /** Undefined where the registry knows no such id. */
   byId(id: number, signal: AbortSignal): Promise<RegisteredSchema | undefined>
   /** Undefined where the registry knows no such GUID; it is lower-case hex with hyphens. */
   byGuid(guid: string, signal: AbortSignal): Promise<RegisteredSchema | undefined>
+  /** The id of a GUID in this registry; undefined where it knows no such GUID. */
+  idOf(guid: string, signal: AbortSignal): Promise<number | undefined>
   /** Undefined where the subject has no such version. */
   byVersion(version: SubjectVersion, signal: AbortSignal): Promise<(RegisteredSchema & { readonly id: number }) | undefined>
   /** Where the schema of an id is registered, by subject and version; deleted ones included. */

@@ -3,6 +3,12 @@ import type { MessageBatch } from '../batch/batch.ts'
 /** How the value of a message is described; `none` for values that are plain JSON, or nothing that is known. */
 export type SchemaType = 'avro' | 'json-schema' | 'protobuf' | 'none'
 
+/** Under which name and number a schema is registered. */
+export interface SubjectVersion {
+  readonly subject: string
+  readonly version: number
+}
+
 /** A text under the name by which another refers to it. */
 export interface NamedText {
   readonly name: string
@@ -20,6 +26,8 @@ export interface ValueKind {
   readonly text: string
   /** What a schema of another type refers to, the most basic first: files of Protobuf, JSON Schemas by their names. */
   readonly references: readonly NamedText[]
+  /** Where the schema is registered; undefined unless that was asked for. More may come to be known. */
+  readonly versions?: readonly SubjectVersion[]
 }
 
 /**

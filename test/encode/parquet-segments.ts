@@ -55,3 +55,31 @@ export async function rowsOf(file: Uint8Array): Promise<PlainMessage[]> {
     headers: headers.map((header) => ({ name: header.name, value: bytes(header.value) })),
   }))
 }
+
+/** A value that `toEqual` compares: bytes as arrays of numbers, numbers as long as they are safe, times as text. */
+export type Cell = string | number | boolean | null | readonly Cell[] | { readonly [name: string]: Cell }
+
+/** The rows of a file as hyparquet reads them, which goes by its footer. */
+export async function tableOf(file: Uint8Array): Promise<Cell[]> {
+  const rows = await parquetReadObjects({
+    file: file.slice().buffer,
+    compressors,
+    utf8: false,
+    parsers: {
+      timestampFromMilliseconds: (millis) => millis,
+      timestampFromMicroseconds: (micros) => micros,
+      stringFromBytes: (bytes) => bytes && decoder.decode(bytes),
+    },
+  })
+  return rows.map(cellOf)
+}
+
+function cellOf(value: unknown): Cell {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
+  if (value instanceof Uint8Array) return [...value]
+  if (value instanceof Date) return value.toISOString()
+  if (Array.isArray(value)) return value.map(cellOf)
+  if (typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, cellOf(inner)]))
+  return value as Cell
+}

@@ -62,6 +62,10 @@ const openPython = (name: string, packages: readonly string[], program: string):
 /** fastavro of PyPI. */
 export const openFastavro = (program = 'exchange.py'): Promise<OtherTool> => openPython('fastavro', fastavroPackages, program)
 
+/** What Python has for lines and tables, and python-snappy and fastavro of PyPI; reads files of a folder. */
+export const openLineReaders = (): Promise<OtherTool> =>
+  openPython('Python', [...fastavroPackages, 'python-snappy==0.7.3'], 'lines.py')
+
 /** The serializers of Confluent's client for Python. */
 export const openSerializers = (): Promise<OtherTool> =>
   openPython("Confluent's serializers", ['confluent-kafka[schemaregistry,avro,json,protobuf]==2.16.0'], 'serialize.py')

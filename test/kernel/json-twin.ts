@@ -209,12 +209,16 @@ const quoted = (text: string): string =>
     letter === 'b' ? '\\u0008' : letter === 'f' ? '\\u000c' : all,
   )
 
+/** Whether an escape of the JSON text is half of a surrogate pair without the other one. */
+const hasHalf = (text: string): boolean =>
+  /\\u[dD][89a-fA-F]/u.test(text.replaceAll(/\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|[^u])/gu, ''))
+
 function valueProperty(value: Uint8Array | null): string {
   if (value === null) return property('value', null)
   try {
     const text = strict.decode(value)
     try {
-      if (text !== 'null' && text.trim() === text && !/[\n\r]/u.test(text) && depthOf(text) <= 128) {
+      if (text !== 'null' && text.trim() === text && !/[\n\r]/u.test(text) && depthOf(text) <= 128 && !hasHalf(text)) {
         JSON.parse(text)
         return `"value":${text}`
       }

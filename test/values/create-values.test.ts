@@ -143,6 +143,21 @@ describe.skipIf(serverMissing('schema-registry') !== undefined)('values of a reg
     expect(kinds[0]!.id).toBe('3710d0df702bee81af7f2420fe5dc18c')
   })
 
+  it('say where their schema is registered, where that is asked for', async () => {
+    const schema = JSON.stringify({ ...order, doc: 'versioned' })
+    const first = await server.register('versioned-value', { schema: JSON.stringify({ ...order, doc: 'before' }) })
+    const second = await server.register('versioned-value', { schema })
+    const same = await server.register('elsewhere', { schema: `${schema} ` })
+    await using values = createValues({ ...options, type: 'avro', registry: openTestRegistry([server.url]), withVersions: true })
+    const batch = batchOfValues(...[first, second, same].map((id) => framed(id, orderBytes(1))))
+    const { kinds } = await values.prepare(batch, signal)
+    const own = { subject: 'versioned-value', version: 2 }
+    expect(kinds.map(({ versions }) => versions)).toEqual([
+      [{ ...own, version: 1 }],
+      expect.arrayContaining([own, { subject: 'elsewhere', version: 1 }]) as unknown,
+    ])
+  })
+
   it('have the types that their schema refers to filled in', async () => {
     const person = { type: 'record', name: 'Person', namespace: 'com.acme', fields: [{ name: 'name', type: 'string' }] }
     await server.register('person', { schema: JSON.stringify(person) })

@@ -84,16 +84,14 @@ describe('a projection', () => {
       from: record(),
       datum: [],
       to: record(
-        ...[
-          { name: 'b', type: 'boolean', default: true },
-          { name: 's', type: 'bytes', default: '\u00ff' },
-          { name: 'f', type: { type: 'fixed', name: 'F', size: 1 }, default: '\u0001' },
-          { name: 'e', type: { type: 'enum', name: 'E', symbols: ['A', 'B'] }, default: 'B' },
-          { name: 'm', type: { type: 'map', values: 'string' }, default: { k: 'v' } },
-          { name: 'u', type: ['null', 'int'], default: 3 },
-          { name: 'd', type: 'double', default: 1.5 },
-          { name: 'r', type: { type: 'record', name: 'I', fields: [{ name: 'x', type: 'int', default: 4 }] }, default: {} },
-        ],
+        { name: 'b', type: 'boolean', default: true },
+        { name: 's', type: 'bytes', default: '\u00ff' },
+        { name: 'f', type: { type: 'fixed', name: 'F', size: 1 }, default: '\u0001' },
+        { name: 'e', type: { type: 'enum', name: 'E', symbols: ['A', 'B'] }, default: 'B' },
+        { name: 'm', type: { type: 'map', values: 'string' }, default: { k: 'v' } },
+        { name: 'u', type: ['null', 'int'], default: 3 },
+        { name: 'd', type: 'double', default: 1.5 },
+        { name: 'r', type: { type: 'record', name: 'I', fields: [{ name: 'x', type: 'int', default: 4 }] }, default: {} },
       ),
       is: [1, 2, 0xff, 1, 2, 2, 2, 107, 2, 118, 0, 2, 6, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f, 8],
     },
@@ -190,9 +188,9 @@ describe('a projection', () => {
 })
 
 describe('placeValue', () => {
-  const kind = (version: number | undefined, id = `v${version}`, type: SchemaType = 'avro') => ({
-    kind: kindOf({}, id, type),
-    version,
+  const kind = (version: number | undefined, id = `v${version}`, type: SchemaType = 'avro'): ValueKind => ({
+    ...kindOf({}, id, type),
+    ...(version === undefined ? {} : { versions: [{ subject: 't-value', version }] }),
   })
   const modes: readonly Compatibility[] = ['none', 'backward', 'forward', 'full']
   it.each<{ what: string; current: ReturnType<typeof kind>; incoming: ReturnType<typeof kind>; is: readonly Placement[] }>([
@@ -202,7 +200,7 @@ describe('placeValue', () => {
     { what: 'one without a version', current: kind(1), incoming: kind(undefined), is: ['new', 'new', 'new', 'new'] },
     { what: 'one of another type', current: kind(2), incoming: kind(1, 'j', 'json-schema'), is: ['new', 'new', 'new', 'new'] },
   ])('under NONE, BACKWARD, FORWARD and FULL is $is for $what', ({ current, incoming, is }) => {
-    expect(modes.map((mode) => placeValue(mode, current, incoming))).toEqual(is)
+    expect(modes.map((mode) => placeValue({ compatibility: mode, topic: 't' }, current, incoming))).toEqual(is)
   })
 })
 
@@ -235,6 +233,6 @@ describe('versionFor', () => {
     },
     { what: 'unknown without any', versions: [], is: undefined },
   ])('is $what', ({ versions, is }) => {
-    expect(versionFor('t', versions)).toBe(is)
+    expect(versionFor('t', { ...kindOf({}), versions })).toBe(is)
   })
 })

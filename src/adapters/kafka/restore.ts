@@ -1,3 +1,4 @@
+import type { MessageBatch } from '../../batch/batch.ts'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { IndexedLane } from '../../index/segment-index.ts'
 import type { ReplayJob } from '../../replay/job.ts'
@@ -6,6 +7,7 @@ import type { ReplayProgress } from '../../replay/lane.ts'
 import { planReplay } from '../../replay/plan.ts'
 import { runReplay } from '../../replay/replay.ts'
 import type { Archive } from '../../search/read.ts'
+import type { Sink } from '../../sink/sink.ts'
 import type { Cluster } from './cluster.ts'
 import { reasonOf } from './cluster-errors.ts'
 import { commitGroupOffsets, deleteGroups, type GroupOffset } from './groups.ts'
@@ -48,6 +50,8 @@ export interface RestoreParts {
   readonly onProgress?: (progress: ReplayProgress) => void
   /** Told before the first message is sent. */
   readonly onWarning?: (warning: RestoreWarning) => void
+  /** Changes messages on their way, and nothing but their keys and values. */
+  readonly rewrite?: (batch: MessageBatch) => MessageBatch
   /** How long to wait for a lease that a killed process left. */
   readonly claimWithinMs?: number
 }
@@ -207,11 +211,12 @@ async function planJob({ archive, nowMs }: RestoreParts, restore: RestoreOrder, 
 }
 
 async function replay(parts: RestoreParts, { jobId }: RestoreOrder, signal: AbortSignal): Promise<{ readonly job: ReplayJob }> {
-  const { cluster, archive, jobs, nowMs, onProgress, claimWithinMs } = parts
+  const { cluster, archive, jobs, nowMs, onProgress, claimWithinMs, rewrite } = parts
   const known = await jobs.get(jobId)
   // A restore that was ended between its messages and the rest goes on with the rest.
   if (known?.state === 'done') return { job: known }
-  await using sink = createKafkaSink(cluster, { ...parts.sink, partition: 'lane', createTopics: false })
+  await using kafkaSink = createKafkaSink(cluster, { ...parts.sink, partition: 'lane', createTopics: false })
+  const sink = rewrite === undefined ? kafkaSink : rewriting(kafkaSink, rewrite)
   const run = {
     archive,
     sink,
@@ -221,6 +226,17 @@ async function replay(parts: RestoreParts, { jobId }: RestoreOrder, signal: Abor
     ...(claimWithinMs === undefined ? {} : { claimWithinMs }),
   }
   return runReplay(jobId, run, signal)
+}
+
+/** The sink for messages that are changed: blocks as they are stored would pass by the change. */
+function rewriting(sink: Sink, rewrite: (batch: MessageBatch) => MessageBatch): Sink {
+  return {
+    name: sink.name,
+    ...(sink.writeBytes === undefined ? {} : { writeBytes: sink.writeBytes }),
+    write: (target, batch, signal) => sink.write(target, rewrite(batch), signal),
+    ...(sink.resumePosition === undefined ? {} : { resumePosition: (target) => sink.resumePosition!(target) }),
+    [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
+  }
 }
 
 function whileRestoring(settings: Readonly<Record<string, string>>): Record<string, string> {

@@ -4,13 +4,8 @@
  */
 import { MillpondError } from '../../errors.ts'
 import { retry } from '../../store/retry.ts'
-import type {
-  RegisteredSchema,
-  RegisteredType,
-  SchemaReference,
-  SchemaRegistry,
-  SubjectVersion,
-} from '../../values/schema-registry.ts'
+import type { RegisteredSchema, RegisteredType, SchemaReference, SchemaRegistry } from '../../values/schema-registry.ts'
+import type { SubjectVersion } from '../../values/values.ts'
 import { createSchemaCache } from './cache.ts'
 import { type ApiAnswer, type ApiRequest, createApiClient } from './http.ts'
 import type { RegistryOptions } from './options.ts'
@@ -40,6 +35,13 @@ export function openSchemaRegistry(options: RegistryOptions): SchemaRegistry {
   return {
     byId: (id, signal) => known(`schemas/ids/${id}`, signal),
     byGuid: (guid, signal) => known(`schemas/guids/${encodeURIComponent(guid)}`, signal),
+    async idOf(guid, signal) {
+      const path = `schemas/guids/${encodeURIComponent(guid)}/ids`
+      const answer = await get(path, signal)
+      if (answer === undefined) return undefined
+      if (!Array.isArray(answer) || !answer.every(isContextId)) throw strange(path, 'it gives no ids')
+      return (answer.find(({ context }) => context === DEFAULT_CONTEXT) ?? answer[0])?.id
+    },
     byVersion({ subject, version }, signal) {
       // What others refer to may have been deleted since, which leaves it where it was.
       const path = `subjects/${encodeURIComponent(subject)}/versions/${version}?deleted=true`
@@ -111,6 +113,12 @@ function schemaOf(path: string, answer: unknown): RegisteredSchema {
     guid: typeof guid === 'string' ? guid.toLowerCase() : undefined,
   }
 }
+
+/** Where ids lie unless a subject says otherwise. */
+const DEFAULT_CONTEXT = '.'
+
+const isContextId = (value: unknown): value is { readonly context?: unknown; readonly id: number } =>
+  typeof value === 'object' && value !== null && typeof (value as { readonly id?: unknown }).id === 'number'
 
 const isSubjectVersion = (value: unknown): value is SubjectVersion =>
   typeof value === 'object' &&

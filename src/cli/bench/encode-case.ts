@@ -52,8 +52,8 @@ export interface EncodeShape {
  */
 export async function encodeBatches(store: Store, batches: Iterable<MessageBatch>, shape = USUAL): Promise<SegmentEntry[]> {
   const entries: SegmentEntry[] = []
-  const { createEncoder, findUnencodable } = segmentFormat(shape.format)
-  const encoder = createEncoder({
+  const rules = segmentFormat(shape.format)
+  const encoder = rules.createEncoder({
     ...shape,
     lookups: ['key'],
     blockBytes: DEFAULT_BLOCK_BYTES,
@@ -73,7 +73,7 @@ export async function encodeBatches(store: Store, batches: Iterable<MessageBatch
     if (open.builder.count >= SEGMENT_COUNT) await close()
   }
   for (const batch of batches) {
-    const [fault] = findUnencodable(batch, shape.formatOptions)
+    const [fault] = rules.findUnencodable(batch, shape.formatOptions)
     if (fault !== undefined) throw new MillpondError('INTERNAL', `message ${fault.row}: ${fault.reason}`)
     waiting.push(...encoder.add(batch))
     while (waiting.length > AT_ONCE) await write(await waiting.shift()!)

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import type { Config } from '../../config/config.ts'
 import type { IcebergConfig } from '../../config/iceberg-config.ts'
-import { MillpondError } from '../../errors.ts'
+import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { Catalog } from '../../iceberg/catalog.ts'
 import { tableFolder } from '../../iceberg/file-catalog.ts'
 import { type SeenCommits, type SyncReport, syncTopic } from '../../iceberg/sync.ts'
@@ -50,7 +50,8 @@ function syncCommand(cli: Cli): Command {
       await using catalog = await openIcebergCatalog(config, store, root, cli.signal)
       const seen = new Map<string, SeenCommits>()
       for (;;) {
-        await syncOnce(cli, { config: config.iceberg, store, catalog, root, topics, seen, quiet: follow === true })
+        const pass = { config: config.iceberg, store, catalog, root, topics, seen, quiet: follow === true }
+        await (follow ? syncAgain(cli, pass) : syncOnce(cli, pass))
         if (!follow) return
         await wait(every, undefined, { signal: cli.signal }).catch(() => undefined)
         if (cli.signal.aborted) return
@@ -76,6 +77,17 @@ interface Pass {
   readonly seen: Map<string, SeenCommits>
   /** Only what changed is told. */
   readonly quiet: boolean
+}
+
+/** As `syncOnce`; what passes by itself is told, and the next pass tries again. */
+async function syncAgain(cli: Cli, pass: Pass): Promise<void> {
+  try {
+    await syncOnce(cli, pass)
+  } catch (error) {
+    if (cli.signal.aborted) return
+    if (!isMillpondError(error) || !error.retryable) throw error
+    cli.note(`${error.message} (${error.code}); trying again`)
+  }
 }
 
 async function syncOnce(cli: Cli, pass: Pass): Promise<void> {

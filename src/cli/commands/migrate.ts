@@ -35,7 +35,7 @@ const out = () =>
 function connectCommand(cli: Cli): Command {
   return defineCommand('kafka-connect', {
     summary: "read Confluent's or Aiven's sink for S3, Google Cloud Storage or Azure",
-    description: 'Reads properties, or JSON as Connect has it. The worker’s properties may stand in the same file.',
+    description: "Reads properties, or JSON as Connect has it. The worker's properties may stand in the same file.",
     examples: [
       { run: 'curl -s localhost:8083/connectors/s3-sink | millpond migrate kafka-connect -', does: 'asks a running Connect' },
       { run: 'millpond migrate kafka-connect s3-sink.properties --json', does: 'the account as JSON' },

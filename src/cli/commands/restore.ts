@@ -1,10 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { type Command, Option } from 'commander'
 import { suitHeapToStream } from '../../api/heap.ts'
+import type { MessageBatch } from '../../batch/batch.ts'
+import type { Config } from '../../config/config.ts'
 import { MillpondError } from '../../errors.ts'
 import type { ReplayProgress } from '../../replay/lane.ts'
+import { restoreSchemas } from '../../schemas/restore-schemas.ts'
+import { rewriteSchemaIds } from '../../schemas/rewrite-ids.ts'
+import type { Store } from '../../store/store.ts'
 import { openJobs } from '../../wiring.ts'
 import { openKafkaCluster } from '../../wiring/kafka.ts'
+import { openRegistry } from '../../wiring/registry.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatCount, formatMessages } from '../format.ts'
 import { fullId } from '../job-text.ts'
@@ -21,6 +27,7 @@ interface RestoreOptions {
   readonly set?: readonly (readonly [string, string])[]
   readonly replicationFactor?: number
   readonly intoExisting?: true
+  readonly registry?: true | string
 }
 
 const CLAIM_WITHIN_MS = 10_000
@@ -36,11 +43,18 @@ offsets are those of the newest snapshot, which \`archive\` and \`serve\` keep b
 With --into-existing the settings of a topic that is there stay as they are: what would delete, refuse or change messages that come in is told
 as a warning before the first is sent, and in \`warnings\` of --json. It needs a partition for each lane.
 
+With --registry the schemas that the archive keeps beside the topic are registered first, under their subjects. Where the registry gives them other
+ids, keys and values name those. Login and certificates are those of the \`registry\` section.
+
 It is a job: interrupted or killed, --resume goes on and sends nothing twice (transactions; read with isolation.level=read_committed).`,
     examples: [
       { run: 'millpond restore --topic orders', does: 'into a cluster that has no such topic' },
       { run: 'millpond restore --topic orders --as orders-restored', does: 'under another name' },
       { run: 'millpond restore --topic orders --group billing --set retention.ms=-1', does: 'one group, and a setting' },
+      {
+        run: 'millpond restore --topic orders --registry http://localhost:8081',
+        does: 'and its schemas into a registry, whose ids the messages then name',
+      },
       { run: 'millpond restore --topic orders --into-existing', does: 'behind what the topic holds' },
       { run: 'millpond restore --resume 7f3a --topic orders', does: 'goes on with one that was interrupted' },
     ],
@@ -59,6 +73,12 @@ It is a job: interrupted or killed, --resume goes on and sends nothing twice (tr
       ),
     )
     .addOption(new Option('--replication-factor <count>', 'copies').argParser(wholeNumber('--replication-factor', 1, 1000)))
+    .addOption(
+      new Option(
+        '--registry [url]',
+        "register the archive's schemas at this registry, or the configured one, and let messages name those",
+      ),
+    )
     .addOption(new Option('--into-existing', 'also into a topic that is there already'))
     .action((options: RestoreOptions) => restore(cli, options))
 }
@@ -69,6 +89,16 @@ function settingOf(text: string): readonly [string, string] {
   return [text.slice(0, at), text.slice(at + 1)]
 }
 
+/** Registers the archive's schemas where that is asked for. */
+async function schemasAgain(cli: Cli, config: Config, store: Store, { registry: asked, topic = '', as = topic }: RestoreOptions) {
+  if (asked === undefined) return undefined
+  const wanted = asked === true ? config.registry : { ...config.registry, urls: [asked] }
+  await using registry = await openRegistry(wanted)
+  if (registry === undefined) throw new MillpondError('USAGE', 'say which registry with --registry, or in registry.urls')
+  const restored = await restoreSchemas(store, { registry, topic, to: as }, cli.signal)
+  return { ...restored, hasOtherIds: restored.ids.entries().some(([before, { id }]) => id !== before) }
+}
+
 async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
   const { topic, topicId, as, resume, groups, group, set, replicationFactor, intoExisting } = options
   if (topic === undefined) throw new MillpondError('USAGE', 'say which topic with --topic')
@@ -76,6 +106,7 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
   const config = await cli.loadConfig()
   await using archive = await openArchive(config, { follow: true, topic, signal: cli.signal })
   await requireArchivedTopic(archive, topic)
+  const schemas = await schemasAgain(cli, config, archive.store, options)
   await using jobs = await openJobs(config)
   await using cluster = await openKafkaCluster(config)
   let at: ReplayProgress | undefined
@@ -104,7 +135,8 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
       ...(intoExisting === true ? { intoExisting } : {}),
     }
     const claimWithinMs = resume === undefined ? 0 : CLAIM_WITHIN_MS
-    const parts = { archive, jobs, nowMs: Date.now, onProgress, claimWithinMs }
+    const rewrite = schemas === undefined ? {} : { rewrite: (batch: MessageBatch) => rewriteSchemaIds(batch, schemas.ids) }
+    const parts = { archive, jobs, nowMs: Date.now, onProgress, claimWithinMs, ...(schemas?.hasOtherIds === true ? rewrite : {}) }
     return cluster.restore(
       {
         ...parts,
@@ -117,7 +149,8 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
   }
   const report = await run()
   const milliseconds = Math.round(performance.now() - startedMs)
-  const { job, warnings, refused, offsets, partitions, snapshotKey } = report
+  const { job, warnings, offsets, partitions, snapshotKey } = report
+  const refused = [...(schemas?.refused ?? []), ...report.refused]
   if (cli.json) {
     const { id, state, counts } = job
     await cli.printJson({
@@ -127,6 +160,7 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
       snapshot: snapshotKey ?? null,
       warnings,
       offsets,
+      ...(schemas === undefined ? {} : { schemas: schemas.registered }),
       refused,
       milliseconds,
     })
@@ -135,6 +169,7 @@ async function restore(cli: Cli, options: RestoreOptions): Promise<void> {
     await cli.print(
       `job ${job.id} ${job.state}: ${formatMessages(job.counts.delivered)} in ${report.topic}, ${partitions} partitions, ${rate}`,
     )
+    if (schemas !== undefined) await cli.print(`${formatCount(schemas.registered)} schemas are registered`)
     if (snapshotKey === undefined)
       await cli.print('the archive has no snapshot of this topic: settings and groups are not restored')
     if (offsets.length > 0)

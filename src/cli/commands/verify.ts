@@ -4,6 +4,7 @@ import { verifyArchive } from '../../commit/verify.ts'
 import type { VerifyProgress, VerifyReport } from '../../commit/verify-report.ts'
 import { MillpondError } from '../../errors.ts'
 import type { Config } from '../../config/config.ts'
+import { type SchemasVerdict, verifySchemas } from '../../schemas/schema-files.ts'
 import { laneName } from '../../source/lane.ts'
 import type { Source } from '../../source/source.ts'
 import type { Store } from '../../store/store.ts'
@@ -94,16 +95,25 @@ async function verify(cli: Cli, options: VerifyOptions): Promise<void> {
     options.collect && report.clean
       ? await collectGarbage(store, { ...wanted, olderThanMs: options.olderThan, nowMs: Date.now() }, cli.signal)
       : undefined
+  const schemas = await verifySchemas(store, options.topic, cli.signal)
   const milliseconds = performance.now() - startedMs
   if (cli.json) {
     const kafka = offsets === undefined ? {} : { kafka: offsets }
-    await cli.printJson({ ...report, ...(collected ? { collected } : {}), ...kafka, milliseconds: Math.round(milliseconds) })
+    await cli.printJson({
+      ...report,
+      ...(collected ? { collected } : {}),
+      ...kafka,
+      ...(schemas.count === 0 ? {} : { schemas: schemasJson(schemas) }),
+      milliseconds: Math.round(milliseconds),
+    })
   } else {
     await printReport(cli, report, collected, milliseconds)
+    await printSchemas(cli, schemas)
     if (offsets !== undefined) await printOffsets(cli, offsets)
   }
-  if (report.clean && offsets?.clean !== false) return
-  const problems = report.problemCount + (offsets?.lanes.reduce((sum, { problemCount }) => sum + problemCount, 0) ?? 0)
+  if (report.clean && offsets?.clean !== false && schemas.problems.length === 0) return
+  const problems =
+    schemas.problems.length + report.problemCount + (offsets?.lanes.reduce((sum, { problemCount }) => sum + problemCount, 0) ?? 0)
   throw new MillpondError('VERIFY_FAILED', `the archive has ${problems} problem${problems === 1 ? '' : 's'}`, {
     details: { problems },
   })
@@ -113,6 +123,17 @@ async function verify(cli: Cli, options: VerifyOptions): Promise<void> {
 async function openSourceOf(opened: AsyncDisposableStack, config: Config): Promise<Source> {
   const broker = opened.use(await openBroker({ ...config, source: { ...config.source, type: 'local' } }))
   return broker.openSource()
+}
+
+const schemasJson = ({ count, problems }: SchemasVerdict) => ({
+  count,
+  problems: problems.map(({ key, error: { code, message } }) => ({ key, code, message })),
+})
+
+async function printSchemas(cli: Cli, { count, problems }: SchemasVerdict): Promise<void> {
+  for (const { error } of problems.slice(0, SHOWN_PROBLEMS)) await cli.print(`${error.code}  ${error.message}`)
+  if (count > 0)
+    await cli.print(`${formatCount(count)} schemas lie beside the messages, ${formatCount(problems.length)} of them damaged`)
 }
 
 type KafkaReport = Awaited<ReturnType<Awaited<ReturnType<typeof openKafkaCluster>>['verify']>>

@@ -18,7 +18,7 @@ function writeLong(at: usize, value: i64): usize {
 /** The same for a length: 0 to 2^31 - 1. */
 // @ts-ignore: decorator
 @inline
-function writeLength(at: usize, length: u32): usize {
+export function writeLength(at: usize, length: u32): usize {
   let rest = length << 1
   while (rest >= 0x80) {
     store<u8>(at++, <u8>(rest | 0x80))
@@ -31,7 +31,7 @@ function writeLength(at: usize, length: u32): usize {
 /** `union { null, bytes }` or `union { null, string }`. */
 // @ts-ignore: decorator
 @inline
-function writeOptional(at: usize, bytes: usize, start: i32, end: i32): usize {
+export function writeOptional(at: usize, bytes: usize, start: i32, end: i32): usize {
   if (start == -1) {
     store<u8>(at, 0)
     return at + 1

@@ -29,6 +29,8 @@ export const SPACES_WITHOUT_BREAKS: u64 = (1 << 0x20) | (1 << 0x09)
 /** Which bytes up to 0x20 count as white space: one bit each. */
 let spaces: u64 = 0
 let inputEnd: usize = 0
+/** Whether halves of surrogate pairs are refused also where no text is made of them. */
+let wantsPairs = false
 
 export let failedReason: i32 = 0
 export let failedAt: usize = 0
@@ -46,8 +48,9 @@ export function markChanged(): void {
 /** One byte a container that is open: 1 for an object, 0 for an array. */
 const containers: usize = memory.data(128)
 
-export function beginScan(end: usize, spaceBits: u64): void {
+export function beginScan(end: usize, spaceBits: u64, refusesHalves: bool = false): void {
   spaces = spaceBits
+  wantsPairs = refusesHalves
   inputEnd = end
   failedReason = 0
   failedAt = 0
@@ -160,6 +163,11 @@ function escapedByte(letter: i32): i32 {
   }
 }
 
+/** Whether the escape at `p` begins a pair of surrogates. */
+function isPair(unit: i32, p: usize): bool {
+  return unit < 0xdc00 && load<u16>(p, 6) == 0x755c && (hex4(p + 8) & ~0x3ff) == 0xdc00
+}
+
 /** From behind the opening quote to behind the closing one; the string stays as it is, its escapes are checked. */
 export function skipString(p: usize): usize {
   while (true) {
@@ -174,8 +182,10 @@ export function skipString(p: usize): usize {
     if (c == BACKSLASH) {
       const letter = <i32>load<u8>(p, 1)
       if (letter == 0x75) {
-        if (hex4(p + 2) < 0) return fail(ESCAPE_INVALID, p)
-        p += 6
+        const unit = hex4(p + 2)
+        if (unit < 0) return fail(ESCAPE_INVALID, p)
+        if ((unit & 0xf800) == 0xd800 && wantsPairs && !isPair(unit, p)) return fail(SURROGATE_ALONE, p)
+        p += (unit & 0xf800) == 0xd800 && wantsPairs ? 12 : 6
       } else if (escapedByte(letter) >= 0) p += 2
       else return fail(ESCAPE_INVALID, p)
     } else if (c >= 0x80) {

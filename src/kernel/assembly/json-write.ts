@@ -12,12 +12,13 @@ const HEADER_BYTES: u64 = 48
 /** A control character takes the most: `\u0000`. */
 const GROWTH: u64 = 6
 
-/** Whether the bytes are one JSON text on one line that begins and ends with itself, and not null. */
+/** Whether the bytes are one JSON text on one line that begins and ends with itself, has no half of a surrogate pair, and is not null. */
 function isEmbeddable(start: usize, end: usize): bool {
   if (start == end || load<u8>(start) <= 0x20 || (end - start == 4 && isNull(start))) return false
   const behind = load<u8>(end)
   store<u8>(end, 0)
-  beginScan(end, SPACES_WITHOUT_BREAKS)
+  // Some readers refuse a whole file for half of a surrogate pair.
+  beginScan(end, SPACES_WITHOUT_BREAKS, true)
   const whole = skipValue(start) == end
   store<u8>(end, behind)
   return whole

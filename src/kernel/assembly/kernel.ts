@@ -13,7 +13,7 @@
  */
 export { arenaStart } from './arena'
 export * from './avro-read'
-export * from './avro-write'
+export { writeRows, writeValues } from './avro-write'
 export * from './crc32c'
 export { distinctHashes, fillFilter, hashHeaders, hashSpans } from './filter'
 export { gatherRows } from './gather'

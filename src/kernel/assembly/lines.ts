@@ -2,6 +2,7 @@
  * Messages out of columns as lines, rows of a table or plain values: a program says what is written for each message. `../../encode/line-program.ts`
  * makes programs; a step is three 32-bit words: what to do, and two words for it.
  */
+import { writeLength, writeOptional } from './avro-write'
 import { headersOf, spansOf, timestampsOf } from './columns'
 import { copyShort } from './copy'
 import { writeCsvBase64, writeCsvField, writeCsvText } from './csv-put'
@@ -42,6 +43,11 @@ const CSV_HEADERS: i32 = 12
 const CSV_PAIRS: i32 = 13
 /** A field of the value, whose name is at the first word's place: parts of it end in 0, the last in two. The second word is the sign between fields. */
 const CSV_FIELD: i32 = 14
+
+/** In Avro, `["null", "bytes"]` or `["null", "string"]`. */
+const AVRO_BYTES: i32 = 15
+/** In Avro, a list of records of a name and `["null", "string"]`; the value as TEXT has it, without quotes and escapes. */
+const AVRO_HEADERS: i32 = 16
 
 const STEP_BYTES: usize = 12
 
@@ -99,6 +105,10 @@ function writeStep(out: usize, step: usize, program: usize, columns: usize, n: u
   if (what == POSITION) return writeNumber(out, load<f64>(columns + (row << 3)))
   if (what == TIMESTAMP) return writeNumber(out, load<f64>(timestampsOf(columns, n) + (row << 3)))
   if (what == TIME) return writeIsoTime(out, load<f64>(timestampsOf(columns, n) + (row << 3)))
+  if (what == AVRO_BYTES) {
+    const at = spansOf(columns, n, first) + (row << 2)
+    return writeOptional(out, bytes, load<i32>(at), load<i32>(at + (n << 2)))
+  }
   if (what == CSV_FIELD) {
     const at = spansOf(columns, n, 2) + (row << 2)
     const start = load<i32>(at)
@@ -109,6 +119,7 @@ function writeStep(out: usize, step: usize, program: usize, columns: usize, n: u
   const firstHeader = <usize>load<i32>(headerFrom)
   const from = <usize>load<i32>(headerFrom + (row << 2)) - firstHeader
   const to = <usize>load<i32>(headerFrom + (row << 2), 4) - firstHeader
+  if (what == AVRO_HEADERS) return writeAvroHeaders(out, columns, n, h, from, to, bytes)
   if (what == CSV_PAIRS) return writePairs(out, columns, n, h, from, to, bytes)
   if (what == HEADERS) return writeHeaderList(out, columns, n, h, from, to, bytes)
   const end = writeHeaderList(out, columns, n, h, from, to, bytes)
@@ -156,6 +167,30 @@ function writeHeaderList(out: usize, columns: usize, n: usize, h: usize, from: u
   }
   store<u8>(out, 0x5d)
   return out + 1
+}
+
+function writeAvroHeaders(out: usize, columns: usize, n: usize, h: usize, from: usize, to: usize, bytes: usize): usize {
+  if (from < to) out = writeLength(out, <u32>(to - from))
+  for (let header = from; header < to; header++) {
+    const at = header << 2
+    out = writeAvroText(out, bytes + load<i32>(headersOf(columns, n, h, 0) + at), bytes + load<i32>(headersOf(columns, n, h, 1) + at))
+    const start = load<i32>(headersOf(columns, n, h, 2) + at)
+    store<u8>(out++, start < 0 ? 0 : 2)
+    if (start >= 0) out = writeAvroText(out, bytes + start, bytes + load<i32>(headersOf(columns, n, h, 3) + at))
+  }
+  store<u8>(out, 0)
+  return out + 1
+}
+
+/** A string of the bytes, of their base64 where they are not UTF-8. */
+function writeAvroText(out: usize, start: usize, end: usize): usize {
+  const length = <u32>(end - start)
+  if (isUtf8(start, length)) {
+    out = writeLength(out, length)
+    copyShort(out, start, length)
+    return out + length
+  }
+  return writeBase64(writeLength(out, ((length + 2) / 3) * 4), start, end)
 }
 
 function writePairs(out: usize, columns: usize, n: usize, h: usize, from: usize, to: usize, bytes: usize): usize {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import protobuf from 'protobufjs'
 import { describe, expect, it } from 'vitest'
+import type { MillpondError } from '../../../src/errors.ts'
 import { createProtobufFieldReader } from '../../../src/values/protobuf/field.ts'
 import { parseProtobufSchema } from '../../../src/values/protobuf/schema.ts'
 import { checkMessage } from '../../../src/values/protobuf/walk.ts'
@@ -89,23 +90,9 @@ describe('a field of a Protobuf message', async () => {
     },
     { requiredKeys: [] },
   )
-  const paths = [
-    ...[
-      'double',
-      'float',
-      'int32',
-      'int64',
-      'uint32',
-      'uint64',
-      'sint32',
-      'sint64',
-      'fixed32',
-      'fixed64',
-      'sfixed32',
-      'sfixed64',
-    ],
-    ...['bool', 'string', 'color', 'inner.number', 'inner.inner.number', 'inner.counts.a', 'by_name.a.number', 'second', 'maybe'],
-  ]
+  const paths =
+    'double float int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64 bool string color second maybe ' +
+    'inner.number inner.inner.number inner.counts.a by_name.a.number'
   const fieldOf = (decoded: unknown, name: string): unknown => {
     let value = decoded
     for (const part of name.split('.')) {
@@ -122,7 +109,7 @@ describe('a field of a Protobuf message', async () => {
         check(message, bytes)
         const decoded: unknown = library.toObject(library.decode(bytes), { longs: Number, enums: String, defaults: true })
         const present: unknown = library.toObject(library.decode(bytes), { longs: Number, enums: String })
-        for (const path of paths) {
+        for (const path of paths.split(' ')) {
           // Defaults of messages in messages are known where the message is there.
           const expected =
             path === 'maybe' || path === 'second' || path.includes('.') ? fieldOf(present, path) : fieldOf(decoded, path)
@@ -189,15 +176,18 @@ describe('a field of a Protobuf message', async () => {
   })
 
   it('ends for any bytes', () => {
+    const codeOf = (act: () => unknown): unknown => {
+      try {
+        act()
+        return 'INPUT_INVALID'
+      } catch (error) {
+        return (error as MillpondError).code
+      }
+    }
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-        for (const act of [() => check(message, bytes), ...paths.map((path) => () => read(message, path, bytes))]) {
-          try {
-            act()
-          } catch (error) {
-            expect(error).toMatchObject({ code: 'INPUT_INVALID' })
-          }
-        }
+        const reads = paths.split(' ').map((path) => () => read(message, path, bytes))
+        for (const act of [() => check(message, bytes), ...reads]) expect(codeOf(act)).toBe('INPUT_INVALID')
       }),
       { numRuns: 150 },
     )

@@ -1,0 +1,70 @@
+import type { MessageBatch } from '../batch/batch.ts'
+import { isMillpondError } from '../errors.ts'
+import type { ValueKind } from '../values/values.ts'
+import type { UnencodableMessage } from './avro-block.ts'
+import { readParquetHeader } from './format-parquet.ts'
+import { parquetFraming } from './parquet-footer.ts'
+import { createValueEncoder } from './parquet-value-encoder.ts'
+import { valueWriter } from './parquet-value-kinds.ts'
+import type { ValueWriter } from './parquet-value-writer.ts'
+import { withBeyondTime } from './record-times.ts'
+import { notReadable, type SegmentFormat } from './segment-format.ts'
+
+/** Parquet files whose columns are the fields of the values; see docs/formats.md. */
+export const valueParquetFormat: SegmentFormat = {
+  extension: () => 'parquet',
+  codecs: ['zstandard', 'gzip', 'snappy', 'null'],
+  keepsAll: false,
+  byKind: true,
+  mixesCodecs: false,
+  hasTrailer: true,
+  createEncoder: createValueEncoder,
+  findUnencodable: (batch, _options, kind) => withBeyondTime(batch, findUnfit(batch, checkerOf(kind))),
+  openFraming: (_codec, _sync, kind) =>
+    parquetFraming({
+      about: { 'io.millpond.format': 'value', ...(kind && kind.type !== 'none' && schemaText(kind)) },
+      sortedBy: undefined,
+    }),
+  readHeader: readParquetHeader,
+  ...notReadable('value-parquet'),
+}
+
+/** The schema that the columns were made from. */
+const schemaText = ({ type, name, text }: ValueKind): Record<string, string> => ({
+  'io.millpond.schema-type': type,
+  ...(name !== undefined && { 'io.millpond.schema-name': name }),
+  'io.millpond.schema': text,
+})
+
+/** Writers that check values: one a kind. */
+const checkers = new WeakMap<ValueKind, ValueWriter>()
+const anyValue = valueWriter(undefined, { columns: [] })
+
+function checkerOf(kind: ValueKind | undefined): ValueWriter {
+  if (kind === undefined || kind.type === 'none') return anyValue
+  let checker = checkers.get(kind)
+  if (checker === undefined) {
+    checker = valueWriter(kind, { columns: [] })
+    checkers.set(kind, checker)
+  }
+  return checker
+}
+
+function findUnfit(batch: MessageBatch, checker: ValueWriter): UnencodableMessage[] {
+  const found: UnencodableMessage[] = []
+  checker.begin(batch)
+  for (let row = 0; row < batch.count; row++) {
+    const start = batch.valueStart[row]!
+    if (start === -1) {
+      found.push({ row, reason: 'the value is null' })
+      continue
+    }
+    try {
+      checker.check(batch, row, start)
+    } catch (error) {
+      if (!isMillpondError(error, 'INPUT_INVALID')) throw error
+      found.push({ row, reason: error.message })
+    }
+  }
+  return found
+}
