@@ -15,12 +15,13 @@ const PARTITIONS = 3
 /** What a user has in the environment. */
 type Surroundings = Readonly<Record<string, string>>
 
-/** Runs a command as a user does; its words are printed first. */
-async function run(name: string, command: string, words: readonly string[], env: Surroundings): Promise<void> {
-  process.stdout.write(`\n$ ${[name, ...words].join(' ')}\n`)
-  const child = spawn(command, words, { env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit'] })
+/** Runs a command as a user does; the `words` of it that they write are printed first. */
+async function run(words: readonly string[], command: readonly [string, ...string[]], env: Surroundings): Promise<void> {
+  process.stdout.write(`\n$ ${words.join(' ')}\n`)
+  const [program, ...given] = command
+  const child = spawn(program, given, { env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit'] })
   const [exitCode] = (await once(child, 'exit')) as [number | null]
-  if (exitCode !== 0) throw new Error(`${name} ended with ${exitCode}`)
+  if (exitCode !== 0) throw new Error(`${words[0]} ended with ${exitCode}`)
 }
 
 /** Starts `millpond serve` and waits for its address. */
@@ -66,14 +67,15 @@ export async function tour(words: readonly string[]): Promise<void> {
     AWS_SECRET_ACCESS_KEY: minio.secretAccessKey,
   }
   const script = (name: string, given: readonly string[], url: string) =>
-    run(`bin/${name}`, join(import.meta.dirname, 'bin', name), given, { ...env, REST_PROXY: url })
+    run([`bin/${name}`, ...given], [join(import.meta.dirname, 'bin', name), ...given], { ...env, REST_PROXY: url })
+  const check = ['check.ts', 'ac-user-event', String(COUNT)]
   {
     await using served = await serve(folder, env)
     await script('send_a_bunch_of_data', ['ac-user-event', String(COUNT)], served.url)
-    await run('node check.ts', process.execPath, [join(import.meta.dirname, 'check.ts'), 'ac-user-event', String(COUNT)], env)
+    await run(['node', ...check], [process.execPath, ...check.with(0, join(import.meta.dirname, 'check.ts'))], env)
     await script('kafka-connect-test', [], served.url)
   }
-  await run('millpond', process.execPath, [main, 'verify', '--against', 'kafka', '--dir', folder], env)
+  await run(['millpond', 'verify'], [process.execPath, main, 'verify', '--dir', folder], env)
   if (!words.includes('--keep')) return
   process.stdout.write(`\nKafka is at ${kafka.bootstrap}, MinIO at ${minio.endpoint}, the folder is ${folder}; Ctrl-C ends all\n`)
   await once(process, 'SIGINT')
