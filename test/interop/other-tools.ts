@@ -43,21 +43,26 @@ async function open(name: string, prepare: () => Promise<(args: readonly string[
   }
 }
 
-const pythonPackages = ['fastavro==1.12.1', 'cramjam==2.14.0', 'zstandard==0.25.0']
-
-/** fastavro of PyPI, installed on first use. */
-export const openFastavro = (): Promise<OtherTool> =>
-  open('fastavro', async () => {
+/** A Python program of this folder with packages of PyPI, installed on first use. */
+const openPython = (name: string, program: string, packages: readonly string[]): Promise<OtherTool> =>
+  open(name, async () => {
     const { stdout: version } = await run('python3', [
       '-c',
       'import sys, platform; print(*sys.version_info[:2], platform.machine())',
     ])
-    const key = `${pythonPackages.join(' ')} python ${version.trim()}`.replaceAll(/[^\w.]+/g, '-')
-    const packages = await filled(key, (folder) =>
-      run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, ...pythonPackages]),
+    const key = `${packages.join(' ')} python ${version.trim()}`.replaceAll(/[^\w.]+/g, '-')
+    const installed = await filled(key, (folder) =>
+      run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, ...packages]),
     )
-    return (args) => run('python3', [here('exchange.py'), ...args], { env: { ...process.env, PYTHONPATH: packages } })
+    return (args) => run('python3', [here(program), ...args], { env: { ...process.env, PYTHONPATH: installed } })
   })
+
+/** fastavro of PyPI. */
+export const openFastavro = (): Promise<OtherTool> =>
+  openPython('fastavro', 'exchange.py', ['fastavro==1.12.1', 'cramjam==2.14.0', 'zstandard==0.25.0'])
+
+/** pyarrow of PyPI. */
+export const openPyarrow = (): Promise<OtherTool> => openPython('pyarrow', 'read_parquet.py', ['pyarrow==26.0.1'])
 
 /** Apache Avro for Java of Maven Central, installed on first use. */
 export const openJavaAvro = (): Promise<OtherTool> =>

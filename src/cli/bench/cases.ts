@@ -1,13 +1,15 @@
 import { rm } from 'node:fs/promises'
 import { createLogger } from '../logger.ts'
 import { runArchive } from '../../archive.ts'
+import type { MessageBatch } from '../../batch/batch.ts'
 import { ownArchiveParts } from '../../api/archiving.ts'
 import { suitHeapToStream } from '../../api/heap.ts'
 import { runService } from '../../api/service.ts'
 import { followChains } from '../../index/follow.ts'
 import { archiveOptions, createDeadLetters, openIndex, localBroker, openLog, openStore } from '../../wiring.ts'
 import type { BenchCase, BenchContext, Figures } from './context.ts'
-import { decodeSegments, encodeBatches, prepareBatches } from './encode-case.ts'
+import { orderBatches, orderKind } from './avro-orders.ts'
+import { type BenchFormat, decodeSegments, encodeBatches, prepareBatches } from './encode-case.ts'
 import { measure, rateFigures } from './measure.ts'
 import { linesFile, MESSAGES_PER_MS, readEntries, TOPIC } from './prepare.ts'
 import { lookups, timeLookups } from './search-case.ts'
@@ -20,16 +22,19 @@ export const benchCases: readonly BenchCase[] = [
     name: 'encode',
     summary: 'batches → Avro zstandard 1 with a filter over the keys → file store, durable',
     messages: 5 * MILLION,
-    run: async ({ config, messages }) => {
-      await using store = await openStore(config, 'write')
-      const batches = prepareBatches(messages)
-      return rateFigures(
-        await measure(async () => {
-          const entries = await encodeBatches(store, batches())
-          return entries.reduce((sum, { count }) => sum + count, 0)
-        }),
-      )
-    },
+    run: encode({ format: 'avro' }),
+  },
+  {
+    name: 'encode-parquet',
+    summary: 'the same into Parquet that loses nothing',
+    messages: 3 * MILLION,
+    run: encode({ format: 'parquet' }),
+  },
+  {
+    name: 'encode-value-parquet',
+    summary: 'Avro records of ten fields → Parquet with a column for each, zstandard 1 → file store, durable',
+    messages: 3 * MILLION,
+    run: encode({ format: 'value-parquet', kind: orderKind }, orderBatches),
   },
   {
     name: 'decode',
@@ -103,6 +108,20 @@ export const benchCases: readonly BenchCase[] = [
     run: async (context) => (await import('./replay-case.ts')).replayAll(context),
   },
 ]
+
+function encode(format: BenchFormat, pool?: () => MessageBatch[]): BenchCase['run'] {
+  return async ({ config, messages }) => {
+    await using store = await openStore(config, 'write')
+    const batches = prepareBatches(messages, pool?.())
+    let bytes = 0
+    const measured = await measure(async () => {
+      const entries = await encodeBatches(store, batches(), format)
+      bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
+      return entries.reduce((sum, { count }) => sum + count, 0)
+    })
+    return { ...rateFigures(measured), bytesPerMessage: Math.round((10 * bytes) / measured.messages) / 10 }
+  }
+}
 
 async function archiveLog({ config, signal }: BenchContext): Promise<Figures> {
   suitHeapToStream()
