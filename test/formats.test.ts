@@ -22,6 +22,7 @@ import type { MessageQuery } from '../src/search/query.ts'
 import { type Archive, createReadStats, type ReadStats, search } from '../src/search/read.ts'
 import type { Store } from '../src/store/store.ts'
 import { type PlainMessage, plainMessage, plainMessages } from './batch/message-arbitrary.ts'
+import { tableOf } from './encode/parquet-segments.ts'
 import { recordSetOf } from './encode/record-sets.ts'
 import { createMemorySource, type MemorySource } from './live/memory-source.ts'
 import { createMemorySink } from './replay/archives.ts'
@@ -411,5 +412,30 @@ describe.each(partial)('an archive in $format, which does not keep all', ({ form
     await chain.append({ nextPosition: 3, segments: [entry], gaps: [], deadLetters: [], lookupBytes })
     const problems = (await verifyArchive(store)).problems.map(({ code, message }) => `${code} ${message}`)
     expect(problems).toEqual(counts ? ['BLOCK_CORRUPT block 0 holds 2 messages, its commit says 3'] : [])
+  })
+})
+
+describe('an archive in value-parquet', () => {
+  it('has values as columns, a new segment where they look different, and dead letters for what is none', async () => {
+    const source = createMemorySource(lane.topic, lane.topicId)
+    const store = createMemoryStore()
+    const value = (i: number) => (i < 200 ? { a: i } : { a: i + 0.5, b: `new ${i}` })
+    const all = Array.from({ length: 300 }, (_, i) => ({
+      position: i,
+      timestamp: i,
+      value: i === 7 ? null : i === 8 ? 'no JSON' : JSON.stringify(value(i)),
+    }))
+    for (let at = 0; at < 300; at += 50) source.produce('0', all.slice(at, at + 50))
+    await archive(source, store, { format: 'value-parquet', lookups: [], blockBytes: 512 })
+    const segments = await segmentsOf(store)
+    const rows = await Promise.all(segments.map(async ({ key }) => tableOf(await store.read(key))))
+    const whole = Array.from({ length: 300 }, (_, i) => ({ b: null, ...value(i) })).filter((_, i) => i !== 7 && i !== 8)
+    expect(rows.flat().map((row) => ({ b: null, ...(row as object) }))).toEqual(whole)
+    expect(segments.length).toBeGreaterThan(1)
+    expect(segments.map(({ key }) => key.slice(-8))).toEqual(segments.map(() => '.parquet'))
+    const letters: number[] = []
+    for await (const { folder } of findChains(store))
+      for await (const commit of readCommits(store, folder)) letters.push(...commit.deadLetters.map(({ position }) => position))
+    expect(letters).toEqual([7, 8])
   })
 })

@@ -50,7 +50,7 @@ const BATCH_FILES = 1000
 const FOOTERS_AT_ONCE = 16
 /** How often a snapshot is tried while others change the table. */
 const ATTEMPTS = 10
-const FORMATS: readonly Format[] = ['parquet', 'value-parquet']
+const FORMATS: ReadonlySet<Format> = new Set(['parquet', 'value-parquet'])
 
 interface NewSegment {
   readonly segment: SegmentEntry
@@ -137,7 +137,7 @@ async function* batchesOf(run: Run, held: Positions): AsyncGenerator<Batch> {
 }
 
 function parquetOf(run: Run, { segments, lane }: StoredCommit): NewSegment[] {
-  const some = segments.filter(({ format }) => FORMATS.includes(format))
+  const some = segments.filter(({ format }) => FORMATS.has(format))
   run.skipped += segments.length - some.length
   return some.map((segment) => ({ segment, lane }))
 }

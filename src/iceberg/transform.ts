@@ -65,11 +65,14 @@ export function applyTransform(transform: Transform, type: PrimitiveType, value:
   if (transform === 'identity') return value
   if (isBucket(transform)) return (hashValue(type, value) & MAX_WIDTH) % widthOf(transform)
   if (isTruncate(transform)) return truncate(value, widthOf(transform))
-  const days = type === 'date' ? Number(value) : Number(floorDivide(BigInt(value as bigint), MICROS.day))
+  const days = type === 'date' ? Number(value) : Number(floorDivide(microsOf(value), MICROS.day))
   if (transform === 'day') return days
-  if (transform === 'hour') return Number(floorDivide(BigInt(value as bigint), MICROS.hour))
+  if (transform === 'hour') return Number(floorDivide(microsOf(value), MICROS.hour))
   return transform === 'year' ? yearOf(days) - 1970 : monthOf(days)
 }
+
+/** Times are bigints. */
+const microsOf = (value: Value): bigint => (typeof value === 'bigint' ? value : BigInt(Number(value)))
 
 const DAY_MS = 86_400_000
 /** A cycle of the Gregorian calendar. */
@@ -95,7 +98,7 @@ function floorDivide(value: bigint, by: bigint): bigint {
 }
 
 function truncate(value: Value, width: number): Value {
-  if (typeof value === 'string') return [...value].slice(0, width).join('')
+  if (typeof value === 'string') return Array.from(value).slice(0, width).join('')
   if (value instanceof Uint8Array) return value.subarray(0, width)
   if (typeof value === 'bigint') return floorDivide(value, BigInt(width)) * BigInt(width)
   return Math.floor(Number(value) / width) * width

@@ -99,7 +99,7 @@ const [FIRST_SURROGATE, AFTER_SURROGATES] = [0xd800, 0xe000]
 /** A bound that is short and still below (`min`) or above (`max`) all that the longer one was; undefined where there is none. */
 export function shortBound(value: Value, end: 'min' | 'max'): Value | undefined {
   if (typeof value === 'string') {
-    const characters = [...value]
+    const characters = Array.from(value)
     if (characters.length <= BOUND_LENGTH) return value
     const short = characters.slice(0, BOUND_LENGTH)
     return end === 'min' ? short.join('') : nextText(short)

@@ -70,7 +70,7 @@ describe.skipIf(missing !== undefined)(`the REST catalogue${missing === undefine
     expect(await syncTopic(options)).toMatchObject({ files: 1, snapshots: 1 })
     await commitParquet(store, chain, [[...rows(2), column.int('more', [7, 8])]])
     const both = await Promise.all([syncTopic(options), syncTopic(await optionsFor('orders'))])
-    expect(both.map(({ files }) => files).sort()).toEqual([0, 1])
+    expect(new Set(both.map(({ files }) => files))).toEqual(new Set([0, 1]))
     expect(await syncTopic(options)).toMatchObject({ files: 0 })
     const { rows: read, counts } = await readByPython(['rest', server.url, 'pond.orders'], join(folder, 'out'), ['n = 3'])
     expect(counts).toEqual([{ files: 1, rows: 1 }])

@@ -38,7 +38,7 @@ interface Row {
 
 /** The messages of a file as hyparquet reads them, which goes by its footer. */
 export async function rowsOf(file: Uint8Array): Promise<PlainMessage[]> {
-  const buffer = file.slice().buffer
+  const buffer = Uint8Array.from(file).buffer
   const rows = (await parquetReadObjects({
     file: buffer,
     compressors,
@@ -62,7 +62,7 @@ export type Cell = string | number | boolean | null | readonly Cell[] | { readon
 /** The rows of a file as hyparquet reads them, which goes by its footer. */
 export async function tableOf(file: Uint8Array): Promise<Cell[]> {
   const rows = await parquetReadObjects({
-    file: file.slice().buffer,
+    file: Uint8Array.from(file).buffer,
     compressors,
     utf8: false,
     parsers: {

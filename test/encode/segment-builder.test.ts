@@ -6,6 +6,7 @@ import type { Codec, LookupField } from '../../src/encode/block.ts'
 import { lookupHash, probeSlice, sliceOf } from '../../src/encode/lookup.ts'
 import { createSegmentBuilder } from '../../src/encode/segment-builder.ts'
 import { readStoredBlock } from '../../src/encode/formats.ts'
+import { parquetSegment } from './parquet-segments.ts'
 import { crc32cTwin } from '../kernel/twins.ts'
 
 const sync = new Uint8Array(16).fill(0x5c)
@@ -113,5 +114,38 @@ describe('createSegmentBuilder', () => {
     expect(() => createSegmentBuilder({ format: 'avro', codec: 'null', sync: new Uint8Array(15) })).toThrow(
       expect.objectContaining({ code: 'INTERNAL' }),
     )
+  })
+  it('ends in what its format has behind the blocks, under its own checksums', async () => {
+    const { file, entry } = await parquetSegment([batchOf([1, 2, 3].map(message))], { codec: 'snappy', lookups, blockBytes: 100 })
+    const { offset, bytes } = entry.blocks.at(-1)!
+    expect(offset + bytes).toBeLessThan(entry.bytes)
+    expect(Buffer.from(file.subarray(-4)).toString()).toBe('PAR1')
+    expect(entry).toMatchObject({
+      bytes: file.byteLength,
+      crc32c: crc32cTwin(file),
+      sha256: createHash('sha256').update(file).digest('hex'),
+    })
+    const builder = createSegmentBuilder({ format: 'avro', codec: 'zstandard', sync })
+    builder.append(await block([1]))
+    expect(builder.end()).toEqual([])
+  })
+  it('tells beforehand which blocks it can hold', async () => {
+    const builder = createSegmentBuilder({ format: 'avro', codec: 'zstandard', sync })
+    expect(builder.suits(await block([1]))).toBe(true)
+    expect(builder.suits(await block([1], 'snappy'))).toBe(false)
+    builder.append(await block([1]))
+    expect(builder.suits(await block([2], 'zstandard', ['key']))).toBe(false)
+    const values = async (value: string) =>
+      (
+        await parquetSegment(
+          [batchOf([{ position: 1, timestamp: 1, value }])],
+          { codec: 'null', lookups: [], blockBytes: 100 },
+          'value-parquet',
+        )
+      ).blocks[0]!
+    const columns = createSegmentBuilder({ format: 'value-parquet', codec: 'null', sync })
+    columns.append(await values('{"a":1}'))
+    expect(columns.suits(await values('{"a":2}'))).toBe(true)
+    expect(columns.suits(await values('{"a":"text"}'))).toBe(false)
   })
 })

@@ -63,15 +63,16 @@ describe('writeContainer', () => {
     const bytes = await writeContainer(schema, {}, [
       { count: 1, bytes: Buffer.from('abc'), list: [1, 2], yes: true, fixed: Buffer.alloc(4) },
     ])
-    for (let length = 0; length < bytes.length; length++) {
-      const cut = bytes.subarray(0, length)
-      const read = await readContainer(cut, 'here').then(
-        ({ records }) => records,
-        (error: unknown) => error,
-      )
-      if (Array.isArray(read)) expect(read).toEqual([])
-      else expect(read).toMatchObject({ code: 'TABLE_CORRUPT' })
-    }
+    const outcomes = await Promise.all(
+      Array.from({ length: bytes.length }, (_, length) =>
+        readContainer(bytes.subarray(0, length), 'here').then(
+          ({ records }) => records.length,
+          (error: { readonly code: unknown }) => error.code,
+        ),
+      ),
+    )
+    // A file may end behind any of its blocks, here behind its header.
+    expect(outcomes.filter((outcome) => outcome !== 'TABLE_CORRUPT')).toEqual([0])
   })
 })
 

@@ -11,9 +11,9 @@ const list = (element: FieldType, id = NO_ID): FieldType => ({
 })
 const map = (key: FieldType, value: FieldType, [keyId, valueId] = [NO_ID, NO_ID]): FieldType => ({
   type: 'map',
-  'key-id': keyId!,
+  'key-id': keyId,
   key,
-  'value-id': valueId!,
+  'value-id': valueId,
   value,
   'value-required': false,
 })
@@ -55,7 +55,7 @@ describe('mergeColumns', () => {
   const unchanged = [
     field('id', 'int', { required: true }),
     field('ratio', 'float'),
-    field('price', 'decimal(09, 2)' as 'decimal(9, 2)'),
+    field('price', 'decimal(09, 2)'),
     field('place', struct(field('city', 'string', { required: true }))),
     field('tags', list('int')),
     field('counts', map('string', 'int')),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { MillpondError } from '../../src/errors.ts'
 import { columnBounds } from '../../src/iceberg/column-bounds.ts'
 import { dataFile } from '../../src/iceberg/data-file.ts'
 import { firstColumns } from '../../src/iceberg/evolve.ts'
@@ -165,10 +166,10 @@ describe('dataFile', () => {
         [8, 4],
       ]),
     )
-    expect([...entry.columnBytes!.keys()].sort()).toEqual([1, 2, 4, 6, 7, 8])
+    expect(new Set(entry.columnBytes!.keys())).toEqual(new Set([1, 2, 4, 6, 7, 8]))
   })
   it('has bounds of all but what lies in lists, short ones', () => {
-    expect([...entry.lowerBounds!.keys()].sort()).toEqual([1, 2, 6, 7, 8])
+    expect(new Set(entry.lowerBounds!.keys())).toEqual(new Set([1, 2, 6, 7, 8]))
     expect(text(entry.lowerBounds!.get(1))).toBe('\u0001\0\0\0\0\0\0\0')
     expect(text(entry.upperBounds!.get(1))).toBe('\u0003\0\0\0\0\0\0\0')
     expect(text(entry.lowerBounds!.get(2))).toBe('x')
@@ -185,14 +186,21 @@ describe('parseParquetFooter', () => {
     const footer = file.subarray(end - file.readUInt32LE(end), end)
     for (let length = 0; length < footer.length; length++)
       expect(() => parseParquetFooter(footer.subarray(0, length))).toThrow(expect.objectContaining({ code: 'SEGMENT_CORRUPT' }))
-    for (let at = 0; at < footer.length; at++) {
+    const codes = Array.from({ length: footer.length }, (_, at) => {
       const changed = Buffer.from(footer)
       changed[at]! ^= 0x55
-      try {
-        parseParquetFooter(changed)
-      } catch (error) {
-        expect(error).toMatchObject({ code: 'SEGMENT_CORRUPT' })
-      }
-    }
+      return codeOf(() => parseParquetFooter(changed))
+    })
+    expect(codes.filter((code) => code !== 'SEGMENT_CORRUPT' && code !== 'none')).toEqual([])
   })
 })
+
+/** The code that `act` throws. */
+function codeOf(act: () => unknown): unknown {
+  try {
+    act()
+    return 'none'
+  } catch (error) {
+    return error instanceof MillpondError ? error.code : error
+  }
+}

@@ -246,7 +246,7 @@ describe.skipIf(missing !== undefined)(
       const bytes = (text: MessageInput['key']) => (typeof text === 'string' ? hex(Buffer.from(text)) : null)
       const expected = messages.map(({ position, timestamp, key, value, id, headers }) => ({
         position: String(position),
-        timestamp: String(timestamp! * 1000),
+        timestamp: String(timestamp * 1000),
         key: bytes(key),
         value: bytes(value),
         headers: headers!.map((header) => ({ name: header.name, value: bytes(header.value) })),

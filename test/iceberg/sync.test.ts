@@ -148,7 +148,7 @@ describe('syncTopic', () => {
     expect(JSON.parse(metadata.properties['schema.name-mapping.default']!)).toHaveLength(3)
     // The bounds of a column are those of its type as it is then.
     const { entries } = await contentOf(store, metadata)
-    expect(entries.map(({ file }) => file.lowerBounds!.get(1)!.length).sort()).toEqual([4, 8, 8])
+    expect(entries.map(({ file }) => file.lowerBounds!.get(1)!.length).toSorted((left, right) => left - right)).toEqual([4, 8, 8])
   })
 
   it('puts a file into the partition that all its rows are in, and one that lies in several beside them', async () => {
@@ -160,8 +160,10 @@ describe('syncTopic', () => {
     expect(await syncTopic(options)).toMatchObject({ files: 3, unpartitioned: 1 })
     const { metadata } = await loaded(options)
     const { entries, manifests } = await contentOf(store, metadata)
-    expect(manifests.map(({ specId }) => specId).sort()).toEqual([0, 1])
-    expect(entries.map(({ file }) => file.partition).sort()).toEqual([[-2, 'a/b'], [1, 'a/b'], ['a/b']].sort())
+    expect(new Set(manifests.map(({ specId }) => specId))).toEqual(new Set([0, 1]))
+    expect(new Set(entries.map(({ file }) => JSON.stringify(file.partition)))).toEqual(
+      new Set(['[-2,"a/b"]', '[1,"a/b"]', '["a/b"]']),
+    )
     expect(metadata['default-spec-id']).toBe(0)
     // Partitioned otherwise from now on, what is there stays as it is.
     await commitParquet(store, chain, [rows(2, 40n)])
@@ -375,10 +377,13 @@ describe('syncTopic refuses', () => {
 
 describe('syncTopic by several at once, whose calls fail, come late or crash them', () => {
   it.each([0, 1])('names every segment once in the end (schedules of part %i)', async (part) => {
-    for (let seed = part; seed < SCHEDULES; seed += 2) await runSchedule(seed)
+    for (let seed = part; seed < SCHEDULES; seed += 2) {
+      const { named, archived } = await runSchedule(seed)
+      expect(named, `seed ${seed}`).toEqual(archived)
+    }
   })
 
-  async function runSchedule(seed: number): Promise<void> {
+  async function runSchedule(seed: number): Promise<{ readonly named: readonly string[]; readonly archived: readonly string[] }> {
     const simulation = createSimulation(seed)
     const { store, random } = simulation
     const plain = optionsFor(store)
@@ -394,18 +399,15 @@ describe('syncTopic by several at once, whose calls fail, come late or crash the
     })
     await compressNothing(plain)
     const commits = Array.from({ length: 3 + Math.floor(random() * 6) }, () => Math.floor(random() * 2))
-    const archiver = (async () => {
-      for (const lane of commits) await commitParquet(store, chains[lane]!, [rows(1 + Math.floor(random() * 2))])
-    })()
-    await archiver
+    for (const lane of commits) await commitParquet(store, chains[lane]!, [rows(1 + Math.floor(random() * 2))])
     const followers = Array.from({ length: 2 + Math.floor(random() * 2) }, async () => {
       for (let ended = await simulation.start(follow); ended === 'crashed';) ended = await simulation.start(follow)
     })
     await Promise.all([simulation.run(), ...followers])
     simulation.heal()
     await syncTopic({ ...plain, batchFiles: 2 })
-    const archived = (await Array.fromAsync(store.list('orders/'))).map(({ key }) => key)
-    expect(await namedKeys(plain), `seed ${seed}`).toEqual(archived.sort())
+    const archived = (await Array.fromAsync(store.list('orders/'))).map(({ key }) => key).sort()
+    return { named: await namedKeys(plain), archived }
   }
 
   /** Syncs until it is told that all is there, whatever the store says. */

@@ -70,6 +70,9 @@ export const openLineReaders = (): Promise<OtherTool> =>
 export const openSerializers = (): Promise<OtherTool> =>
   openPython("Confluent's serializers", ['confluent-kafka[schemaregistry,avro,json,protobuf]==2.16.0'], 'serialize.py')
 
+/** pyarrow of PyPI. */
+export const openPyarrow = (): Promise<OtherTool> => openPython('pyarrow', ['pyarrow==26.0.1'], 'read_parquet.py')
+
 /** Apache Avro for Java of Maven Central, installed on first use. */
 export const openJavaAvro = (program = 'Exchange.java'): Promise<OtherTool> =>
   open('Apache Avro for Java', async () => {

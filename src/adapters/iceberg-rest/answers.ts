@@ -26,7 +26,7 @@ const remedies: Readonly<Record<number, string>> = {
   404: 'check iceberg.rest.url, warehouse and namespace',
   419: 'the token is too old: check iceberg.rest.token, or the client id and secret',
 }
-const BUSY: readonly number[] = [408, 425, 429, 500, 502, 503, 504]
+const BUSY: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
 
 /** Asks the catalogue. @throws MillpondError `CATALOG_UNAVAILABLE`, `CATALOG_REFUSED`; no secret is in them. */
 export async function ask({ method, url, headers, body, allowed = [], timeoutMs, signal }: Question): Promise<Answer> {
@@ -64,7 +64,7 @@ function failure({ method, url, status, text }: { method: string; url: string; s
   const said = /"message"\s*:\s*"((?:[^"\\]|\\.){1,300})/u.exec(text)?.[1]
   const remedy = remedies[status]
   const message = `the Iceberg catalogue answered ${status} to ${method} ${url}${said === undefined ? '' : `: ${said}`}${remedy === undefined ? '' : `; ${remedy}`}`
-  return new MillpondError(BUSY.includes(status) ? 'CATALOG_UNAVAILABLE' : 'CATALOG_REFUSED', message, {
+  return new MillpondError(BUSY.has(status) ? 'CATALOG_UNAVAILABLE' : 'CATALOG_REFUSED', message, {
     details: { url, status },
   })
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { MessageBatch } from '../../batch/batch.ts'
 import type { SegmentEntry } from '../../encode/segment.ts'
 import type { Codec, EncodedBlock, Format } from '../../encode/block.ts'
@@ -79,6 +80,8 @@ export async function encodeBatches(store: Store, batches: Iterable<MessageBatch
     const [fault] = rules.findUnencodable(batch, shape.formatOptions)
     if (fault !== undefined) throw new MillpondError('INTERNAL', `message ${fault.row}: ${fault.reason}`)
     waiting.push(...encoder.add(batch))
+    // As between two reads of a source: what threads have done is taken over.
+    await setImmediate()
     while (waiting.length > AT_ONCE) await write(await waiting.shift()!)
   }
   const last = encoder.flush()

@@ -140,6 +140,15 @@ function syncOne({ config, store, catalog, root, seen }: Pass, topic: string, si
 
 /** Whether a topic is among names and patterns, in which `*` stands for any text. */
 function topicMatcher(patterns: readonly string[]): (topic: string) => boolean {
-  const forms = patterns.map((pattern) => new RegExp(`^${pattern.split('*').map(RegExp.escape).join('.*')}$`, 'su'))
+  const forms = patterns.map(
+    (pattern) =>
+      new RegExp(
+        `^${pattern
+          .split('*')
+          .map((text) => RegExp.escape(text))
+          .join('.*')}$`,
+        'su',
+      ),
+  )
   return (topic) => forms.some((form) => form.test(topic))
 }
