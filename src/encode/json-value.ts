@@ -3,7 +3,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { unfit } from './avro-cursor.ts'
 
 /** Values that were read already, by where they begin: whether they can be written is asked before they are. */
-const known = new WeakMap<Uint8Array, Map<number, unknown>>()
+const known = new WeakMap<Uint8Array, Map<number, { readonly end: number; readonly value: unknown }>>()
 
 /** Digits that a number may not keep. */
 const LONG_NUMBER = /\d{16}/u
@@ -15,10 +15,11 @@ export function parseJsonValue(batch: MessageBatch, row: number, start: number):
     values = new Map()
     known.set(batch.bytes, values)
   }
+  const end = batch.valueEnd[row]!
   const before = values.get(start)
-  if (before !== undefined) return before
-  const value = parse(batch.bytes.subarray(start, batch.valueEnd[row]))
-  values.set(start, value)
+  if (before?.end === end) return before.value
+  const value = parse(batch.bytes.subarray(start, end))
+  values.set(start, { end, value })
   return value
 }
 

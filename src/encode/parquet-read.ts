@@ -87,8 +87,9 @@ function numbers(reader: Reader): Float64Array {
 interface Spans {
   starts: Int32Array
   ends: Int32Array
-  /** Definition and repetition of each; undefined where the column has none, or definitions are all the same. */
+  /** Of each; undefined where all of them are there. */
   definition: Int32Array | undefined
+  /** Of each; undefined where the column has none. */
   repetition: Int32Array | undefined
   count: number
 }
@@ -108,7 +109,7 @@ function spans(reader: Reader, column: number): Spans {
     if (rows > reader.count) throw corrupt(`a column has ${rows} rows, others ${reader.count}`)
     parts.push(part)
   }
-  return parts.length === 1 ? parts[0]! : joinSpans(parts)
+  return parts.length === 1 ? parts[0]! : joinSpans(parts, maxDefinition)
 }
 
 function rowsIn(repetition: Int32Array): number {
@@ -117,14 +118,17 @@ function rowsIn(repetition: Int32Array): number {
   return repetition[0] === 0 ? rows : 0
 }
 
-function joinSpans(parts: readonly Spans[]): Spans {
+function joinSpans(parts: readonly Spans[], maxDefinition: number): Spans {
   const count = parts.reduce((sum, part) => sum + part.count, 0)
   const join = (of: (part: Spans) => Int32Array | undefined) => {
     if (parts.every((part) => of(part) === undefined)) return undefined
     const joined = new Int32Array(count)
     let at = 0
     for (const part of parts) {
-      joined.set(of(part)!, at)
+      const found = of(part)
+      // Of definitions alone some pages may have none.
+      if (found === undefined) joined.fill(maxDefinition, at, at + part.count)
+      else joined.set(found, at)
       at += part.count
     }
     return joined
@@ -173,7 +177,8 @@ function readSpans(reader: Reader, page: OpenPage, { maxDefinition, maxRepetitio
     return found
   }
   const repetition = levels(maxRepetition)
-  const definition = levels(maxDefinition)
+  const found = levels(maxDefinition)
+  const definition = found?.every((level) => level === maxDefinition) === true ? undefined : found
   const starts = new Int32Array(count)
   const ends = new Int32Array(count)
   const isThere = definition && ((i: number) => definition[i] === maxDefinition)
@@ -244,8 +249,8 @@ function headersOf(reader: Reader): Headers {
   let header = 0
   for (let i = 0; i < name.count; i++) {
     const isNew = name.repetition![i] === 0
-    const isHeader = name.definition![i]! > 0
-    if (isNew !== (value.repetition![i] === 0) || isHeader !== value.definition![i]! > 0)
+    const isHeader = (name.definition?.[i] ?? 1) > 0
+    if (isNew !== (value.repetition![i] === 0) || isHeader !== (value.definition?.[i] ?? 2) > 0)
       throw corrupt('names and values of headers do not agree')
     if (isNew) headerFrom[++row] = header
     else if (!isHeader || header === headerFrom[row]) throw corrupt('a header follows none')
