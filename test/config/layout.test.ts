@@ -13,7 +13,13 @@ const template = (key: string) => ({ layout: { type: 'template', template: { key
 describe('the section layout', () => {
   it('has a default for everything', async () => {
     const { config } = await check({})
-    expect(config.layout).toMatchObject({ type: 'millpond', strict: false, nullValues: 'write', graceMs: 0, maxOpen: 5000 })
+    expect(config.layout).toMatchObject({
+      type: 'millpond',
+      strict: false,
+      nullValues: 'write',
+      graceMs: undefined,
+      maxOpen: 5000,
+    })
     expect(config.archive.rotate).toMatchObject({ exact: false, scheduleMs: undefined, timezone: 'UTC' })
   })
 
