@@ -101,8 +101,10 @@ export function parseStoredBlock(bytes: Uint8Array, sync?: Uint8Array): FramedBl
  * @throws MillpondError also `FORMAT_UNSUPPORTED` for a schema that is not ours.
  */
 export function parseAvroFileHeader(bytes: Uint8Array): AvroFileHeader | undefined {
-  const header = parseContainerHeader(bytes)
-  if (header !== undefined) checkSchema(header.schema)
+  const container = parseContainerHeader(bytes)
+  if (container === undefined) return undefined
+  const { schema, ...header } = container
+  checkSchema(schema)
   return header
 }
 
