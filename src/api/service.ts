@@ -46,7 +46,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const index = opened.use(await openIndex(config))
   const jobs = opened.use(await openJobs(config))
   const deadLetters = opened.use(createDeadLetters(config))
-  const { parts: own } = opened.use(await openArchiveParts(config))
+  const { parts: own } = opened.use(await openArchiveParts(config, store))
   const readiness = createReadiness()
   readiness.tell('source', { state: 'green', why: broker.name })
   const watch = watchSource({

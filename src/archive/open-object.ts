@@ -10,6 +10,7 @@ import type { ObjectPath } from '../layout/layout.ts'
 import type { ObjectWriter } from '../store/store.ts'
 import type { ValueKind } from '../values/values.ts'
 import type { LaneRun } from './lane-run.ts'
+import { openSibling, type SiblingRules } from './open-sibling.ts'
 import type { Spill, SpilledBytes } from '../store/spill.ts'
 import { type ClosedObject, describeLeft, type LeftObject } from './takeover.ts'
 
@@ -20,6 +21,8 @@ export interface ObjectPlace {
   readonly keyFrom: (block: EncodedBlock) => string
   readonly path: ObjectPath
   readonly kind: ValueKind | undefined
+  /** What is written beside it. */
+  readonly siblings: readonly { readonly key: string; readonly rules: SiblingRules }[]
   /** What lies under the key already: it is taken over instead of being written. */
   readonly left: LeftObject | undefined
   /** Told what the object holds more (or less) of memory than before, bytes. */
@@ -77,6 +80,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
   const encoder: BlockEncoder = format.createEncoder({ ...options, pool: run.pool, origin: run.lane, ...(kind ? { kind } : {}) })
   let body = createBody(run, place)
   const bodies = [body]
+  const siblings = place.siblings.map((one) => openSibling(run, one.key, one.rules, place.onHeld))
   let count = 0
   let lastTimestamp = -Infinity
   let compressingBytes = 0
@@ -114,8 +118,14 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
   const finish = async (): Promise<readonly ClosedObject[]> => {
     flush()
     await tail
-    if (place.left === undefined) return Promise.all(bodies.map((one) => one.finish()))
-    return [await describeLeft(place.left, { ...body.describe(), format, blocks: body.blocks, positions, timestamps })]
+    // The segment comes last: who finds it finds what lies beside it.
+    const beside = await Promise.all(siblings.map((sibling) => sibling.finish()))
+    const closed =
+      place.left === undefined
+        ? await Promise.all(bodies.map((one) => one.finish()))
+        : [await describeLeft(place.left, { ...body.describe(), format, blocks: body.blocks, positions, timestamps })]
+    const [first, ...others] = closed
+    return [{ ...first!, entry: { ...first!.entry, siblings: beside } }, ...others]
   }
 
   return {
@@ -140,6 +150,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
     },
     add(batch) {
       if (finished !== undefined) throw new MillpondError('INTERNAL', `${key} is finished already`)
+      for (const sibling of siblings) sibling.add(batch)
       const before = encoder.pendingBytes
       const blocks = encoder.add(batch)
       // Of blocks that became full only the pool knows how long they are; they are about as long as blocks are to be.

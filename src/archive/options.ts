@@ -1,7 +1,9 @@
+import type { MessageBatch } from '../batch/batch.ts'
 import type { Gap, StoredCommit } from '../commit/commit.ts'
 import type { EncodeOptions } from '../encode/avro-block.ts'
 import type { FormatOptions } from '../encode/format-options.ts'
 import type { Format } from '../encode/block.ts'
+import type { SiblingFormat } from '../encode/siblings.ts'
 import type { RotationCause, RotationRules } from '../encode/rotation.ts'
 import type { MillpondError } from '../errors.ts'
 import type { Sink } from '../sink/sink.ts'
@@ -19,6 +21,8 @@ export interface ArchiveOptions extends EncodeOptions {
   readonly layout?: Layout
   /** How many objects one lane may keep open; of more, those that got nothing for longest close. */
   readonly maxOpenObjects?: number
+  /** Objects beside each segment that hold the keys or headers of its messages, and their format. */
+  readonly siblings?: { readonly keys?: SiblingFormat; readonly headers?: SiblingFormat }
   /** How long an object stays open after its path got the last message, by the time of messages, ms; without it until the commit. */
   readonly graceMs?: number
   /** Uncompressed bytes of one data block. */
@@ -52,6 +56,8 @@ export interface ArchiveParts {
   readonly values?: Values
   /** Where compressed blocks wait that memory has no room for. */
   readonly openSpill?: () => Promise<Spill>
+  /** Makes the schemas durable that messages name, before a commit names the messages. */
+  readonly keepSchemas?: (topic: string, batch: MessageBatch, signal: AbortSignal) => Promise<void>
   readonly store: Store
   readonly deadLetters: Sink
   readonly nowMs: () => number

@@ -3,6 +3,7 @@ import type { FormatOptions } from '../encode/format-options.ts'
 import type { SegmentFormat } from '../encode/segment-format.ts'
 import type { Layout, LaneLayout, ObjectPath } from '../layout/layout.ts'
 import type { Unencodable } from '../source/block-queue.ts'
+import type { SiblingRules } from './open-sibling.ts'
 import type { PreparedValues, ValueKind, Values } from '../values/values.ts'
 
 /** Messages that go to one object, in order. */
@@ -33,12 +34,14 @@ export interface RouterOptions {
   readonly lane: LaneLayout
   readonly format: SegmentFormat
   readonly formatOptions?: FormatOptions | undefined
+  /** What is written beside each object: what they cannot hold, no object can. */
+  readonly siblings?: readonly SiblingRules[]
   /** Needed where the layout asks for fields, or the format for schemas. */
   readonly values: Values | undefined
 }
 
 /** A router for what `lane` says. A message has one path and one schema, and so one object. */
-export function createRouter({ layout, lane, format, formatOptions, values }: RouterOptions): Router {
+export function createRouter({ layout, lane, format, formatOptions, siblings = [], values }: RouterOptions): Router {
   const needsValues = values !== undefined && (format.byKind === true || layout.usesSchemas || layout.fields.length > 0)
   return {
     async route(batch, nowMs, signal) {
@@ -49,6 +52,7 @@ export function createRouter({ layout, lane, format, formatOptions, values }: Ro
       }
       const kinds = format.byKind === true ? prepared : undefined
       blame(prepared?.unreadable ?? [])
+      for (const { rules } of siblings) blame(rules.findUnencodable(batch))
       if (kinds === undefined) blame(format.findUnencodable(batch, formatOptions))
       const kindAt = (row: number) => prepared?.kinds[prepared.kindOf[row]!]
       const { paths, pathOf, pathless } = lane.assign(batch, {

@@ -8,6 +8,7 @@ import type { LaneLayout, Layout } from '../layout/layout.ts'
 import type { Spill } from '../store/spill.ts'
 import { type LaneRun, nowOf } from './lane-run.ts'
 import type { OpenObject } from './open-object.ts'
+import { type SiblingRules, siblingRules } from './open-sibling.ts'
 import { createRouter, type Router } from './router.ts'
 
 /** A lane whose messages go to several objects, between two commits. */
@@ -16,6 +17,8 @@ export interface Filling {
   readonly chain: Chain
   readonly names: LaneLayout
   readonly router: Router
+  /** What is written beside each object. */
+  readonly siblings: readonly SiblingRules[]
   readonly account: PositionAccount
   readonly share: HeldShare
   /** Those that take messages, by path and schema. */
@@ -48,17 +51,20 @@ export interface Filling {
 /** Nothing was read yet. */
 export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling {
   const { parts, options, lane } = run
+  const siblings = siblingRules(options)
   const names = layout.openLane({ topic: topicNameOf(chain.folder, lane), lane: lane.lane, folder: chain.folder })
   return {
     run,
     chain,
     names,
+    siblings,
     router: createRouter({
       layout,
       lane: names,
       format: segmentFormat(options.format),
       formatOptions: options.formatOptions,
       values: parts.values,
+      siblings,
     }),
     account: openAccount(chain.nextPosition),
     share: run.shares.open(),

@@ -150,6 +150,7 @@ function owedRows({ owing }: Filling): number {
 
 async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal): Promise<void> {
   const { run, account, router } = filling
+  await run.parts.keepSchemas?.(run.lane.topic, batch, stop)
   const { groups, unencodable, encodableCount } = await router.route(batch, run.parts.nowMs(), stop)
   if (unencodable !== undefined) await bury(run, account, unencodable)
   if (encodableCount > 0) {

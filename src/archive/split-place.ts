@@ -50,7 +50,7 @@ export function closeOldest(filling: Filling): void {
 }
 
 async function openNext(filling: Filling, { path, kind, batch }: Group, row: number): Promise<OpenObject> {
-  const { run, names } = filling
+  const { run, names, siblings } = filling
   const { options, parts } = run
   const { format } = options
   const extension = segmentFormat(format).extension(options.codec, options.formatOptions)
@@ -69,6 +69,10 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
   const object = openObject(run, {
     key,
     keyFrom,
+    siblings: siblings.map((rules) => ({
+      rules,
+      key: names.objectKey(path, start, rules.rules.extension(rules.codec), rules.role),
+    })),
     path,
     kind,
     left,

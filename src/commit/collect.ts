@@ -63,7 +63,8 @@ async function unnamedObjects(
   if (objects.size === 0) return { objects: [], nextPosition }
   for await (const commit of readCommits(store, folder, {}, signal)) {
     nextPosition = commit.nextPosition
-    for (const segment of commit.segments) objects.delete(segment.key)
+    for (const { key, siblings } of commit.segments)
+      for (const named of [key, ...siblings.map((one) => one.key)]) objects.delete(named)
   }
   return { objects: objects.values(), nextPosition }
 }

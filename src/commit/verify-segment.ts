@@ -4,7 +4,7 @@ import { checkStoredBlock, segmentFormat } from '../encode/formats.ts'
 import type { SegmentHeader } from '../encode/segment-format.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import type { ByteRange, Store } from '../store/store.ts'
-import type { BlockEntry, SegmentEntry, SegmentLookup } from '../encode/segment.ts'
+import type { BlockEntry, SegmentEntry, SegmentLookup, SiblingEntry } from '../encode/segment.ts'
 import type { PositionRuns } from './coverage.ts'
 import { lookupFaults, sliceFault } from './verify-lookups.ts'
 import type { LaneNotes } from './verify-report.ts'
@@ -74,10 +74,38 @@ export async function verifySegment(
   try {
     if (check.sampleOnly) await readSample(blockCheck, notes, held, signal)
     else await readWhole(blockCheck, notes, held, problemsBefore, signal)
+    for (const sibling of segment.siblings) await verifySibling(check, sibling, notes, signal)
   } catch (error) {
     notes.noteError(error, segment.key, segment.firstPosition)
   }
   return notes.problemCount === problemsBefore
+}
+
+/** Compares what lies beside the segment with its commit. */
+async function verifySibling(
+  { store, segment, commitKey, sampleOnly }: SegmentCheck,
+  { role, key, bytes, sha256 }: SiblingEntry,
+  notes: LaneNotes,
+  signal?: AbortSignal,
+): Promise<void> {
+  const found = await store.size(key, signal)
+  if (found === undefined) {
+    notes.note(
+      'OBJECT_MISSING',
+      key,
+      `the ${role} are not in the store, but commit ${commitKey} names them`,
+      segment.firstPosition,
+    )
+    return
+  }
+  if (found === bytes && sampleOnly) return
+  const isWhole =
+    found === bytes &&
+    createHash('sha256')
+      .update(await store.read(key, undefined, signal))
+      .digest('hex') === sha256
+  if (isWhole) notes.bytes += bytes
+  else notes.note('SEGMENT_CORRUPT', key, `the ${role} are not what their commit says`, segment.firstPosition)
 }
 
 /** Every byte, in pieces of whole blocks. */

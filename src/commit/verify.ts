@@ -117,6 +117,7 @@ async function verifyLane(verification: Verification, notes: LaneNotes): Promise
       if (named.has(segment.key))
         notes.note('CHAIN_BROKEN', key, `segment ${segment.key} is named by an earlier commit too`, segment.firstPosition)
       named.add(segment.key)
+      for (const sibling of segment.siblings) named.add(sibling.key)
     }
     before = commit
     const check = verifyCommit(verification, notes, { commit, object, objects })

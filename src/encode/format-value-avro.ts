@@ -21,7 +21,8 @@ export const valueAvroFormat: SegmentFormat = {
   byKind: true,
   mixesCodecs: false,
   createEncoder: createValueEncoder,
-  findUnencodable: (batch) => withBeyondTime(batch, findUnencodable(batch)),
+  findUnencodable: (batch, _options, kind) =>
+    kind === undefined || kind.type === 'avro' ? withBeyondTime(batch, findUnencodable(batch)) : findSchemaless(batch),
   openFraming: (codec, sync, kind) => ({
     header: avroFileHeader(avroCodec(codec), sync, schemaOf(kind)),
     frame: ({ count, bytes }) => [blockFrame(count, bytes.byteLength), bytes, sync],
@@ -75,6 +76,10 @@ function createValueEncoder(options: EncoderOptions): BlockEncoder<PlainBlock> {
     },
   }
 }
+
+/** None of these values is described by Avro. */
+const findSchemaless = ({ count }: MessageBatch): UnencodableMessage[] =>
+  Array.from({ length: count }, (_, row) => ({ row, reason: 'its value names no Avro schema' }))
 
 /** A message without a value is no datum: there is nothing that could be written for it. */
 function findUnencodable({ count, valueStart, valueEnd }: MessageBatch): UnencodableMessage[] {

@@ -2,9 +2,13 @@ import { randomBytes } from 'node:crypto'
 import type { ArchiveOptions, ArchiveParts } from '../archive/options.ts'
 import type { Config } from '../config/config.ts'
 import { segmentFormat } from '../encode/formats.ts'
+import type { SiblingFormat } from '../encode/siblings.ts'
+import { MillpondError } from '../errors.ts'
 import { createLayout } from '../layout/create-layout.ts'
 import type { Layout } from '../layout/layout.ts'
 import { createSchedule } from '../layout/schedule.ts'
+import type { Store } from '../store/store.ts'
+import type { SchemaRegistry } from '../values/schema-registry.ts'
 import { fetchBytes } from './kafka.ts'
 import { openRegistry } from './registry.ts'
 
@@ -24,36 +28,50 @@ export function archiveOptions(config: Config, untilCaughtUp: boolean): ArchiveO
     rotate: { maxCount, maxBytes, maxSpanMs, maxAgeMs, idleMs, ...schedule },
     ...(splitting === undefined ? {} : { layout: splitting, maxOpenObjects: layout.maxOpen }),
     ...(layout.graceMs === undefined ? {} : { graceMs: layout.graceMs }),
+    siblings: { ...siblingFormat('keys', layout.keysFormat), ...siblingFormat('headers', layout.headersFormat) },
     memoryBytes: archive.memoryBytes - (source.type === 'kafka' ? fetchBytes(archive.memoryBytes) : 0),
     writer: randomBytes(6).toString('hex'),
     untilCaughtUp,
   }
 }
 
+function siblingFormat(role: 'keys' | 'headers', format: 'none' | 'parquet' | SiblingFormat): ArchiveOptions['siblings'] {
+  if (format === 'none') return {}
+  if (format !== 'parquet') return { [role]: format }
+  const message = `layout.${role}Format: ${role} are not written in parquet; avro and json are`
+  throw new MillpondError('CONFIG_INVALID', message)
+}
+
 /** The layout where messages are looked at one by one; undefined where a lane's blocks pass as they are, each segment under a name of ours. */
-function layoutOf({ archive, layout }: Config): Layout | undefined {
+function layoutOf({ archive, layout, registry }: Config): Layout | undefined {
   const created = createLayout(layout)
-  const isPlain = layout.type === 'millpond' && created.isWhole && !archive.rotate.exact
+  const keepsSchemas = registry.urls.length > 0
+  const isPlain = layout.type === 'millpond' && created.isWhole && !archive.rotate.exact && !keepsSchemas
   return isPlain && segmentFormat(archive.format).byKind !== true ? undefined : created
 }
 
 /** What the archive loop needs beside source and store where it looks at messages; closed behind it. */
 export interface OpenParts extends AsyncDisposable {
-  readonly parts: Pick<ArchiveParts, 'values' | 'openSpill'>
+  readonly parts: Pick<ArchiveParts, 'values' | 'openSpill' | 'keepSchemas'>
 }
 
-/** Opens what layout and format ask for. @throws MillpondError `CONFIG_INVALID` where a file cannot be read. */
-export async function openArchiveParts(config: Config): Promise<OpenParts> {
+/** Opens what layout, format and registry ask for. @throws MillpondError `CONFIG_INVALID` where a file cannot be read. */
+export async function openArchiveParts(config: Config, store: Store): Promise<OpenParts> {
   const layout = layoutOf(config)
   if (layout === undefined) return { parts: {}, async [Symbol.asyncDispose]() {} }
   const openSpill = async () => {
     const { openFileSpill } = await import('../adapters/file/spill.ts')
     return openFileSpill(config.archive.spillPath)
   }
-  const needsValues = segmentFormat(config.archive.format).byKind === true || layout.usesSchemas || layout.fields.length > 0
-  if (!needsValues) return { parts: { openSpill }, async [Symbol.asyncDispose]() {} }
-  const { createValues } = await import('../values/create-values.ts')
   const registry = await openRegistry(config.registry)
+  const { createValues } = await import('../values/create-values.ts')
   const values = createValues({ type: 'auto', registry, check: false, nowMs: Date.now })
-  return { parts: { values, openSpill }, [Symbol.asyncDispose]: () => values[Symbol.asyncDispose]() }
+  const keeping = registry === undefined ? {} : await schemaKeeping(store, registry)
+  return { parts: { values, openSpill, ...keeping }, [Symbol.asyncDispose]: () => values[Symbol.asyncDispose]() }
+}
+
+async function schemaKeeping(store: Store, registry: SchemaRegistry): Promise<Pick<ArchiveParts, 'keepSchemas'>> {
+  const { createSchemaKeeper } = await import('../schemas/keep-schemas.ts')
+  const keeper = createSchemaKeeper(store, registry, Date.now)
+  return { keepSchemas: (topic, batch, signal) => keeper.keep(topic, batch, signal) }
 }

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { openFileSpill } from '../../src/adapters/file/spill.ts'
 import { verifyArchive } from '../../src/commit/verify.ts'
+import { MillpondError } from '../../src/errors.ts'
 import { createMemorySource } from '../live/memory-source.ts'
 import { until } from '../live/until.ts'
 import { archiver, byKey, commitsOf, listed, messages, openStore, options, positionsByObject } from './split-scene.ts'
@@ -269,5 +271,50 @@ describe('a lane of several objects', () => {
     expect(scene.events.flatMap((event) => (event.kind === 'committed' ? [event.cause] : []))).toEqual(['stop'])
     expect(await listed(store)).toHaveLength(letters.length)
     expect(await verifyArchive(store, { against: source })).toMatchObject({ clean: true, messages: 8000 })
+  })
+
+  it('writes keys and headers beside objects of values, all named by the commit, and the same again after a crash', async () => {
+    const source = createMemorySource('orders')
+    const withHeaders = messages(0, 30, 'ab').map((message) => ({
+      ...message,
+      value: `{"n":${message.position}}`,
+      headers: [{ name: 'n', value: String(message.position) }],
+    }))
+    source.produce('0', withHeaders)
+    const store = openStore()
+    const crashed = {
+      ...store,
+      putIfAbsent: async (...[key, ...rest]: Parameters<typeof store.putIfAbsent>) => {
+        if (key.startsWith('_millpond/') && !key.endsWith('genesis.avro')) throw new MillpondError('STORE_REFUSED', 'dead')
+        return store.putIfAbsent(key, ...rest)
+      },
+    }
+    const changes = { format: 'value-json', codec: 'gzip', siblings: { keys: 'json', headers: 'json' } } as const
+    await expect(archiver(source).run(crashed, changes)).rejects.toThrow('dead')
+    const before = await listed(store)
+    expect(before).toHaveLength(6)
+    source.reassign('0')
+    await archiver(source).run(store, { ...changes, writer: 'w2' })
+    expect(await listed(store)).toEqual(before)
+    const [commit] = (await commitsOf(store)).filter(({ kind }) => kind === 'data')
+    const lines = async (key: string) =>
+      gunzipSync(await store.read(key))
+        .toString()
+        .trimEnd()
+        .split('\n')
+    for (const { key, siblings } of commit!.segments) {
+      expect(siblings.map(({ role }) => role)).toEqual(['keys', 'headers'])
+      const [keys, headers] = await Promise.all(siblings.map((sibling) => lines(sibling.key)))
+      const numbers = (await lines(key)).map((line) => (JSON.parse(line) as { n: number }).n)
+      expect(keys!.map((line) => JSON.parse(line) as string)).toEqual(numbers.map((n) => withHeaders[n]!.key))
+      expect(headers!.map((line) => JSON.parse(line) as unknown)).toEqual(
+        numbers.map((n) => ({ headers: [{ key: 'n', value: String(n) }] })),
+      )
+    }
+    expect(await verifyArchive(store)).toMatchObject({ clean: true, messages: 30 })
+    await store.put(before[0]!, new Uint8Array(3))
+    await store.delete(before.find((key) => key.includes('headers'))!)
+    const problems = (await verifyArchive(store)).problems.map(({ code }) => code)
+    expect(problems).toEqual(expect.arrayContaining(['OBJECT_MISSING', 'SEGMENT_CORRUPT']))
   })
 })

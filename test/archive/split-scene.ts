@@ -36,7 +36,8 @@ export const byKey: Layout = {
       })
       return { paths, pathOf, pathless }
     },
-    objectKey: ({ id }, { position }, extension) => `${topic}/${id}/${lane}+${String(position).padStart(6, '0')}.${extension}`,
+    objectKey: ({ id }, { position }, extension, sibling) =>
+      `${topic}/${id}/${lane}+${String(position).padStart(6, '0')}.${sibling === undefined ? '' : `${sibling}.`}${extension}`,
   }),
 }
 

@@ -70,7 +70,7 @@ async function archiveOnce(cli: Cli, config: Config): Promise<void> {
   const { observe, totals } = createRequestTotals()
   const [broker, store] = await useBoth(opened, openBroker(config), openStore(config, 'write', observe))
   const deadLetters = opened.use(createDeadLetters(config))
-  const { parts: own } = opened.use(await openArchiveParts(config))
+  const { parts: own } = opened.use(await openArchiveParts(config, store))
   let note = (line: string): void => cli.note(line)
   const watch = watchSource({ onNews: ({ text }) => note(text), monotonicMs: () => performance.now() })
   const source = opened.use(await broker.openSource(watch))
@@ -171,7 +171,7 @@ async function archiveOn(cli: Cli, config: Config): Promise<void> {
   await using opened = new AsyncDisposableStack()
   const [broker, store] = await useBoth(opened, openBroker(config), openStore(config, 'write'))
   const deadLetters = opened.use(createDeadLetters(config))
-  const { parts: own } = opened.use(await openArchiveParts(config))
+  const { parts: own } = opened.use(await openArchiveParts(config, store))
   const readiness = createReadiness()
   const watch = watchSource({
     onNews: ({ level, text, fields }) => logger[level](fields, text),
