@@ -100,7 +100,7 @@ describe.skipIf(serverMissing('minio') !== undefined)('a store in MinIO', { time
   it('counts requests by kind, and what they would cost', async () => {
     const { observe, totals } = createRequestTotals()
     const prices = { put: 5, begin: 5, part: 5, complete: 5, abort: 0, get: 1, head: 1, list: 5, delete: 0 }
-    await using store = await openNewStore(server, { observe, prices })
+    await using store = await openNewStore(server, { observe, prices, partBytes: 8 * MiB })
     await store.putIfAbsent('a', bytesOf('12345'))
     await store.putIfAbsent('a', bytesOf('12345'))
     await store.read('a')
@@ -130,7 +130,7 @@ describe.skipIf(serverMissing('minio') !== undefined)('a store in MinIO', { time
 
     it('have SHA-256 where it is asked for', async () => {
       const bucket = await newBucket(server)
-      await using store = await openNewStore(server, { bucket, checksum: 'sha256', signPayload: true })
+      await using store = await openNewStore(server, { bucket, checksum: 'sha256', signPayload: true, partBytes: 8 * MiB })
       await store.put('small', bytesOf('abc'))
       await writePieces(store, 'big')
       expect(await head(bucket, 'small')).toMatchObject({ ChecksumSHA256: 'ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=' })
