@@ -9,6 +9,7 @@ export interface FormatCase {
   readonly words: (messages: number) => readonly string[]
 }
 
+const splitting = fileURLToPath(new URL('split-case.ts', import.meta.url))
 const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
 /** Every format of the table, zstandard, with a filter over the keys, into the file store. */
@@ -19,7 +20,18 @@ const encodeCases = formatNames.map((name): FormatCase => ({
 }))
 
 /** Cases that are more than a format; each a script of this folder that measures itself by `src/cli/bench/measure.ts`. */
-const moreCases: readonly FormatCase[] = []
+const moreCases: readonly FormatCase[] = [
+  {
+    name: 'prism',
+    summary: 'Avro values → layout confluent by the day of a field, four of them at a time → value-avro → file store, durable',
+    words: (messages) => [splitting, String(messages), '4'],
+  },
+  {
+    name: 'open-partitions-5000',
+    summary: 'the same with 5,000 days, an object each, open at once',
+    words: (messages) => [splitting, String(messages), '5000'],
+  },
+]
 
 /** All that `npm run -s bench:formats` measures, in this order. */
 export const formatCases: readonly FormatCase[] = [...encodeCases, ...moreCases]

@@ -148,7 +148,7 @@ const azurePersistor = section(
 const template = section(
   {
     key: text(
-      "{topic}/{time:yyyy'/'MM'/'dd}/{lane}-{position:16}-{writer}.{extension}",
+      "{topic}/{time:yyyy'/'MM'/'dd}/{lane}-{position:16}.{extension}",
       'Pieces in braces: `topic`, `lane`, `time:PATTERN`, `record:PATTERN`, `wallclock:PATTERN`, `field:NAME`, `header:NAME`, `key`, `schema`; and of the first message of an object `start:PATTERN`, `position:DIGITS`, `id`, `writer`, `uuid`, `extension`. Behind a bar stands what a message has that has none: `{field:country|none}`.',
     ),
     locale,

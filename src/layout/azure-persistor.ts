@@ -39,7 +39,7 @@ export function planAzurePersistor(config: AzurePersistorLayoutConfig, strict: b
   return {
     parts: [folder, text('/'), day, text('/'), name, end],
     fields: [],
-    isUnique: !config.timedAppend,
-    tellsTopic: storeParam === undefined,
+    isUnique: false,
+    tellsTopic: storeParam === undefined || !config.timedAppend,
   }
 }

@@ -43,7 +43,7 @@ export function planFirehose(config: FirehoseLayoutConfig, strict: boolean): Lay
       extensionPart((own) => fileExtension ?? usualExtension(own)),
     ],
     fields: [...new Set([...used].map((name) => partitionKeys[name]!))],
-    isUnique: true,
+    isUnique: false,
     tellsTopic: true,
   }
 }
@@ -91,12 +91,12 @@ function partitionKeyPart(name: string, field: string | undefined, escaping: Esc
   return { kind: 'term', create: () => fieldTerm({ field, name, escaping, allowEmpty: false }) }
 }
 
-const digestOf = ({ writer, position }: ObjectStart, { topic, lane }: LaneName, salt: string): Buffer =>
+const digestOf = ({ position }: ObjectStart, { topic, lane }: LaneName, salt: string): Buffer =>
   createHash('sha256')
-    .update(JSON.stringify([salt, writer, topic, lane, position]))
+    .update(JSON.stringify([salt, topic, lane, position]))
     .digest()
 
-/** A UUID (version 8, by a hash) of an object: no two writers have the same, and the same object always has it. */
+/** A UUID (version 8, by a hash) of an object: the same messages always have the same, so that a crash leaves no second object. */
 export function uuidOf(start: ObjectStart, lane: LaneName): string {
   const bytes = digestOf(start, lane, 'uuid').subarray(0, 16)
   bytes[6] = (bytes[6]! & 0x0f) | 0x80

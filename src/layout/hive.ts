@@ -22,7 +22,7 @@ const PATTERNS = {
 const TIME_NAMES = new Set(['year', 'month', 'day', 'hour'])
 
 /**
- * Folders that engines read as columns: `<prefix>/<topic>/year=2018/month=01/day=04/<field>=<value>/<position>-<lane>-<writer>.<extension>`.
+ * Folders that engines read as columns: `<prefix>/<topic>/year=2018/month=01/day=04/<field>=<value>/<position>-<lane>.<extension>`.
  * @throws MillpondError `CONFIG_INVALID`.
  */
 export function planHive(config: HiveLayoutConfig, strict: boolean): LayoutPlan {
@@ -55,13 +55,13 @@ export function planHive(config: HiveLayoutConfig, strict: boolean): LayoutPlan 
   }
   parts.push(
     positionPart(POSITION_DIGITS),
-    { kind: 'object', write: ({ writer }, _end, { lane }) => `-${pathSegment(lane)}-${pathSegment(writer)}` },
+    { kind: 'object', write: (_start, _end, { lane }) => `-${pathSegment(lane)}` },
     extensionPart(usualExtension),
   )
   return {
     parts,
     fields: [...new Set([...(pattern === undefined ? [] : fields), ...config.fields])],
-    isUnique: true,
+    isUnique: false,
     tellsTopic: true,
   }
 }

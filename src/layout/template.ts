@@ -43,8 +43,8 @@ export function planTemplate(config: TemplateLayoutConfig, strict: boolean): Lay
     checked(KEY, () => createTimeFormat(pattern, { zone, locale: config.locale, flavour: 'java' }))
   const parts = tokens.map((token): Part => (typeof token === 'string' ? text(token) : partOf(token, { clock, escaping, time })))
   const names = new Set(tokens.map((token) => (typeof token === 'string' ? '' : token.name)))
-  const isUnique = names.has('uuid') || (names.has('writer') && names.has('position') && names.has('lane'))
-  if (!isUnique && !(names.has('lane') && names.has('position'))) {
+  const isUnique = names.has('writer') && names.has('position') && names.has('lane')
+  if (!names.has('uuid') && !(names.has('lane') && names.has('position'))) {
     throw layoutInvalid(
       KEY,
       'needs {lane} and {position}, or {uuid}: else objects of different lanes, or of one, would have the same key',
@@ -56,7 +56,7 @@ export function planTemplate(config: TemplateLayoutConfig, strict: boolean): Lay
     fields: [...new Set([...(names.has('time') ? fields : []), ...read])],
     usesSchemas: names.has('schema'),
     isUnique,
-    tellsTopic: names.has('topic'),
+    tellsTopic: names.has('topic') || names.has('uuid'),
   }
 }
 

@@ -315,9 +315,9 @@ describe('firehose', () => {
     expect(keyOf(layout, { value: value({ k: null }) })).toBe('the field k is null')
   })
 
-  it('gives two writers two names, and one writer the same again', async () => {
+  it('gives the same messages the same name, whoever writes them, and others another', async () => {
     const layout = await layoutOf(firehose({ prefix: '!{firehose:random-string}/!{firehose:random-string}/' }))
-    const [one, again, other] = ['w1', 'w1', 'w2'].map((writer) => keyOf(layout, {}, { writer }))
+    const [one, again, other] = [0, 0, 7].map((position, at) => keyOf(layout, { position }, { writer: `w${at}` }))
     expect(one).toMatch(/^[A-Za-z0-9]{11}\/[A-Za-z0-9]{11}\/1970\/01\/01\/00\/millpond-1-/u)
     expect(one!.slice(0, 11)).not.toBe(one!.slice(12, 23))
     expect(again).toBe(one)
@@ -326,7 +326,7 @@ describe('firehose', () => {
 })
 
 describe('hive', () => {
-  const file = '0000000000000000-3-w1.parquet'
+  const file = '0000000000000000-3.parquet'
   it.each<Case>([
     { layout: hive({}), extension: 'parquet', key: `orders/year=2018/month=01/day=04/${file}` },
     {
@@ -355,7 +355,7 @@ describe('hive', () => {
       layout: hive({}),
       extension: 'parquet',
       sibling: 'keys',
-      key: 'orders/year=2018/month=01/day=04/0000000000000000-3-w1.keys.parquet',
+      key: 'orders/year=2018/month=01/day=04/0000000000000000-3.keys.parquet',
     },
   ])('gives $key', expectKey)
 })
@@ -372,7 +372,7 @@ describe('azure-persistor', () => {
 
 describe('template', () => {
   it.each<Case>([
-    { layout: { type: 'template' }, key: 'orders/2018/01/04/3-0000000000000000-w1.avro' },
+    { layout: { type: 'template' }, key: 'orders/2018/01/04/3-0000000000000000.avro' },
     {
       layout: template("a/{topic}/{time:'y='yyyy'/m='MM}/{field:c}-{header:h}-{key}/{lane:4}+{position:10}.{extension}"),
       message: { position: 77, key: 'k=1', headers: [{ name: 'h', value: 'x' }], value: value({ c: 'DE' }) },
@@ -396,9 +396,9 @@ describe('template', () => {
     { layout: template('{lane}-{position}'), sibling: 'headers', key: '3-0.headers.avro' },
   ])('gives $key', expectKey)
 
-  it('is unique with a writer or a UUID, and whole without a piece of the message', async () => {
+  it('is unique with a writer, and whole without a piece of the message', async () => {
     expect(await layoutOf(template('{lane}/{position}-{writer}'))).toMatchObject({ isUnique: true, isWhole: true, fields: [] })
-    expect(await layoutOf(template('{uuid}'))).toMatchObject({ isUnique: true })
+    expect(await layoutOf(template('{uuid}'))).toMatchObject({ isUnique: false })
     expect(await layoutOf(template('{lane}/{position}/{field:a}/{field:b}/{field:a}'))).toMatchObject({
       isUnique: false,
       isWhole: false,
