@@ -139,7 +139,7 @@ try {
     )
     return count
   })
-  console.log(JSON.stringify({ ...rateFigures(measured), objects }))
+  process.stdout.write(`${JSON.stringify({ ...rateFigures(measured), objects })}\n`)
 } finally {
   await rm(folder, { recursive: true, force: true })
 }
