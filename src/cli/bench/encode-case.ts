@@ -77,7 +77,7 @@ export async function encodeBatches(store: Store, batches: Iterable<MessageBatch
     if (open.builder.count >= SEGMENT_COUNT) await close()
   }
   for (const batch of batches) {
-    const [fault] = rules.findUnencodable(batch, shape.formatOptions)
+    const [fault] = rules.findUnencodable(batch, shape.formatOptions, rules.byKind === true ? orderKind : undefined)
     if (fault !== undefined) throw new MillpondError('INTERNAL', `message ${fault.row}: ${fault.reason}`)
     waiting.push(...encoder.add(batch))
     // As between two reads of a source: what threads have done is taken over.
