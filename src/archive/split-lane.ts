@@ -136,7 +136,9 @@ async function takeBatch(filling: Filling, batch: MessageBatch, stop: AbortSigna
     const count = isOwing(filling) ? Math.min(bounds.count, owedRows(filling)) : bounds.count
     if (count > 0) await takeRows(filling, sliceBatch(batch, from, from + count), stop)
     from += count
-    const cause = bounds.cause ?? (filling.open.size + filling.full.length >= MAX_COMMITTED ? 'objects' : undefined)
+    // Dead letters are in no object, and do not count.
+    const isEarly = bounds.cause === 'count' && filling.count < rotate.maxCount
+    const cause = (isEarly ? undefined : bounds.cause) ?? (filling.open.size + filling.full.length >= MAX_COMMITTED ? 'objects' : undefined)
     if (cause !== undefined && !isOwing(filling)) await commit(filling, cause)
   }
 }
