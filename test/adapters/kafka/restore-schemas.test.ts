@@ -107,13 +107,11 @@ describe.skipIf((serverMissing('kafka') ?? serverMissing('schema-registry')) !==
         await configure(dir, {
           source: { type: 'kafka', topics: ['bills'], group: 'bills' },
           kafka: { brokers: [kafka.bootstrap] },
-          registry: { urls: ['http://127.0.0.1:1'], username: 'me', password: 'secret' },
+          registry: { urls: [origin.url], username: 'me', password: 'secret' },
           log: { level: 'warn' },
         })
         await succeed(dir, ['archive', '--once'])
         await using store = await openFileStore({ path: join(dir, 'millpond-data/archive') })
-        const keeper = createSchemaKeeper(store, openTestRegistry([origin.url]), Date.now)
-        await keeper.keep('bills', batchOf([{ position: 0, timestamp: 0, value: framed(id) }]), signal)
         const json = async (...words: string[]) =>
           JSON.parse((await succeed(dir, [...words, '--json'])).stdout.toString()) as unknown
         expect(await json('verify')).toMatchObject({ clean: true, messages: 1, schemas: { count: 1, problems: [] } })
