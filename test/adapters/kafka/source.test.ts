@@ -326,7 +326,9 @@ describe.skipIf(serverMissing('kafka') !== undefined).each(['4.3.1', '3.9.2'] as
         timestamp: String(1_700_000_000_000 + second * 1000),
         partition,
       })
-      await producer.send({ topic, messages: [...[0, 1, 2, 3, 4].map((second) => at(second, 0)), at(1, 1)] })
+      // One partition a time: of two, kafkajs sends both again where the topic is so new that one has no leader yet.
+      await producer.send({ topic, messages: [0, 1, 2, 3, 4].map((second) => at(second, 0)) })
+      await producer.send({ topic, messages: [at(1, 1)] })
       const source = await open({ topics: [topic], first: { sinceMs: 1_700_000_000_000 + 2500 } })
       const archiver = startArchiver(source, store)
       const openedLanes = () =>
