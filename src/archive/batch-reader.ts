@@ -2,6 +2,7 @@ import { heldBytes, type MessageBatch } from '../batch/batch.ts'
 import type { MemoryBudget } from '../batch/memory-budget.ts'
 import type { Lane } from '../source/lane.ts'
 import { isPassed, positionBehind, type Source } from '../source/source.ts'
+import { waitUntil } from '../source/wait-until.ts'
 
 /** What a lane gives next: a batch, word of positions without a message, that nothing came in time, that nothing will come any more. */
 export type Read =
@@ -110,16 +111,4 @@ export function openBatchReader(
       for (const item of queue.splice(0)) if (item.kind === 'batch') budget.release(item.heldBytes)
     },
   }
-}
-
-/** Timers count 31 bits. */
-const LONGEST_WAIT_MS = 0x7fff_ffff
-
-async function waitUntil(promise: Promise<void>, milliseconds: number): Promise<void> {
-  if (milliseconds <= 0) return
-  if (milliseconds === Infinity) return promise
-  const timeout = Promise.withResolvers<void>()
-  const timer = setTimeout(timeout.resolve, Math.min(milliseconds, LONGEST_WAIT_MS))
-  await Promise.race([promise, timeout.promise])
-  clearTimeout(timer)
 }

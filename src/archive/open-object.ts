@@ -12,7 +12,7 @@ import type { ValueKind } from '../values/values.ts'
 import type { LaneRun } from './lane-run.ts'
 import { openSibling, type SiblingRules } from './open-sibling.ts'
 import type { Spill, SpilledBytes } from '../store/spill.ts'
-import { type ClosedObject, describeLeft, type LeftObject } from './takeover.ts'
+import { type ClosedObject, describeLeft, fixedSync, type LeftObject } from './takeover.ts'
 
 /** What an object is, and where it goes. */
 export interface ObjectPlace {
@@ -211,11 +211,7 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
   const blocks: Uint8Array[] = []
 
   const open = (block: EncodedBlock): SegmentBuilder => {
-    // The same messages give the same bytes, so that a writer who finds its own object again knows it.
-    const sync =
-      options.layout?.isUnique === true
-        ? parts.randomBytes(SYNC_BYTES)
-        : createHash('sha256').update(key).digest().subarray(0, SYNC_BYTES)
+    const sync = options.layout?.isUnique === true ? parts.randomBytes(SYNC_BYTES) : fixedSync(key)
     const opened = createSegmentBuilder({
       format: block.format,
       codec: block.codec,

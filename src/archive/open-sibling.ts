@@ -5,10 +5,10 @@ import type { Codec, EncodedBlock } from '../encode/block.ts'
 import { isLineCodec } from '../encode/line-format.ts'
 import type { SiblingEntry } from '../encode/segment.ts'
 import { type Sibling, type SiblingFormat, siblingOf } from '../encode/siblings.ts'
-import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import type { LaneRun } from './lane-run.ts'
 import type { ArchiveOptions } from './options.ts'
+import { fixedSync, nameTaken } from './takeover.ts'
 
 /** A kind of objects beside segments. */
 export interface SiblingRules {
@@ -43,8 +43,7 @@ export function openSibling(
   onHeld: (change: number) => void,
 ): OpenSibling {
   const encoder = rules.createEncoder({ ...options, codec, pool })
-  // The same messages give the same bytes, so that what a crash left is known again.
-  const framing = rules.openFraming(codec, createHash('sha256').update(key).digest().subarray(0, 16))
+  const framing = rules.openFraming(codec, fixedSync(key))
   const chunks: Uint8Array[] = [framing.header]
   let tail = Promise.resolve()
   const take = (blocks: readonly Promise<EncodedBlock>[]) => {
@@ -67,13 +66,7 @@ export function openSibling(
       const bytes = Buffer.concat(chunks)
       const sha256 = createHash('sha256').update(bytes).digest('hex')
       if ((await store.putIfAbsent(key, bytes)) === 'exists' && Buffer.compare(await store.read(key), bytes) !== 0) {
-        throw new MillpondError(
-          'NAME_TAKEN',
-          `${key} is in the way: it holds something else. Move it elsewhere, and archiving goes on`,
-          {
-            details: { key },
-          },
-        )
+        throw nameTaken(key, 'it holds something else')
       }
       return { role, key, bytes: bytes.byteLength, crc32c: crc32c(bytes), sha256 }
     },

@@ -1,7 +1,7 @@
 import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
 import type { Chain } from '../commit/chain.ts'
 import { rotationByTime, rowsToRotation } from '../encode/rotation.ts'
-import { isMillpondError, MillpondError } from '../errors.ts'
+import { isMillpondError } from '../errors.ts'
 import type { Layout } from '../layout/layout.ts'
 import { type BatchReader, openBatchReader, type Read } from './batch-reader.ts'
 import { bury, commitExpired, type LaneRun } from './lane-run.ts'
@@ -10,6 +10,7 @@ import { commit } from './split-commit.ts'
 import { beginTimes, type Filling, isOwing, openFilling } from './split-filling.ts'
 import { closeOldest, place } from './split-place.ts'
 import { makeRoom } from './split-room.ts'
+import { nameTaken } from './takeover.ts'
 
 /** What filters, which only a commit gives back, may have of the memory budget before one is due. */
 const LASTING_SHARE = 1 / 4
@@ -102,11 +103,7 @@ async function end(filling: Filling, stop: AbortSignal): Promise<void> {
   // Whoever goes on with the lane reads it again.
   if (stop.aborted) return
   const [owing] = filling.owing
-  throw new MillpondError(
-    'NAME_TAKEN',
-    `${owing!.place.key} is in the way: it holds ${owing!.roomCount} messages more than the source. No commit names it; move it elsewhere, and archiving goes on`,
-    { details: { key: owing!.place.key } },
-  )
+  throw nameTaken(owing!.place.key, `it holds ${owing!.roomCount} messages more than the source`)
 }
 
 async function nextOrExpired(
@@ -138,7 +135,8 @@ async function takeBatch(filling: Filling, batch: MessageBatch, stop: AbortSigna
     from += count
     // Dead letters are in no object, and do not count.
     const isEarly = bounds.cause === 'count' && filling.count < rotate.maxCount
-    const cause = (isEarly ? undefined : bounds.cause) ?? (filling.open.size + filling.full.length >= MAX_COMMITTED ? 'objects' : undefined)
+    const cause =
+      (isEarly ? undefined : bounds.cause) ?? (filling.open.size + filling.full.length >= MAX_COMMITTED ? 'objects' : undefined)
     if (cause !== undefined && !isOwing(filling)) await commit(filling, cause)
   }
 }

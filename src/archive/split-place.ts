@@ -1,4 +1,5 @@
-import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
+import { sliceBatch } from '../batch/batch.ts'
+import { idAt, keyAt } from '../batch/view.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import { type OpenObject, openObject } from './open-object.ts'
@@ -57,8 +58,8 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
   const start = {
     position: batch.positions[row]!,
     timestampMs: batch.timestamps[row]!,
-    key: bytesAt(batch, batch.keyStart[row]!, batch.keyEnd[row]!),
-    id: textAt(batch, batch.idStart[row]!, batch.idEnd[row]!),
+    key: keyAt(batch, row) ?? undefined,
+    id: idAt(batch, row) ?? undefined,
     nowMs: parts.nowMs(),
     writer: run.writer,
   }
@@ -90,14 +91,4 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
   })
   if (left !== undefined) filling.owing.add(object)
   return object
-}
-
-function bytesAt({ bytes }: MessageBatch, start: number, end: number): Uint8Array | undefined {
-  return start < 0 ? undefined : bytes.subarray(start, end)
-}
-
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-
-function textAt(batch: MessageBatch, start: number, end: number): string | undefined {
-  return start < 0 ? undefined : decoder.decode(batch.bytes.subarray(start, end))
 }

@@ -42,7 +42,7 @@ export async function readLeft(
     if (count === 0) throw new MillpondError('SEGMENT_CORRUPT', 'it holds no message')
     return { key, object, blocks, count }
   } catch (error) {
-    throw taken(key, error instanceof Error ? error.message : String(error), error)
+    throw nameTaken(key, error instanceof Error ? error.message : String(error), error)
   }
 }
 
@@ -65,7 +65,7 @@ export async function describeLeft(left: LeftObject, ours: OwnObject): Promise<C
   const { entry, lookupBytes } = ours
   const sha256 = createHash('sha256').update(object).digest('hex')
   if (sha256 === entry.sha256) return { entry, lookupBytes }
-  if (entry.count !== left.count) throw taken(key, `it holds ${left.count} messages, not ${entry.count}`)
+  if (entry.count !== left.count) throw nameTaken(key, `it holds ${left.count} messages, not ${entry.count}`)
   const header = ours.format.readHeader(object)
   const codec = header?.codec ?? entry.codec
   const stored = left.blocks.map(({ offset, bytes }) => object.subarray(offset, offset + bytes))
@@ -97,21 +97,25 @@ interface Found {
 }
 
 async function checkSame(key: string, { format, blocks, entry }: OwnObject, found: Found): Promise<void> {
-  if (format.rawOf === undefined) throw taken(key, 'it is not what this version would write')
+  if (format.rawOf === undefined) throw nameTaken(key, 'it is not what this version would write')
   const crcOf = async (all: readonly Uint8Array[], codec: StoredCodec, header?: SegmentHeader) => {
     let crc = 0
     for (const block of all) crc = crc32c(await format.rawOf!(block, codec, header), crc)
     return crc
   }
   const theirs = await crcOf(found.stored, found.codec, found.header).catch((error: unknown) => {
-    throw taken(key, error instanceof Error ? error.message : String(error), error)
+    throw nameTaken(key, error instanceof Error ? error.message : String(error), error)
   })
-  if (theirs !== (await crcOf(blocks, entry.codec))) throw taken(key, 'it holds other messages')
+  if (theirs !== (await crcOf(blocks, entry.codec))) throw nameTaken(key, 'it holds other messages')
 }
 
-const taken = (key: string, why: string, cause?: unknown) =>
+/** What lies under a name that is needed, and is no object that could be taken over. */
+export const nameTaken = (key: string, why: string, cause?: unknown) =>
   new MillpondError(
     'NAME_TAKEN',
     `${key} is in the way: ${why}. No commit names it; move it elsewhere, and archiving goes on`,
     cause === undefined ? { details: { key } } : { cause, details: { key } },
   )
+
+/** A sync marker that a name gives: the same messages give the same bytes, so that a writer who finds its own object again knows it. */
+export const fixedSync = (key: string): Uint8Array => createHash('sha256').update(key).digest().subarray(0, 16)

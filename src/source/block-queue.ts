@@ -1,5 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { EncodedBlock } from '../encode/block.ts'
+import { waitUntil } from './wait-until.ts'
 
 /** Messages of a batch that no block can hold, with the reason for each. */
 export interface Unencodable {
@@ -105,15 +106,4 @@ export function createBlockQueue(nowMs: () => number, reading: AbortSignal): Blo
       return heldBytes
     },
   }
-}
-
-/** Resolves with the promise or after `milliseconds`, whichever is first; an endless wait sets no timer. */
-async function waitUntil(promise: Promise<void>, milliseconds: number): Promise<void> {
-  if (milliseconds <= 0) return
-  if (milliseconds === Infinity) return promise
-  const timeout = Promise.withResolvers<void>()
-  // Timers count 31 bits; a longer wait is cut and asked for again.
-  const timer = setTimeout(timeout.resolve, Math.min(milliseconds, 0x7fff_ffff))
-  await Promise.race([promise, timeout.promise])
-  clearTimeout(timer)
 }
