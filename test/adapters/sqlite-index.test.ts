@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { setAsideDamagedIndex } from '../../src/adapters/sqlite/index-database.ts'
 import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
@@ -123,6 +125,17 @@ describe('the index in a SQLite file', () => {
       return isMillpondError(error) ? error.code : error
     }
   }
+
+  it('is made once by all who open it at the same moment', async () => {
+    const threads = 4
+    const arrived = new Int32Array(new SharedArrayBuffer(4))
+    const paths = Array.from({ length: 60 }, (_, i) => join(folder, `index-${i}.db`))
+    const opener = new URL('sqlite-index-opener.ts', import.meta.url)
+    const ended = await Promise.allSettled(
+      Array.from({ length: threads }, () => once(new Worker(opener, { workerData: { paths, arrived, threads } }), 'exit')),
+    )
+    expect(ended).toEqual(Array.from({ length: threads }, () => ({ status: 'fulfilled', value: [0] })))
+  })
 
   it('says that it is locked when another process keeps it so', async () => {
     await fill(1)

@@ -35,7 +35,8 @@ export interface Stream {
   failures: number
   failingSinceMs: number
   corruptSets: number
-  beyondEnd: number
+  /** In a row. */
+  outOfRange: number
   changed: PromiseWithResolvers<void>
 }
 
@@ -60,7 +61,7 @@ export const createStream = (lane: LaneId, offset: number): Stream => ({
   failures: 0,
   failingSinceMs: 0,
   corruptSets: 0,
-  beyondEnd: 0,
+  outOfRange: 0,
   changed: Promise.withResolvers<void>(),
 })
 

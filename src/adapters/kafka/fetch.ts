@@ -52,8 +52,8 @@ const MAX_PARTITION_BYTES = 2 * 1024 * 1024
 const MIN_PARTITION_BYTES = 32 * 1024
 /** A corrupt record set may have been damaged on its way. */
 const MAX_CORRUPT_SETS = 3
-/** A leader that was just elected may not know its own end yet. */
-const MAX_BEYOND_END = 8
+/** A leader that was just elected may not know its own end and epoch yet. */
+const MAX_OUT_OF_RANGE = 8
 /** What fails for longer is told to the reader, which tries again and lets it be known. */
 const MAX_SILENCE_MS = 60_000
 
@@ -157,7 +157,7 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
     if (errorCode !== 0) return heedError(stream, errorCode)
     if (fetched.diverging !== undefined) return cutBack(stream, epochs.commonEnd(stream.lane, fetched.diverging))
     stream.failures = 0
-    stream.beyondEnd = 0
+    stream.outOfRange = 0
     if (!stream.isSettled) observer.settled(stream.lane)
     stream.isSettled = true
     const end = lastStableOffset >= 0 && isolation === 'committed' ? lastStableOffset : highWatermark
@@ -246,10 +246,12 @@ export function createFetcher(cluster: Cluster, offsets: PartitionOffsets, optio
         const message = `${laneName(lane)} no longer has position ${offset}; its oldest is ${oldest}`
         return fail(stream, new MillpondError('POSITION_GONE', message, { details: { position: offset, oldest } }))
       }
-      if (offset > next) stream.beyondEnd += 1
-      // A leader that does not know the epoch answers so too.
-      else stream.lastEpoch = NO_EPOCH
-      if (stream.beyondEnd >= MAX_BEYOND_END) return cutBack(stream, next)
+      stream.outOfRange += 1
+      if (stream.outOfRange >= MAX_OUT_OF_RANGE) {
+        if (offset > next) return cutBack(stream, next)
+        // It answers so too where it knows no such epoch. That is not believed at once: a log that was cut back and grew looks the same.
+        stream.lastEpoch = NO_EPOCH
+      }
       const message = `the leader of ${laneName(lane)} has positions up to ${next}, and ${offset} is to be read`
       retry(stream, new MillpondError('BROKER_UNAVAILABLE', message, { details: { position: offset, next } }))
     } catch (error) {

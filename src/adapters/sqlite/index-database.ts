@@ -8,6 +8,8 @@ import { REMEDY } from '../../index/segment-index.ts'
 const APPLICATION_ID = 0x4d70_4978
 const SCHEMA_VERSION = 1
 const BUSY_TIMEOUT_MS = 10_000
+const SQLITE_BUSY = 5
+const SWITCH_PAUSE_MS = 5
 
 /**
  * Lanes with their totals, commits, segments; no row for a message or a block. SQLite has no checksums, so `row_check` is a CRC-32 of
@@ -58,7 +60,7 @@ export function openIndexDatabase(options: IndexDatabaseOptions): DatabaseSync {
   try {
     if (!readOnly && path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
     database = new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs })
-    if (!readOnly) database.exec('PRAGMA journal_mode = WAL')
+    if (!readOnly) useWriteAheadLog(database, performance.now() + busyTimeoutMs)
     // The index can be made anew, so a power cut may cost its last commits, never its consistency.
     database.exec('PRAGMA synchronous = NORMAL')
     prepareSchema(database, path, readOnly)
@@ -69,16 +71,35 @@ export function openIndexDatabase(options: IndexDatabaseOptions): DatabaseSync {
   }
 }
 
-function prepareSchema(database: DatabaseSync, path: string, readOnly: boolean): void {
-  if (isPrepared(database, path)) return
-  if (readOnly) throw new MillpondError('INDEX_UNAVAILABLE', `${path} holds no index yet; \`millpond index rebuild\` makes one`)
-  database.exec('BEGIN IMMEDIATE')
-  try {
-    // Another process may have been first while this one waited.
-    if (!isPrepared(database, path)) {
-      database.exec(`${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION};`)
+/** Switching a new file does not wait for who is just doing it, whatever the timeout of the connection; so it is tried again. */
+function useWriteAheadLog(database: DatabaseSync, untilMs: number): void {
+  for (;;) {
+    try {
+      return database.exec('PRAGMA journal_mode = WAL')
+    } catch (error) {
+      if (sqliteCode(error) !== SQLITE_BUSY || performance.now() > untilMs) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SWITCH_PAUSE_MS)
     }
+  }
+}
+
+function prepareSchema(database: DatabaseSync, path: string, readOnly: boolean): void {
+  // In one transaction, for another process may be making the tables right now.
+  if (inTransaction(database, 'BEGIN', () => isPrepared(database, path))) return
+  if (readOnly) throw new MillpondError('INDEX_UNAVAILABLE', `${path} holds no index yet; \`millpond index rebuild\` makes one`)
+  inTransaction(database, 'BEGIN IMMEDIATE', () => {
+    // Another process may have been first while this one waited.
+    if (isPrepared(database, path)) return
+    database.exec(`${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION};`)
+  })
+}
+
+function inTransaction<T>(database: DatabaseSync, begin: 'BEGIN' | 'BEGIN IMMEDIATE', work: () => T): T {
+  database.exec(begin)
+  try {
+    const done = work()
     database.exec('COMMIT')
+    return done
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
