@@ -25,6 +25,8 @@ export interface ObjectPlace {
   readonly siblings: readonly { readonly key: string; readonly rules: SiblingRules }[]
   /** What lies under the key already: it is taken over instead of being written. */
   readonly left: LeftObject | undefined
+  /** The object of the same path before it, where no commit names that yet: none of a path is seen before it. */
+  readonly before: Pick<OpenObject, 'finish'> | undefined
   /** Told what the object holds more (or less) of memory than before, bytes. */
   readonly onHeld: (change: number) => void
   /** The same for what no block holds yet, which is a part of it. */
@@ -118,11 +120,13 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
   const finish = async (): Promise<readonly ClosedObject[]> => {
     flush()
     await tail
+    // Whoever finds the objects of a path one behind the other takes over all that there are.
+    await place.before?.finish()
     // The segment comes last: who finds it finds what lies beside it.
     const beside = await Promise.all(siblings.map((sibling) => sibling.finish()))
     const closed =
       place.left === undefined
-        ? await Promise.all(bodies.map((one) => one.finish()))
+        ? await inTurn(bodies)
         : [await describeLeft(place.left, { ...body.describe(), format, blocks: body.blocks, positions, timestamps })]
     const [first, ...others] = closed
     return [{ ...first!, entry: { ...first!.entry, siblings: beside } }, ...others]
@@ -182,6 +186,12 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
       await Promise.all(bodies.map((one) => one.abort()))
     },
   }
+}
+
+async function inTurn(bodies: readonly Body[]): Promise<ClosedObject[]> {
+  const closed: ClosedObject[] = []
+  for (const body of bodies) closed.push(await body.finish())
+  return closed
 }
 
 /** The object's bytes on their way. */

@@ -2,6 +2,7 @@ import { sliceBatch } from '../batch/batch.ts'
 import { idAt, keyAt } from '../batch/view.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
+import type { RotationCause } from '../encode/rotation.ts'
 import { type OpenObject, openObject } from './open-object.ts'
 import type { Group } from './router.ts'
 import type { Filling } from './split-filling.ts'
@@ -16,19 +17,24 @@ export async function place(filling: Filling, group: Group): Promise<void> {
   const { options } = filling.run
   const id = group.kind === undefined ? group.path.id : `${group.path.id}\n${group.kind.id}`
   for (let from = 0; from < group.batch.count;) {
-    const object = filling.open.get(id) ?? (await openNext(filling, group, from))
+    const object = filling.open.get(id) ?? (await openNext(filling, group, { id, row: from }))
     // Those that got nothing for longest are the first.
     filling.open.delete(id)
     filling.open.set(id, object)
     const to = Math.min(group.batch.count, from + object.roomCount)
     object.add(from === 0 && to === group.batch.count ? group.batch : sliceBatch(group.batch, from, to))
     from = to
-    if (object.roomCount > 0 && object.bytes < options.rotate.maxBytes) {
-      await object.settle(MAX_COMPRESSING_BYTES)
-      continue
-    }
-    closeObject(filling, id, object)
+    const isFull = object.bytes >= options.rotate.maxBytes
+    if (object.roomCount === 0 || (isFull && mayClose(filling, 'bytes'))) closeObject(filling, id, object)
+    else await object.settle(MAX_COMPRESSING_BYTES)
   }
+}
+
+/** Whether an object may be seen before its commit is due. Where its name hangs on the clock it may not: then a commit is due for that reason. */
+function mayClose(filling: Filling, cause: RotationCause): boolean {
+  if (!filling.clock.isUsed) return true
+  filling.due ??= cause
+  return false
 }
 
 /** Takes no more messages into the object, and makes it durable while others fill. */
@@ -36,6 +42,7 @@ function closeObject(filling: Filling, id: string, object: OpenObject): void {
   filling.open.delete(id)
   filling.owing.delete(object)
   filling.full.push(object)
+  filling.lastFull.set(id, object)
   // Its failure is seen when it is committed.
   object.finish().catch(() => undefined)
 }
@@ -43,6 +50,10 @@ function closeObject(filling: Filling, id: string, object: OpenObject): void {
 /** Closes objects that got nothing for long: those that are too many, and those whose time of grace is over. */
 export function closeOldest(filling: Filling): void {
   const { maxOpenObjects = DEFAULT_MAX_OPEN, graceMs = Infinity } = filling.run.options
+  if (filling.clock.isUsed) {
+    if (filling.open.size > maxOpenObjects) mayClose(filling, 'objects')
+    return
+  }
   for (const [id, object] of filling.open) {
     const isOver = object.lastTimestamp < filling.lastTimestamp - graceMs
     if (filling.open.size <= maxOpenObjects && !isOver) return
@@ -50,7 +61,11 @@ export function closeOldest(filling: Filling): void {
   }
 }
 
-async function openNext(filling: Filling, { path, kind, batch }: Group, row: number): Promise<OpenObject> {
+async function openNext(
+  filling: Filling,
+  { path, kind, batch }: Group,
+  { id, row }: { id: string; row: number },
+): Promise<OpenObject> {
   const { run, names, siblings } = filling
   const { options, parts } = run
   const { format } = options
@@ -60,7 +75,7 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
     timestampMs: batch.timestamps[row]!,
     key: keyAt(batch, row) ?? undefined,
     id: idAt(batch, row) ?? undefined,
-    nowMs: parts.nowMs(),
+    nowMs: filling.clock.nowMs(),
     writer: run.writer,
   }
   const key = names.objectKey(path, start, extension)
@@ -77,6 +92,7 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
     path,
     kind,
     left,
+    before: filling.lastFull.get(id),
     onHeld(change) {
       filling.heldBytes += change
       filling.share.hold(Math.max(0, filling.heldBytes))

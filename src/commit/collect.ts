@@ -1,6 +1,6 @@
 import type { ListedObject, Store } from '../store/store.ts'
 import { findChains, readCommits } from './chain.ts'
-import { segmentPosition } from './commit-names.ts'
+import { clockNotePosition, clockPrefix, segmentPosition } from './commit-names.ts'
 
 export interface CollectOptions {
   readonly topic?: string
@@ -36,9 +36,12 @@ export async function collectGarbage(store: Store, options: CollectOptions, sign
   const removed = { objects: 0, bytes: 0 }
   const left = { objects: 0, bytes: 0 }
   for await (const { folder } of findChains(store, options, signal)) {
-    const { objects, nextPosition } = await unnamedObjects(store, folder, signal)
-    for (const object of objects) {
-      const position = segmentPosition(folder, object.key)
+    const { objects, notes, nextPosition } = await unnamedObjects(store, folder, signal)
+    const positionOf = (key: string) => segmentPosition(folder, key) ?? clockNotePosition(folder, key)
+    // A note is for the commit that begins at its position: once the chain has passed that, it is for none. Until then it is in use.
+    const passedNotes = notes.filter(({ key }) => (positionOf(key) ?? nextPosition) < nextPosition)
+    for (const object of [...objects, ...passedNotes]) {
+      const position = positionOf(object.key)
       const isPassed = position !== undefined && position < nextPosition
       const isOld = object.modifiedMs <= options.nowMs - options.olderThanMs
       if (isPassed && isOld && !options.dryRun) await store.delete(object.key, signal)
@@ -50,21 +53,22 @@ export async function collectGarbage(store: Store, options: CollectOptions, sign
   return { removed, left }
 }
 
-/** Objects in a lane's data folder that no commit names, and where the chain ends that says so. */
+/** Objects in a lane's data folder that no commit names, notes of the wall clock, and where the chain ends that says so. */
 async function unnamedObjects(
   store: Store,
   folder: string,
   signal?: AbortSignal,
-): Promise<{ readonly objects: Iterable<ListedObject>; readonly nextPosition: number }> {
+): Promise<{ readonly objects: Iterable<ListedObject>; readonly notes: readonly ListedObject[]; readonly nextPosition: number }> {
   // First the objects, then the commits: what was committed between the two is then known to be named.
   const objects = new Map<string, ListedObject>()
   for await (const object of store.list(`${folder}/`, {}, signal)) objects.set(object.key, object)
+  const notes = await Array.fromAsync(store.list(clockPrefix(folder), {}, signal))
   let nextPosition = 0
-  if (objects.size === 0) return { objects: [], nextPosition }
+  if (objects.size === 0 && notes.length === 0) return { objects: [], notes, nextPosition }
   for await (const commit of readCommits(store, folder, {}, signal)) {
     nextPosition = commit.nextPosition
     for (const { key, siblings } of commit.segments)
       for (const named of [key, ...siblings.map((one) => one.key)]) objects.delete(named)
   }
-  return { objects: objects.values(), nextPosition }
+  return { objects: objects.values(), notes, nextPosition }
 }

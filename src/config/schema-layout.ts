@@ -14,7 +14,7 @@ const timestampExtractor = (standard: 'Record' | 'Wallclock') =>
   oneOf(
     ['Wallclock', 'Record', 'RecordField'],
     standard,
-    'Which time counts: the clock of this machine, the timestamp of the message, or a field of its value. With `Wallclock` the same messages give other names another time.',
+    'Which time counts: the clock of this machine, the timestamp of the message, or a field of its value. With `Wallclock` all messages of a commit have the moment at which the first of them was read, and a commit ends where paths would say another.',
   )
 const timestampField = text(
   'timestamp',

@@ -4,6 +4,7 @@ import { planConfluent } from './confluent.ts'
 import { planDataphos } from './dataphos.ts'
 import { planFirehose } from './firehose.ts'
 import { planHive } from './hive.ts'
+import { clockTextOf } from './clock-text.ts'
 import { openLaneLayout } from './lane-layout.ts'
 import type { Layout } from './layout.ts'
 import type { LayoutConfig } from './layout-config.ts'
@@ -28,6 +29,7 @@ export function createLayout(config: LayoutConfig): Layout {
     isWhole,
     fields,
     usesSchemas,
+    ...clockTextOf(parts),
     openLane: (lane) => openLaneLayout(lane, options),
   }
 }

@@ -69,6 +69,8 @@ export interface Layout {
   readonly fields: readonly string[]
   /** Whether paths are made of the schemas of values: then `assign` wants `kind`. */
   readonly usesSchemas: boolean
+  /** What paths say of a moment of the wall clock, ms; there where keys are made of it. */
+  readonly clockText?: (nowMs: number) => string
   /** `folder` is that of the lane's chain, without which it is the usual one of the topic's name. */
   openLane(lane: { readonly topic: string; readonly lane: string; readonly folder?: string }): LaneLayout
 }
