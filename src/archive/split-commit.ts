@@ -21,6 +21,8 @@ export async function commit(filling: Filling, cause: RotationCause): Promise<vo
   filling.open.clear()
   filling.full = []
   filling.lastFull.clear()
+  filling.late.clear()
+  filling.names.begin?.()
   filling.count = 0
   filling.firstTimestamp = NaN
   beginTimes(filling)

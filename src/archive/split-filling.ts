@@ -29,6 +29,8 @@ export interface Filling {
   full: OpenObject[]
   /** The last of them of each path and schema. */
   readonly lastFull: Map<string, OpenObject>
+  /** Objects that were opened for messages behind the grace: they wait for others until the commit. */
+  readonly late: Set<OpenObject>
   /** Objects that were left under their names and still wait for messages that they hold. */
   readonly owing: Set<OpenObject>
   heldBytes: number
@@ -38,7 +40,7 @@ export interface Filling {
   count: number
   /** Timestamp of the first message that no commit covers; NaN where there is none. */
   firstTimestamp: number
-  /** The largest timestamp that was read. */
+  /** The largest timestamp that was read, but for those of a time that has not come: one of them would make all others late. */
   lastTimestamp: number
   firstReadMs: number
   /** When the schedule asks for a commit, ms. */
@@ -78,6 +80,7 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain, clock: C
     open: new Map(),
     full: [],
     lastFull: new Map(),
+    late: new Set(),
     owing: new Set(),
     heldBytes: 0,
     pendingBytes: 0,

@@ -201,7 +201,9 @@ async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal
   // What the layout leaves out is passed over.
   account.addPassed(batch.positions[batch.count - 1]! + 1)
   for (const group of groups) await place(filling, group)
-  for (const timestamp of batch.timestamps) if (timestamp > filling.lastTimestamp) filling.lastTimestamp = timestamp
+  const nowMs = run.parts.nowMs()
+  for (const timestamp of batch.timestamps)
+    if (timestamp > filling.lastTimestamp && timestamp <= nowMs) filling.lastTimestamp = timestamp
   closeOldest(filling)
   await makeRoom(filling)
 }

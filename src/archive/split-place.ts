@@ -41,13 +41,14 @@ function mayClose(filling: Filling, cause: RotationCause): boolean {
 function closeObject(filling: Filling, id: string, object: OpenObject): void {
   filling.open.delete(id)
   filling.owing.delete(object)
+  filling.late.delete(object)
   filling.full.push(object)
   filling.lastFull.set(id, object)
   // Its failure is seen when it is committed.
   object.finish().catch(() => undefined)
 }
 
-/** Closes objects that got nothing for long: those that are too many, and those whose time of grace is over. */
+/** Closes objects that got nothing for long: those that are too many, and those whose time of grace is over. One that was late from the beginning stays, so that all that is late lies together. */
 export function closeOldest(filling: Filling): void {
   const { maxOpenObjects = DEFAULT_MAX_OPEN, graceMs = Infinity } = filling.run.options
   if (filling.clock.isUsed) {
@@ -55,9 +56,11 @@ export function closeOldest(filling: Filling): void {
     return
   }
   for (const [id, object] of filling.open) {
-    const isOver = object.lastTimestamp < filling.lastTimestamp - graceMs
-    if (filling.open.size <= maxOpenObjects && !isOver) return
-    if (!filling.owing.has(object)) closeObject(filling, id, object)
+    const isLate = filling.late.has(object)
+    const isOver = !isLate && object.lastTimestamp < filling.lastTimestamp - graceMs
+    if (isOver || filling.open.size > maxOpenObjects) {
+      if (!filling.owing.has(object)) closeObject(filling, id, object)
+    } else if (!isLate) return
   }
 }
 
@@ -106,5 +109,6 @@ async function openNext(
     },
   })
   if (left !== undefined) filling.owing.add(object)
+  if (start.timestampMs < filling.lastTimestamp - (options.graceMs ?? Infinity)) filling.late.add(object)
   return object
 }

@@ -191,6 +191,11 @@ export const layoutSection = section(
       365 * DAY_MS,
       'How long an object stays open for late data, by the time of messages, after its path got the last one. Without it: until the commit.',
     ).optional(),
+    late: oneOf(
+      ['own', 'current'],
+      'own',
+      'Where messages that come later than `grace` lie: under the path of their own time, all of a commit that have one path in one object, or under that of the newest message before them (`append.late.data`).',
+    ),
     maxOpen: wholeNumber(
       1,
       1_000_000,

@@ -114,6 +114,33 @@ describe('a lane of several objects', () => {
     expect((await commitsOf(store)).filter(({ kind }) => kind === 'data')).toHaveLength(1)
   })
 
+  it('holds what comes later than that together, one object of a path in a commit, though batches are many', async () => {
+    const source = createMemorySource('orders')
+    for (let from = 0; from < 600; from += 20) {
+      const late = messages(from + 18, from + 20, 'ab').map((one) => ({ ...one, timestamp: one.timestamp - 3_600_000 }))
+      source.produce('0', [...messages(from, from + 18, 'c'), ...late])
+    }
+    const store = openStore()
+    await archiver(source).run(store, { graceMs: 60_000 })
+    const counts = Object.entries(await positionsByObject(store)).map(([key, found]) => [key.split('/')[1], found.length])
+    expect(counts).toEqual([
+      ['a', 30],
+      ['b', 30],
+      ['c', 540],
+    ])
+    expect((await verifyArchive(store, { against: source })).clean).toBe(true)
+  })
+
+  it('takes no message for late because of one from the future', async () => {
+    const source = createMemorySource('orders')
+    const future = messages(20, 21, 'b').map((one) => ({ ...one, timestamp: Date.UTC(2100, 1) }))
+    source.produce('0', [...messages(0, 20, 'a'), ...future])
+    for (let from = 21; from < 201; from += 20) source.produce('0', messages(from, from + 20, 'a'))
+    const store = openStore()
+    await archiver(source).run(store, { graceMs: 60_000 })
+    expect(Object.values(await positionsByObject(store)).map((found) => found.length)).toEqual([200, 1])
+  })
+
   it('leaves out what the layout leaves out, and records it', async () => {
     const source = createMemorySource('orders')
     source.produce('0', messages(0, 10, 'a?b'))

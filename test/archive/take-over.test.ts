@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { MessageInput } from '../../src/batch/builder.ts'
 import { collectGarbage } from '../../src/commit/collect.ts'
 import { verifyArchive } from '../../src/commit/verify.ts'
 import { MillpondError } from '../../src/errors.ts'
@@ -35,13 +36,12 @@ function mortal(store: Store, lastCall: number, diesAfter: boolean, random: () =
 }
 
 /** Batches of a lane with gaps, as `random` cuts them. */
-function produce(random: () => number, letters: string, keyOf = (_letter: string, key: string): string | null => key) {
+function produce(random: () => number, letters: string, change = (message: MessageInput): MessageInput => message) {
   const source = createMemorySource('orders')
   let position = 0
   for (let batches = 0; batches < 12; batches++) {
     const to = position + 1 + Math.floor(random() * 15)
-    const made = messages(position, to, letters).map((one) => ({ ...one, key: keyOf(String(one.key)[0]!, String(one.key)) }))
-    source.produce('0', made)
+    source.produce('0', messages(position, to, letters).map(change))
     position = to + (random() < 0.2 ? Math.floor(random() * 4) : 0)
   }
   source.pass('0', position)
@@ -94,10 +94,10 @@ async function runAll({ source, random, layout, nowMs = Date.now, beside = async
   return store
 }
 
+const namedIn = async (store: Store) => (await commitsOf(store)).flatMap(({ segments }) => segments.map(({ key }) => key))
+
 /** What anybody finds who lists the store is each message once, and what the chain names. */
 async function expectExactlyOnce(store: Store, { seed, source }: Schedule): Promise<void> {
-  const named = new Set((await commitsOf(store)).flatMap(({ segments }) => segments.map(({ key }) => key)))
-  expect(new Set(await listed(store)), `seed ${seed}`).toEqual(named)
   const objects = await positionsByObject(store)
   const all = Object.values(objects).flat()
   expect(new Set(all).size, `seed ${seed}`).toBe(all.length)
@@ -117,7 +117,9 @@ describe('a writer that finds objects under its names', () => {
         const random = createRandom(seed)
         const source = produce(random, 'abcde'.slice(0, 1 + Math.floor(random() * 5)))
         const schedule: Schedule = { seed, source, random, layout: byKey }
-        await expectExactlyOnce(await runAll(schedule), schedule)
+        const store = await runAll(schedule)
+        expect(new Set(await listed(store)), `seed ${seed}`).toEqual(new Set(await namedIn(store)))
+        await expectExactlyOnce(store, schedule)
       }
     },
   )
@@ -137,25 +139,47 @@ function unsteady(random: () => number): () => number {
   }
 }
 
-describe('a layout whose paths go by the wall clock', () => {
-  it.each(parts)(
-    'is exactly once by listing alone, whatever crashes and races come and wherever the clock goes (schedules of part %i)',
-    async (part) => {
-      const layout = await layoutOf({
-        type: 'template',
-        template: { key: '{topic}/{wallclock:yyyy-MM-dd-HH}/{key}/{lane}-{position:6}.{extension}' },
-      })
+/** Messages of a few keys, of which some come late and some are from the future. */
+const untimely =
+  (random: () => number) =>
+  (message: MessageInput): MessageInput => {
+    const letter = String(message.key)[0]!
+    const chance = random()
+    const lateMs = chance < 0.2 ? random() * 5 * HOUR_MS : chance < 0.22 ? -10 * 365 * 24 * HOUR_MS : 0
+    return { ...message, key: letter === 'e' ? null : letter, timestamp: Math.floor(message.timestamp - lateMs) }
+  }
+
+const byTime = (time: string, settings: Record<string, unknown> = {}) =>
+  layoutOf({
+    type: 'template',
+    ...settings,
+    template: { key: `{topic}/{${time}:yyyy-MM-dd-HH}/{key}/{lane}-{position:6}.{extension}` },
+  })
+
+describe('a layout whose paths go by more than each message alone', () => {
+  it.each(
+    parts.flatMap(
+      (part) =>
+        [
+          { part, by: 'wallclock' },
+          { part, by: 'late' },
+        ] as const,
+    ),
+  )(
+    'is exactly once by listing alone, whatever crashes and races come and wherever the clock goes (schedules by $by of part $part)',
+    async ({ part, by }) => {
+      const layout = by === 'wallclock' ? await byTime(by) : await byTime('record', { late: 'current', grace: '1m' })
       for (const seed of seedsOf(part, 15)) {
         const random = createRandom(seed)
-        const source = produce(random, 'abcde'.slice(0, 1 + Math.floor(random() * 5)), (letter) =>
-          letter === 'e' ? null : letter,
-        )
+        const source = produce(random, 'abcde'.slice(0, 1 + Math.floor(random() * 5)), untimely(random))
         const nowMs = unsteady(random)
         const beside = async (store: Store) => {
           if (random() < 0.2) await collectGarbage(store, { olderThanMs: 0, nowMs: Date.now() + 1 })
         }
         const schedule: Schedule = { seed, source, random, layout, nowMs, beside }
-        await expectExactlyOnce(await runAll(schedule), schedule)
+        const store = await runAll(schedule)
+        expect(new Set(await listed(store)), `seed ${seed}`).toEqual(new Set(await namedIn(store)))
+        await expectExactlyOnce(store, schedule)
       }
     },
   )
