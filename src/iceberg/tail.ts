@@ -1,7 +1,7 @@
 import { chainFolders, readGenesis } from '../commit/chain.ts'
 import type { StoredCommit } from '../commit/commit.ts'
 import { decodeCommit } from '../commit/commit-codec.ts'
-import { CHAINS_PREFIX, parseCommitKey } from '../commit/commit-names.ts'
+import { parseCommitKey } from '../commit/commit-names.ts'
 import { brokenChain, checkLink, commitKeys, type Link, newestKey } from '../commit/commit-objects.ts'
 import type { Store } from '../store/store.ts'
 import { MillpondError } from '../errors.ts'
@@ -81,20 +81,4 @@ export async function mapAtOnce<T, R>(items: readonly T[], atOnce: number, act: 
   }
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker))
   return results
-}
-
-/** The topics that the archive has, by name. */
-export async function archivedTopics(store: Store, signal?: AbortSignal): Promise<string[]> {
-  const topics = new Set<string>()
-  for await (const folder of store.folders(CHAINS_PREFIX, signal)) {
-    if (folder.startsWith('_')) continue
-    // All lanes of a folder are of one topic.
-    for await (const lane of store.folders(`${CHAINS_PREFIX}${folder}/`, signal)) {
-      const genesis = await readGenesis(store, `${folder}/${lane}`, signal)
-      if (genesis === undefined) continue
-      topics.add(genesis.topic)
-      break
-    }
-  }
-  return [...topics].sort()
 }
