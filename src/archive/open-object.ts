@@ -3,7 +3,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import type { BlockEncoder } from '../encode/block-encoder.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
-import type { SegmentEntry } from '../encode/segment.ts'
+import type { SegmentEntry, SiblingEntry } from '../encode/segment.ts'
 import { type Chunk, createSegmentBuilder, type SegmentBuilder } from '../encode/segment-builder.ts'
 import { MillpondError } from '../errors.ts'
 import type { ObjectPath } from '../layout/layout.ts'
@@ -25,6 +25,8 @@ export interface ObjectPlace {
   readonly siblings: readonly { readonly key: string; readonly rules: SiblingRules }[]
   /** What lies under the key already: it is taken over instead of being written. */
   readonly left: LeftObject | undefined
+  /** How many messages it has to hold, as what lies under its key or beside it tells; undefined where nothing does. */
+  readonly count: number | undefined
   /** The object of the same path before it, where no commit names that yet: none of a path is seen before it. */
   readonly before: Pick<OpenObject, 'finish'> | undefined
   /** Told what the object holds more (or less) of memory than before, bytes. */
@@ -122,8 +124,9 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
     await tail
     // Whoever finds the objects of a path one behind the other takes over all that there are.
     await place.before?.finish()
-    // The segment comes last: who finds it finds what lies beside it.
-    const beside = await Promise.all(siblings.map((sibling) => sibling.finish()))
+    // The segment comes last: who finds it finds what lies beside it. And of those the first tells whoever comes what the others hold.
+    const beside: SiblingEntry[] = []
+    for (const sibling of siblings) beside.push(await sibling.finish(place.count !== undefined))
     const closed =
       place.left === undefined
         ? await inTurn(bodies)
@@ -141,7 +144,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
       return lastTimestamp
     },
     get roomCount() {
-      return place.left === undefined ? Infinity : place.left.count - count
+      return place.count === undefined ? Infinity : place.count - count
     },
     get pendingBytes() {
       return encoder.pendingBytes

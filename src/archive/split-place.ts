@@ -4,6 +4,7 @@ import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import type { RotationCause } from '../encode/rotation.ts'
 import { type OpenObject, openObject } from './open-object.ts'
+import type { SiblingRules } from './open-sibling.ts'
 import type { Group } from './router.ts'
 import type { Filling } from './split-filling.ts'
 import { readLeft } from './takeover.ts'
@@ -64,6 +65,16 @@ export function closeOldest(filling: Filling): void {
   }
 }
 
+/** How many messages a sibling tells of that a crash left without its segment; the first is written first. */
+async function countBeside(
+  { run: { parts, options } }: Filling,
+  first: { readonly key: string; readonly rules: SiblingRules } | undefined,
+): Promise<number | undefined> {
+  if (first === undefined) return undefined
+  const { format } = first.rules
+  return (await readLeft(parts.store, first.key, { format, formatOptions: options.formatOptions }))?.count
+}
+
 async function openNext(
   filling: Filling,
   { path, kind, batch }: Group,
@@ -85,16 +96,19 @@ async function openNext(
   const keyFrom = ({ firstPosition, minTimestamp }: EncodedBlock) =>
     names.objectKey(path, { ...start, position: firstPosition, timestampMs: minTimestamp }, extension)
   const left = filling.mayBeLeft ? await readLeft(parts.store, key, options) : undefined
+  const beside = siblings.map((rules) => ({
+    rules,
+    key: names.objectKey(path, start, rules.rules.extension(rules.codec), rules.role),
+  }))
+  const count = left?.count ?? (filling.mayBeLeft ? await countBeside(filling, beside[0]) : undefined)
   const object = openObject(run, {
     key,
     keyFrom,
-    siblings: siblings.map((rules) => ({
-      rules,
-      key: names.objectKey(path, start, rules.rules.extension(rules.codec), rules.role),
-    })),
+    siblings: beside,
     path,
     kind,
     left,
+    count,
     before: filling.lastFull.get(id),
     onHeld(change) {
       filling.heldBytes += change
@@ -108,7 +122,7 @@ async function openNext(
       filling.heldBytes += bytes
     },
   })
-  if (left !== undefined) filling.owing.add(object)
+  if (count !== undefined) filling.owing.add(object)
   if (start.timestampMs < filling.lastTimestamp - (options.graceMs ?? Infinity)) filling.late.add(object)
   return object
 }
