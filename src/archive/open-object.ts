@@ -185,6 +185,9 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
       return finished
     },
     async abort() {
+      for (const one of bodies) one.giveUp()
+      // What is being finished ends at its next step, or is whole: a part of it must never be seen.
+      await finished?.catch(() => undefined)
       await tail.catch(() => undefined)
       await Promise.all(bodies.map((one) => one.abort()))
     },
@@ -209,7 +212,10 @@ interface Body {
   moveTo(disk: Spill): Promise<void>
   /** The account of all blocks, without writing anything. */
   describe(): ClosedObject
+  /** @throws MillpondError `SEGMENT_TAKEN`, `NAME_TAKEN`; and where it was given up meanwhile. */
   finish(): Promise<ClosedObject>
+  /** Nothing is made visible any more. */
+  giveUp(): void
   abort(): Promise<void>
 }
 
@@ -221,6 +227,7 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
   let waiting: Waiting[] = []
   let waitingBytes = 0
   let inMemoryBytes = 0
+  let isGivenUp = false
   const blocks: Uint8Array[] = []
 
   const open = (block: EncodedBlock): SegmentBuilder => {
@@ -304,12 +311,16 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
       const closed = describe()
       writer ??= await parts.store.openWriter(key)
       await drain(writer)
+      if (isGivenUp) throw new MillpondError('INTERNAL', `${key} was given up`)
       if ((await writer.finish()) === 'exists' && !(await isOurs(run, closed.entry))) {
         // Whoever can read what is there takes it over at the next attempt.
         const code = segmentFormat(options.format).split === undefined ? 'NAME_TAKEN' : 'SEGMENT_TAKEN'
         throw new MillpondError(code, `${key} is there already and holds something else`, { details: { key } })
       }
       return closed
+    },
+    giveUp() {
+      isGivenUp = true
     },
     async abort() {
       discard()

@@ -93,8 +93,13 @@ async function openNext(
     writer: run.writer,
   }
   const key = names.objectKey(path, start, extension)
+  // Blocks do not tell ids and keys of their messages: that of the first object would give its name again.
   const keyFrom = ({ firstPosition, minTimestamp }: EncodedBlock) =>
-    names.objectKey(path, { ...start, position: firstPosition, timestampMs: minTimestamp }, extension)
+    names.objectKey(
+      path,
+      { ...start, position: firstPosition, timestampMs: minTimestamp, key: undefined, id: undefined },
+      extension,
+    )
   const left = filling.mayBeLeft ? await readLeft(parts.store, key, options) : undefined
   const beside = siblings.map((rules) => ({
     rules,
