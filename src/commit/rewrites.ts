@@ -135,16 +135,29 @@ export function createReplacing(live: readonly RewriteLink[]): Replacing {
   }
 }
 
+/** What all rewrites of a folder say that they replace, oldest first. @throws MillpondError `CHAIN_BROKEN`, `COMMIT_CORRUPT`. */
+export const readRewriteLinks = (store: Store, folder: string, signal?: AbortSignal): Promise<RewriteLink[]> =>
+  Array.fromAsync(readRewrites(store, folder, NO_REWRITES, signal), ({ link }) => link)
+
 /**
  * What a folder holds now: its commits, oldest first and genesis included, but rewrites in the place of those that they replace.
  * @throws MillpondError `CHAIN_BROKEN`, `COMMIT_CORRUPT`.
  */
 export async function* readLiveCommits(store: Store, folder: string, signal?: AbortSignal): AsyncGenerator<StoredCommit> {
   // First the rewrites, then the commits: those that they replace are there by then.
-  const links: RewriteLink[] = []
-  for await (const { link } of readRewrites(store, folder, NO_REWRITES, signal)) links.push(link)
+  const links = await readRewriteLinks(store, folder, signal)
+  yield* withRewrites(store, readCommits(store, folder, {}, signal), links, signal)
+}
+
+/** Commits in their order, the first of which no rewrite of `links` has begun before, but rewrites in the place of those that they replace. */
+export async function* withRewrites(
+  store: Store,
+  commits: AsyncIterable<StoredCommit>,
+  links: readonly RewriteLink[],
+  signal?: AbortSignal,
+): AsyncGenerator<StoredCommit> {
   const replacing = createReplacing(liveRewrites(links))
-  for await (const commit of readCommits(store, folder, {}, signal)) {
+  for await (const commit of commits) {
     const replaced = replacing.of(commit)
     if (replaced === undefined) yield commit
     else if (replaced.isLast) yield decodeCommit(replaced.link.key, await store.read(replaced.link.key, undefined, signal))

@@ -106,10 +106,10 @@ async function syncOnce(cli: Cli, pass: Pass): Promise<void> {
     await cli.print(formatTable([['topic', 'table', 'files', 'rows', 'snapshots', 'metadata'], ...told.map(rowOf)]))
 }
 
-const rowOf = ({ topic, table, files, rows, snapshots, metadata }: SyncReport): string[] => [
+const rowOf = ({ topic, table, files, rows, replaced, snapshots, metadata }: SyncReport): string[] => [
   topic,
   table,
-  formatCount(files),
+  `${formatCount(files)}${replaced === 0 ? '' : ` for ${formatCount(replaced)}`}`,
   formatCount(rows),
   formatCount(snapshots),
   metadata ?? 'no Parquet segment yet',
