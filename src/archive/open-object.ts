@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { MessageBatch } from '../batch/batch.ts'
-import type { BlockEncoder } from '../encode/block-encoder.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import type { SegmentEntry, SiblingEntry } from '../encode/segment.ts'
@@ -10,6 +9,7 @@ import type { ObjectPath } from '../layout/layout.ts'
 import type { ObjectWriter } from '../store/store.ts'
 import type { ValueKind } from '../values/values.ts'
 import type { LaneRun } from './lane-run.ts'
+import { createObjectEncoder } from './object-encoder.ts'
 import { openSibling, type SiblingRules } from './open-sibling.ts'
 import type { Spill, SpilledBytes } from '../store/spill.ts'
 import { type ClosedObject, describeLeft, fixedSync, type LeftObject } from './takeover.ts'
@@ -79,9 +79,9 @@ type Waiting = Chunk | { readonly spilled: SpilledBytes; readonly crc32c: number
 /** Opens an object of the lane. Nothing is asked of the store before there is much to write, or it is finished. */
 export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
   const { options } = run
-  const { key, kind } = place
+  const { key } = place
   const format = segmentFormat(options.format)
-  const encoder: BlockEncoder = format.createEncoder({ ...options, pool: run.pool, origin: run.lane, ...(kind ? { kind } : {}) })
+  const encoder = createObjectEncoder(run, place)
   let body = createBody(run, place)
   const bodies = [body]
   const siblings = place.siblings.map((one) => openSibling(run, one.key, one.rules, place.onHeld))
@@ -130,7 +130,16 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
     const closed =
       place.left === undefined
         ? await inTurn(bodies)
-        : [await describeLeft(place.left, { ...body.describe(), format, blocks: body.blocks, positions, timestamps })]
+        : [
+            await describeLeft(place.left, {
+              ...body.describe(),
+              format,
+              fields: options.lookups,
+              blocks: body.blocks,
+              positions,
+              timestamps,
+            }),
+          ]
     const [first, ...others] = closed
     return [{ ...first!, entry: { ...first!.entry, siblings: beside } }, ...others]
   }

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { segmentFormat } from '../encode/formats.ts'
 import type { BlockEntry, SegmentEntry } from '../encode/segment.ts'
-import type { FoundBlock, SegmentFormat, SegmentHeader } from '../encode/segment-format.ts'
+import { assembleLookups } from '../encode/segment-builder.ts'
+import type { ContentRules, FoundBlock, SegmentFormat, SegmentHeader } from '../encode/segment-format.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import type { Store } from '../store/store.ts'
-import type { StoredCodec } from '../encode/block.ts'
+import type { LookupField, StoredCodec } from '../encode/block.ts'
 import type { ArchiveOptions } from './options.ts'
 
 /** A segment as its commit will name it. */
@@ -65,6 +66,8 @@ export async function holdSame(
 /** The object that the same messages give now. */
 export interface OwnObject extends ClosedObject {
   readonly format: SegmentFormat
+  /** What it is looked up by. */
+  readonly fields: readonly LookupField[]
   /** Its blocks, as they would lie in it. */
   readonly blocks: readonly Uint8Array[]
   readonly positions: readonly number[]
@@ -73,7 +76,7 @@ export interface OwnObject extends ClosedObject {
 
 /**
  * The entry of an object that was there already. Mostly it is what we would have written, byte for byte. Where its blocks were cut elsewhere, they are told
- * of as they are, without filters: look-ups then read them all.
+ * of as they are, and without filters where its messages cannot be read again: look-ups then read them all.
  * @throws MillpondError `NAME_TAKEN` where the object holds other messages.
  */
 export async function describeLeft(left: LeftObject, ours: OwnObject): Promise<ClosedObject> {
@@ -82,18 +85,17 @@ export async function describeLeft(left: LeftObject, ours: OwnObject): Promise<C
   const sha256 = createHash('sha256').update(object).digest('hex')
   if (sha256 === entry.sha256) return { entry, lookupBytes }
   if (entry.count !== left.count) throw nameTaken(key, `it holds ${left.count} messages, not ${entry.count}`)
-  const header = ours.format.readHeader(object)
-  const codec = header?.codec ?? entry.codec
   const stored = left.blocks.map(({ offset, bytes }) => object.subarray(offset, offset + bytes))
-  await checkSame(key, ours, { stored, codec, header })
+  const { content } = ours.format
+  const same = content === undefined ? await sameBlocks(left, ours, stored) : await sameContent(left, ours, content)
   let row = 0
   const blocks = left.blocks.map(({ offset, bytes, count }, at): BlockEntry => {
     const from = row
     row += count
     return { offset, bytes, crc32c: crc32c(stored[at]!), count, ...extentOf(ours, from, row) }
   })
-  const described = { ...entry, bytes: object.byteLength, crc32c: crc32c(object), sha256, codec, blocks, lookups: [] }
-  return { entry: described, lookupBytes: new Uint8Array(0) }
+  const described = { ...entry, bytes: object.byteLength, crc32c: crc32c(object), sha256, codec: same.codec, blocks }
+  return { entry: { ...described, lookups: same.lookups }, lookupBytes: same.lookupBytes }
 }
 
 function extentOf({ positions, timestamps }: OwnObject, from: number, to: number) {
@@ -106,23 +108,34 @@ function extentOf({ positions, timestamps }: OwnObject, from: number, to: number
   return { firstPosition: positions[from]!, lastPosition: positions[to - 1]!, minTimestamp, maxTimestamp }
 }
 
-interface Found {
-  readonly stored: readonly Uint8Array[]
+/** What an object that holds the same is in, and is looked up by. */
+interface Same extends ReturnType<typeof assembleLookups> {
   readonly codec: StoredCodec
-  readonly header: SegmentHeader | undefined
 }
 
-async function checkSame(key: string, { format, blocks, entry }: OwnObject, found: Found): Promise<void> {
+async function sameContent({ key, object, blocks }: LeftObject, ours: OwnObject, rules: ContentRules): Promise<Same> {
+  const { content, codec, filters } = await rules.read(object, blocks, ours.fields).catch((error: unknown) => {
+    throw nameTaken(key, error instanceof Error ? error.message : String(error), error)
+  })
+  if (Buffer.compare(content, ours.blocks.at(-1)!) !== 0) throw nameTaken(key, 'it holds other messages')
+  return { codec, ...assembleLookups(filters) }
+}
+
+async function sameBlocks({ key, object }: LeftObject, ours: OwnObject, stored: readonly Uint8Array[]): Promise<Same> {
+  const { format, blocks, entry } = ours
+  const header = format.readHeader(object)
+  const codec = header?.codec ?? entry.codec
   if (format.rawOf === undefined) throw nameTaken(key, 'it is not what this version would write')
-  const crcOf = async (all: readonly Uint8Array[], codec: StoredCodec, header?: SegmentHeader) => {
+  const crcOf = async (all: readonly Uint8Array[], codecOf: StoredCodec, headerOf?: SegmentHeader) => {
     let crc = 0
-    for (const block of all) crc = crc32c(await format.rawOf!(block, codec, header), crc)
+    for (const block of all) crc = crc32c(await format.rawOf!(block, codecOf, headerOf), crc)
     return crc
   }
-  const theirs = await crcOf(found.stored, found.codec, found.header).catch((error: unknown) => {
+  const theirs = await crcOf(stored, codec, header).catch((error: unknown) => {
     throw nameTaken(key, error instanceof Error ? error.message : String(error), error)
   })
   if (theirs !== (await crcOf(blocks, entry.codec))) throw nameTaken(key, 'it holds other messages')
+  return { codec, lookups: [], lookupBytes: new Uint8Array(0) }
 }
 
 /** What lies under a name that is needed, and is no object that could be taken over. */

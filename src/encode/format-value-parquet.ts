@@ -1,14 +1,32 @@
 import type { MessageBatch } from '../batch/batch.ts'
-import { isMillpondError } from '../errors.ts'
+import { isMillpondError, MillpondError } from '../errors.ts'
 import type { ValueKind } from '../values/values.ts'
 import type { UnencodableMessage } from './avro-block.ts'
 import { readParquetHeader } from './format-parquet.ts'
-import { parquetFraming } from './parquet-footer.ts'
+import { createContentEncoder, valueContent } from './parquet-content.ts'
+import { CONTENT_NAME, parquetFraming } from './parquet-footer.ts'
+import { readParquetObject } from './parquet-object.ts'
+import { readPage } from './parquet-page.ts'
 import { createValueEncoder } from './parquet-value-encoder.ts'
 import { valueWriter } from './parquet-value-kinds.ts'
 import type { ValueWriter } from './parquet-value-writer.ts'
 import { withBeyondTime } from './record-times.ts'
-import { notReadable, type SegmentFormat } from './segment-format.ts'
+import { type ContentRules, notReadable, type SegmentFormat } from './segment-format.ts'
+
+const content: ContentRules = {
+  createEncoder: (options) => createContentEncoder(valueContent(options.kind, options.extraColumns), 'value-parquet', options),
+  async read(object, blocks) {
+    const { codec, about } = readParquetObject(object)
+    const told = about.get(CONTENT_NAME)
+    if (told === undefined) throw new MillpondError('SEGMENT_CORRUPT', 'it does not tell what it holds')
+    // That its pages are whole is all that can be seen of them.
+    for (const { offset, bytes } of blocks) {
+      const stored = object.subarray(offset, offset + bytes)
+      for (let at = 0; at < bytes;) at = readPage(stored, at).end
+    }
+    return { content: Buffer.from(told, 'hex'), codec, filters: [] }
+  },
+}
 
 /** Parquet files whose columns are the fields of the values; see docs/formats.md. */
 export const valueParquetFormat: SegmentFormat = {
@@ -26,6 +44,8 @@ export const valueParquetFormat: SegmentFormat = {
       sortedBy: undefined,
     }),
   readHeader: readParquetHeader,
+  split: async (object) => readParquetObject(object).blocks,
+  content,
   ...notReadable('value-parquet'),
 }
 

@@ -9,6 +9,9 @@ import type { SegmentFraming } from './segment-format.ts'
 /** What every Parquet file begins and ends with. */
 export const MAGIC = new TextEncoder().encode('PAR1')
 
+/** Under this name a footer says what its file holds, in hexadecimal. */
+export const CONTENT_NAME = 'io.millpond.content'
+
 /** What is said of the whole file. */
 export interface FileDescription {
   /** Any text by name. */
@@ -60,13 +63,15 @@ function trailerOf(description: FileDescription, groups: readonly PlacedGroup[],
     const filters = new Map([...group.filters].map(([column, bits]) => [column, placeFilter(bits)]))
     return rowGroup(description, leaves, { group, ordinal, filters })
   })
+  const content = groups.at(-1)?.content
+  const about = { ...description.about, ...(content && { [CONTENT_NAME]: Buffer.from(content).toString('hex') }) }
   const footer = thriftBytes(
     struct({
       1: i32(2),
       2: list(schemaElements(schema)),
       3: i64(groups.reduce((sum, { count }) => sum + count, 0)),
       4: list(rowGroups),
-      5: list(Object.entries(description.about).map(([key, value]) => struct({ 1: text(key), 2: text(value) }))),
+      5: list(Object.entries(about).map(([key, value]) => struct({ 1: text(key), 2: text(value) }))),
       6: text('millpond'),
       // The bounds of every column are in the order of its type.
       7: list(leaves.map(() => struct({ 1: struct({}) }))),

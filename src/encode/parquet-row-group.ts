@@ -30,4 +30,6 @@ export interface RowGroup {
   readonly columns: readonly ChunkSummary[]
   /** Split-block Bloom filters by the index of their column: a power of two times 32 bytes. */
   readonly filters: ReadonlyMap<number, Uint8Array>
+  /** The content of all messages of this schema up to the last of the row group; undefined where the file is not to tell. */
+  readonly content?: Uint8Array
 }

@@ -4,6 +4,7 @@ import type { ParquetBlock } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
 import { forgetJsonValues } from './json-value.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
+import { type Content, valueContent } from './parquet-content.ts'
 import { extraNodes, writeExtras } from './parquet-extras.ts'
 import { createGroupWriter, groupBytes, type GroupWriter } from './parquet-group.ts'
 import { pageCodec } from './parquet-page.ts'
@@ -46,11 +47,12 @@ interface Held {
 
 /** An encoder of row groups of values. All of them must have passed `findUnencodable`. It keeps the batches it takes while it learns from them. */
 export function createValueEncoder(options: EncoderOptions): BlockEncoder<ParquetBlock> {
-  const { blockBytes, extraColumns = [] } = options
+  const { blockBytes, extraColumns = [], tellsContent = false } = options
   const mostBytes = groupBytes(blockBytes)
   const target: ColumnTarget = { columns: [] }
   const values = valueWriter(options.kind, target)
   let columns: Columns | undefined
+  let told: { readonly schemaId: string; readonly content: Content } | undefined
   let filling: Filling | undefined
   let held: Held | undefined = values.learn && { chunks: [], bytes: 0, count: 0 }
   let lastPosition = -Infinity
@@ -60,6 +62,9 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
       const schema = [...extraNodes(extraColumns, values.schema), ...values.schema]
       columns = { schema, schemaId: JSON.stringify(schema), writer: createGroupWriter(leavesOf(schema), options) }
     }
+    // A file ends with its schema.
+    const { schemaId } = columns
+    if (tellsContent && told?.schemaId !== schemaId) told = { schemaId, content: valueContent(options.kind, extraColumns) }
     const builders = columns.writer.open()
     target.columns = builders.slice(extraColumns.length)
     const times = { minTimestamp: Infinity, maxTimestamp: -Infinity }
@@ -68,8 +73,9 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
   const close = async (full: Filling): Promise<ParquetBlock> => {
     const { count, firstPosition, lastPosition, minTimestamp, maxTimestamp } = full
     const { schema, schemaId, writer } = full.columns
+    const content = told && { content: told.content.digest() }
     const { bytes, rawBytes, columns: summaries } = await writer.close(full.builders)
-    const rowGroup = { schema, schemaId, columns: summaries, filters: new Map<number, Uint8Array>() }
+    const rowGroup = { schema, schemaId, columns: summaries, filters: new Map<number, Uint8Array>(), ...content }
     const about = { count, firstPosition, lastPosition, minTimestamp, maxTimestamp }
     return { ...about, format: 'value-parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters: [], rowGroup }
   }
@@ -84,6 +90,7 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
     for (const builder of filling.builders) builder.beginRows(0)
     writeExtras(extraColumns, filling.builders, chunk)
     writeValues(values, chunk)
+    told?.content.add(chunk)
     account(filling, chunk, bytes)
     if (filling.bytes >= mostBytes) closeFilling(blocks)
   }

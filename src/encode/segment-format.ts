@@ -2,7 +2,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import type { ValueKind } from '../values/values.ts'
 import type { EncodeOptions, UnencodableMessage } from './avro-block.ts'
-import type { EncodedBlock, Format, StoredCodec, StoredMessages } from './block.ts'
+import type { BlockFilter, EncodedBlock, Format, LookupField, StoredCodec, StoredMessages } from './block.ts'
 import type { BlockEncoder, BufferPool } from './block-encoder.ts'
 import type { FormatOptions } from './format-options.ts'
 import type { BlockEntry } from './segment.ts'
@@ -45,10 +45,28 @@ export interface EncoderOptions extends EncodeOptions {
   readonly formatOptions?: FormatOptions | undefined
   /** What a format of values alone keeps beside them, where it can: columns `__position`, `__timestamp` and `__key`. */
   readonly extraColumns?: readonly ExtraColumn[]
+  /** Whether the object has to tell its content where its messages cannot be read again: others may want to take it over. */
+  readonly tellsContent?: boolean
 }
 
 /** What may stand beside the values of messages. */
 export type ExtraColumn = 'position' | 'timestamp' | 'key'
+
+/** What is in a whole object. */
+export interface ObjectContent {
+  readonly content: Uint8Array
+  readonly codec: StoredCodec
+  /** Filters of each of its blocks, as far as they can be made of it. */
+  readonly filters: readonly (readonly BlockFilter[])[]
+}
+
+/** How an object is known by what it holds, where the same messages do not give the same bytes before compression: then there is `split` and no `rawOf`. */
+export interface ContentRules {
+  /** In the place of the other encoder for an object that is there already: the bytes of a block are the content of all messages up to its last. */
+  createEncoder(options: EncoderOptions): BlockEncoder
+  /** Reads a whole object that has these blocks. @throws MillpondError `SEGMENT_CORRUPT`, `BLOCK_CORRUPT`. */
+  read(object: Uint8Array, blocks: readonly FoundBlock[], lookups: readonly LookupField[]): Promise<ObjectContent>
+}
 
 /** All that differs between formats: how blocks are made, how a segment holds them, and how they are read again. */
 export interface SegmentFormat {
@@ -92,6 +110,7 @@ export interface SegmentFormat {
   rawOf?(stored: Uint8Array, codec: StoredCodec, header?: SegmentHeader): Promise<Uint8Array>
   /** Takes a whole object apart into its blocks, as another writer left it. @throws MillpondError `SEGMENT_CORRUPT`, `BLOCK_CORRUPT`. */
   split?(object: Uint8Array, options?: FormatOptions): Promise<readonly FoundBlock[]>
+  readonly content?: ContentRules
   /** What `decodeStored` makes messages of; undefined where that is no less work than `readBlock`. @throws MillpondError `BLOCK_CORRUPT`. */
   openBlock(stored: Uint8Array, codec: StoredCodec, block: BlockEntry): Promise<StoredMessages | undefined>
 }

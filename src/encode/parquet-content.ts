@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto'
+import type { MessageBatch } from '../batch/batch.ts'
+import type { ValueKind } from '../values/values.ts'
+import type { ParquetBlock } from './block.ts'
+import type { BlockEncoder } from './block-encoder.ts'
+import { pageCodec } from './parquet-page.ts'
+import type { EncoderOptions, ExtraColumn } from './segment-format.ts'
+
+/** What messages come to: the same for the same ones, wherever row groups are cut. */
+export interface Content {
+  add(batch: MessageBatch): void
+  /** SHA-256 of all that were added so far. */
+  digest(): Uint8Array
+}
+
+/** Rows that are hashed at a time. */
+const CHUNK_ROWS = 1024
+const NUMBERS_BYTES = 16
+const LENGTH_BYTES = 4
+const NOTHING = 0xffff_ffff
+
+/** The content of an object that keeps all that messages have. */
+export const messageContent = (): Content => contentOf('', spansOfMessage)
+
+/** The content of an object of values of one schema. Position and time are a part of it, for the commit tells them of each object. */
+export function valueContent(kind: ValueKind | undefined, extraColumns: readonly ExtraColumn[] = []): Content {
+  const { type, name, text } = kind ?? { type: 'none', name: undefined, text: '' }
+  const hasKey = extraColumns.includes('key')
+  return contentOf(JSON.stringify([type, name ?? '', text, extraColumns]), (batch, row, put) => {
+    put(batch.valueStart[row]!, batch.valueEnd[row]!)
+    if (hasKey) put(batch.keyStart[row]!, batch.keyEnd[row]!)
+  })
+}
+
+type PutSpan = (start: number, end: number) => void
+
+function spansOfMessage(batch: MessageBatch, row: number, put: PutSpan): void {
+  put(batch.keyStart[row]!, batch.keyEnd[row]!)
+  put(batch.valueStart[row]!, batch.valueEnd[row]!)
+  put(batch.idStart[row]!, batch.idEnd[row]!)
+  const end = batch.headerFrom[row + 1]!
+  for (let header = batch.headerFrom[row]!; header < end; header++) {
+    put(batch.headerNameStart[header]!, batch.headerNameEnd[header]!)
+    put(batch.headerValueStart[header]!, batch.headerValueEnd[header]!)
+  }
+}
+
+/** Position, time, how many spans follow, and each of them behind its length: no two lists of messages have the same bytes. */
+function contentOf(about: string, visit: (batch: MessageBatch, row: number, put: PutSpan) => void): Content {
+  const hash = createHash('sha256').update(`${about}\n`)
+  const addRows = (batch: MessageBatch, from: number, to: number) => {
+    let length = (to - from) * (NUMBERS_BYTES + LENGTH_BYTES)
+    const measure: PutSpan = (start, end) => {
+      length += LENGTH_BYTES + end - start
+    }
+    for (let row = from; row < to; row++) visit(batch, row, measure)
+    const bytes = Buffer.allocUnsafe(length)
+    let at = 0
+    let spans = 0
+    const write: PutSpan = (start, end) => {
+      spans++
+      at = bytes.writeUInt32LE(start === -1 ? NOTHING : end - start, at)
+      if (start === -1) return
+      bytes.set(batch.bytes.subarray(start, end), at)
+      at += end - start
+    }
+    for (let row = from; row < to; row++) {
+      at = bytes.writeDoubleLE(batch.positions[row]!, at)
+      at = bytes.writeDoubleLE(batch.timestamps[row]!, at)
+      const countAt = at
+      at += LENGTH_BYTES
+      spans = 0
+      visit(batch, row, write)
+      bytes.writeUInt32LE(spans, countAt)
+    }
+    hash.update(bytes.subarray(0, at))
+  }
+  return {
+    add(batch) {
+      for (let row = 0; row < batch.count; row += CHUNK_ROWS) addRows(batch, row, Math.min(batch.count, row + CHUNK_ROWS))
+    },
+    digest: () => hash.copy().digest(),
+  }
+}
+
+/** An encoder that writes nothing of the messages: the bytes of each block are the content of all messages up to its last. */
+export function createContentEncoder(
+  content: Content,
+  format: ParquetBlock['format'],
+  { codec }: EncoderOptions,
+): BlockEncoder<ParquetBlock> {
+  const open = () => ({ count: 0, firstPosition: NaN, lastPosition: NaN, minTimestamp: Infinity, maxTimestamp: -Infinity })
+  let filling = open()
+  return {
+    get pendingCount() {
+      return filling.count
+    },
+    pendingBytes: 0,
+    add(batch) {
+      content.add(batch)
+      if (filling.count === 0) filling.firstPosition = batch.positions[0]!
+      filling.lastPosition = batch.positions[batch.count - 1]!
+      filling.count += batch.count
+      for (const timestamp of batch.timestamps) {
+        filling.minTimestamp = Math.min(filling.minTimestamp, timestamp)
+        filling.maxTimestamp = Math.max(filling.maxTimestamp, timestamp)
+      }
+      return []
+    },
+    flush() {
+      if (filling.count === 0) return undefined
+      const bytes = content.digest()
+      const block = {
+        ...filling,
+        bytes,
+        rawBytes: bytes.byteLength,
+        filters: [],
+        format,
+        codec: pageCodec(codec),
+        rowGroup: NO_GROUP,
+      }
+      filling = open()
+      return Promise.resolve(block)
+    },
+  }
+}
+
+const NO_GROUP = { schema: [], schemaId: '', columns: [], filters: new Map<number, Uint8Array>() }
