@@ -3,6 +3,7 @@ import { idAt, keyAt } from '../batch/view.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import type { RotationCause } from '../encode/rotation.ts'
+import type { ObjectStart } from '../layout/layout.ts'
 import { type OpenObject, openObject } from './open-object.ts'
 import type { SiblingRules } from './open-sibling.ts'
 import type { Group } from './router.ts'
@@ -65,6 +66,13 @@ export function closeOldest(filling: Filling): void {
   }
 }
 
+/** The first message of a block, as far as it tells of it: where names are fixed it tells all, so that whoever comes later gives the same name. */
+function startOf(block: EncodedBlock): Omit<ObjectStart, 'nowMs' | 'writer'> {
+  const first = 'rowGroup' in block ? block.rowGroup.told?.first : undefined
+  // The key and the id of the object before would give its name again.
+  return { position: block.firstPosition, timestampMs: block.minTimestamp, key: undefined, id: undefined, ...first }
+}
+
 /** How many messages a sibling tells of that a crash left without its segment; the first is written first. */
 async function countBeside(
   { run: { parts, options } }: Filling,
@@ -93,13 +101,7 @@ async function openNext(
     writer: run.writer,
   }
   const key = names.objectKey(path, start, extension)
-  // Blocks do not tell ids and keys of their messages: that of the first object would give its name again.
-  const keyFrom = ({ firstPosition, minTimestamp }: EncodedBlock) =>
-    names.objectKey(
-      path,
-      { ...start, position: firstPosition, timestampMs: minTimestamp, key: undefined, id: undefined },
-      extension,
-    )
+  const keyFrom = (block: EncodedBlock) => names.objectKey(path, { ...start, ...startOf(block) }, extension)
   const left = filling.mayBeLeft ? await readLeft(parts.store, key, options) : undefined
   const beside = siblings.map((rules) => ({
     rules,

@@ -63,7 +63,7 @@ function trailerOf(description: FileDescription, groups: readonly PlacedGroup[],
     const filters = new Map([...group.filters].map(([column, bits]) => [column, placeFilter(bits)]))
     return rowGroup(description, leaves, { group, ordinal, filters })
   })
-  const content = groups.at(-1)?.content
+  const content = groups.at(-1)?.told?.content
   const about = { ...description.about, ...(content && { [CONTENT_NAME]: Buffer.from(content).toString('hex') }) }
   const footer = thriftBytes(
     struct({

@@ -30,6 +30,14 @@ export interface RowGroup {
   readonly columns: readonly ChunkSummary[]
   /** Split-block Bloom filters by the index of their column: a power of two times 32 bytes. */
   readonly filters: ReadonlyMap<number, Uint8Array>
-  /** The content of all messages of this schema up to the last of the row group; undefined where the file is not to tell. */
-  readonly content?: Uint8Array
+  /** What is told of the messages where others may want to take the file over. */
+  readonly told?: ToldOfGroup
+}
+
+/** What a row group tells beside its values. */
+export interface ToldOfGroup {
+  /** The content of all messages of this schema up to the last of the row group. */
+  readonly content: Uint8Array
+  /** Its first message, by which a file is named that begins with it. */
+  readonly first: { readonly timestampMs: number; readonly key: Uint8Array | undefined; readonly id: string | undefined }
 }

@@ -1,4 +1,5 @@
 import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
+import { idAt, keyAt } from '../batch/view.ts'
 import { MillpondError } from '../errors.ts'
 import type { ParquetBlock } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
@@ -8,6 +9,7 @@ import { type Content, valueContent } from './parquet-content.ts'
 import { extraNodes, writeExtras } from './parquet-extras.ts'
 import { createGroupWriter, groupBytes, type GroupWriter } from './parquet-group.ts'
 import { pageCodec } from './parquet-page.ts'
+import type { ToldOfGroup } from './parquet-row-group.ts'
 import { leavesOf, type SchemaNode } from './parquet-schema.ts'
 import type { ValueWriter } from './parquet-value-writer.ts'
 import { valueWriter } from './parquet-value-kinds.ts'
@@ -30,6 +32,7 @@ interface Columns {
 interface Filling {
   readonly columns: Columns
   readonly builders: readonly ColumnBuilder[]
+  first?: ToldOfGroup['first']
   bytes: number
   count: number
   firstPosition: number
@@ -73,11 +76,12 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
   const close = async (full: Filling): Promise<ParquetBlock> => {
     const { count, firstPosition, lastPosition, minTimestamp, maxTimestamp } = full
     const { schema, schemaId, writer } = full.columns
-    const content = told && { content: told.content.digest() }
+    const { first } = full
+    const about = told && first && { told: { content: told.content.digest(), first } }
     const { bytes, rawBytes, columns: summaries } = await writer.close(full.builders)
-    const rowGroup = { schema, schemaId, columns: summaries, filters: new Map<number, Uint8Array>(), ...content }
-    const about = { count, firstPosition, lastPosition, minTimestamp, maxTimestamp }
-    return { ...about, format: 'value-parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters: [], rowGroup }
+    const rowGroup = { schema, schemaId, columns: summaries, filters: new Map<number, Uint8Array>(), ...about }
+    const extent = { count, firstPosition, lastPosition, minTimestamp, maxTimestamp }
+    return { ...extent, format: 'value-parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters: [], rowGroup }
   }
   const closeFilling = (blocks: Promise<ParquetBlock>[]) => {
     if (filling === undefined || filling.count === 0) return
@@ -91,6 +95,7 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
     writeExtras(extraColumns, filling.builders, chunk)
     writeValues(values, chunk)
     told?.content.add(chunk)
+    if (told !== undefined) filling.first ??= firstOf(chunk)
     account(filling, chunk, bytes)
     if (filling.bytes >= mostBytes) closeFilling(blocks)
   }
@@ -153,6 +158,13 @@ function checkPositions({ positions, count }: MessageBatch, before: number): num
   }
   return last
 }
+
+const firstOf = (batch: MessageBatch): ToldOfGroup['first'] => ({
+  timestampMs: batch.timestamps[0]!,
+  // Its own: the row group must not keep the batch.
+  key: keyAt(batch, 0)?.slice(),
+  id: idAt(batch, 0) ?? undefined,
+})
 
 function chunkBytes({ count, valueStart, valueEnd }: MessageBatch): number {
   let bytes = ROW_BYTES * count
