@@ -237,10 +237,21 @@ describe('aiven', () => {
       key: 'k/eu/%2E%2E/%2E%2E/42/orders-3-0',
     },
     {
-      layout: aiven({ fileNamePrefix: '{{utc_date}}/{{local_date}}/', fileNameTimestampTimezone: 'Asia/Tokyo' }),
+      layout: aiven({ awsS3Prefix: '{{utc_date}}/{{local_date}}/', fileNameTimestampTimezone: 'Asia/Tokyo' }),
       nowMs: Date.UTC(2026, 10, 29, 23),
       extension: 'json',
-      key: '2026-11-29/2026-11-30/orders-3-0',
+      key: '2026-11-29/2026-11-30/orders-3-00000000000000000000',
+    },
+    {
+      layout: aiven({
+        awsS3Prefix: '{{topic}}/{{partition:padding=true}}/{{start_offset}}/{{timestamp:unit=dd}}/',
+        fileNameTemplate: 'not/used',
+        fileNameTimestampSource: 'event',
+        fileCompressionType: 'gzip',
+      }),
+      message: { position: 42 },
+      extension: 'avro',
+      key: 'orders/0000000003/42/04/orders-3-00000000000000000042.avro.gz',
     },
   ])('gives $key', expectKey)
 })
