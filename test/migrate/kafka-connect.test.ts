@@ -269,6 +269,18 @@ describeCases("Confluent's sink for Azure", AZURE, [
   ['azblob.connection.timeout.ms', '30000', 'mapped', 'azure.timeout: 30000ms'],
 ])
 
+const JSON_CLASS = JSON_FORMAT['format.class']
+describeCases("Confluent's JSON of text", { ...S3, 'value.converter': 'org.apache.kafka.connect.storage.StringConverter' }, [
+  ['format.class', JSON_CLASS, 'mapped', 'archive.format: value-json'],
+])
+describeCases("Confluent's JSON of Avro values", { ...S3, 'value.converter': 'io.confluent.connect.avro.AvroConverter' }, [
+  ['format.class', JSON_CLASS, 'unsupported'],
+])
+describeCases(
+  "Confluent's compressed JSON of Protobuf values",
+  { ...S3, ...JSON_FORMAT, 'value.converter': 'io.confluent.connect.protobuf.ProtobufConverter' },
+  [['s3.compression.type', 'gzip', 'mapped', 'archive.codec: deflate']],
+)
 describeCases("Aiven's S3 sink", AIVEN, [
   [
     'file.name.template',

@@ -1,4 +1,4 @@
-import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
+import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
 import avro from 'avsc'
 import { parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
@@ -16,11 +16,12 @@ export type Objects = Readonly<Record<string, Content>>
 /** All objects of a bucket but those of the commit chain. */
 export async function objectsOf(s3: S3Server, bucket: string): Promise<Objects> {
   const client = new S3Client({ endpoint: s3.endpoint, region: s3.region, credentials: s3, forcePathStyle: true })
+  const keys: string[] = []
   const found: [string, Content][] = []
   try {
-    const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }))
-    for (const { Key: key = '' } of Contents) {
-      if (key.startsWith('_millpond/')) continue
+    for await (const { Contents = [] } of paginateListObjectsV2({ client }, { Bucket: bucket }))
+      for (const { Key: key = '' } of Contents) keys.push(key)
+    for (const key of keys.filter((one) => !one.startsWith('_millpond/'))) {
       const { Body: body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }))
       found.push([key, await contentOf(Buffer.from(await body!.transformToByteArray()))])
     }
