@@ -23,6 +23,8 @@ export interface ObjectPlace {
   readonly kind: ValueKind | undefined
   /** What is written beside it. */
   readonly siblings: readonly { readonly key: string; readonly rules: SiblingRules }[]
+  /** Resolves when the object before it of the same path is durable: until then it is not to be seen, so that no crash leaves one that the next writer does not come to. */
+  readonly after?: Promise<unknown>
   /** What lies under the key already: it is taken over instead of being written. */
   readonly left: LeftObject | undefined
   /** Told what the object holds more (or less) of memory than before, bytes. */
@@ -118,6 +120,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
   const finish = async (): Promise<readonly ClosedObject[]> => {
     flush()
     await tail
+    await place.after
     // The segment comes last: who finds it finds what lies beside it.
     const beside = await Promise.all(siblings.map((sibling) => sibling.finish()))
     const closed =

@@ -19,6 +19,7 @@ export async function commit(filling: Filling, cause: RotationCause): Promise<vo
   await appendToChain(run, chain, { nextPosition, ...joined(closed), ...account.close(nextPosition) }, cause)
   filling.open.clear()
   filling.full = []
+  filling.lastClosed.clear()
   filling.count = 0
   filling.firstTimestamp = NaN
   beginTimes(filling)

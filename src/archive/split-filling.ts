@@ -25,6 +25,8 @@ export interface Filling {
   readonly open: Map<string, OpenObject>
   /** Those that are full. */
   full: OpenObject[]
+  /** By what they were open under, when the last one that is full is durable. */
+  readonly lastClosed: Map<string, Promise<unknown>>
   /** Objects that were left under their names and still wait for messages that they hold. */
   readonly owing: Set<OpenObject>
   heldBytes: number
@@ -70,6 +72,7 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling
     share: run.shares.open(),
     open: new Map(),
     full: [],
+    lastClosed: new Map(),
     owing: new Set(),
     heldBytes: 0,
     pendingBytes: 0,

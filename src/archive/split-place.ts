@@ -16,7 +16,7 @@ export async function place(filling: Filling, group: Group): Promise<void> {
   const { options } = filling.run
   const id = group.kind === undefined ? group.path.id : `${group.path.id}\n${group.kind.id}`
   for (let from = 0; from < group.batch.count;) {
-    const object = filling.open.get(id) ?? (await openNext(filling, group, from))
+    const object = filling.open.get(id) ?? (await openNext(filling, group, from, filling.lastClosed.get(id)))
     // Those that got nothing for longest are the first.
     filling.open.delete(id)
     filling.open.set(id, object)
@@ -36,8 +36,10 @@ function closeObject(filling: Filling, id: string, object: OpenObject): void {
   filling.open.delete(id)
   filling.owing.delete(object)
   filling.full.push(object)
+  const finished = object.finish()
   // Its failure is seen when it is committed.
-  object.finish().catch(() => undefined)
+  finished.catch(() => undefined)
+  filling.lastClosed.set(id, finished)
 }
 
 /** Closes objects that got nothing for long: those that are too many, and those whose time of grace is over. */
@@ -50,7 +52,12 @@ export function closeOldest(filling: Filling): void {
   }
 }
 
-async function openNext(filling: Filling, { path, kind, batch }: Group, row: number): Promise<OpenObject> {
+async function openNext(
+  filling: Filling,
+  { path, kind, batch }: Group,
+  row: number,
+  after: Promise<unknown> | undefined,
+): Promise<OpenObject> {
   const { run, names, siblings } = filling
   const { options, parts } = run
   const { format } = options
@@ -76,6 +83,7 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
     })),
     path,
     kind,
+    ...(after && { after }),
     left,
     onHeld(change) {
       filling.heldBytes += change

@@ -54,7 +54,8 @@ describe('a writer that finds objects under its names', () => {
         // Each run cuts objects and blocks elsewhere: settings change, memory and time close early.
         const start = (name: string, lastCall: number) => {
           source.reassign('0')
-          const rotate = { ...options.rotate, maxCount: 3 + Math.floor(random() * 40) }
+          const maxObjectCount = random() < 0.3 ? 1 + Math.floor(random() * 8) : Infinity
+          const rotate = { ...options.rotate, maxCount: 3 + Math.floor(random() * 40), maxObjectCount }
           const blockBytes = 64 << Math.floor(random() * 6)
           const through = mortal(store, lastCall, random() < 0.5, random)
           const changes = { writer: name, rotate, blockBytes, codec: random() < 0.5 ? 'null' : 'zstandard' } as const
