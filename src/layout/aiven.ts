@@ -124,7 +124,11 @@ function variablePart(
   const time = (pattern: string, clock: 'record' | 'wallclock', of: Zone, index: string): Part => {
     const format = createTimeFormat(pattern, { zone: of, locale: 'en', flavour: 'java' })
     if (tellsPath) return timePart({ clock: { source: clock }, format, name: index })
-    return { kind: 'object', write: ({ timestampMs, nowMs }) => format.text(clock === 'record' ? timestampMs : nowMs) }
+    return {
+      kind: 'object',
+      isClock: clock === 'wallclock',
+      write: ({ timestampMs, nowMs }) => format.text(clock === 'record' ? timestampMs : nowMs),
+    }
   }
   switch (name) {
     case 'topic':
