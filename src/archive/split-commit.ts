@@ -18,6 +18,7 @@ export async function commit(filling: Filling, cause: RotationCause): Promise<vo
   const nextPosition = account.endPosition
   await appendToChain(run, chain, { nextPosition, ...joined(closed), ...account.close(nextPosition) }, cause)
   filling.open.clear()
+  filling.sharing?.objectOf.clear()
   filling.full = []
   filling.count = 0
   filling.firstTimestamp = NaN

@@ -10,6 +10,7 @@ import { type LaneRun, nowOf } from './lane-run.ts'
 import type { OpenObject } from './open-object.ts'
 import { type SiblingRules, siblingRules } from './open-sibling.ts'
 import { createRouter, type Router } from './router.ts'
+import { createSharing, type Sharing } from './sharing.ts'
 
 /** A lane whose messages go to several objects, between two commits. */
 export interface Filling {
@@ -23,6 +24,8 @@ export interface Filling {
   readonly share: HeldShare
   /** Those that take messages, by path and schema. */
   readonly open: Map<string, OpenObject>
+  /** Undefined where each schema has objects of its own. */
+  readonly sharing: Sharing | undefined
   /** Those that are full. */
   full: OpenObject[]
   /** Objects that were left under their names and still wait for messages that they hold. */
@@ -52,6 +55,7 @@ export interface Filling {
 export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling {
   const { parts, options, lane } = run
   const siblings = siblingRules(options)
+  const sharing = createSharing(options.schemaCompatibility)
   const names = layout.openLane({ topic: topicNameOf(chain.folder, lane), lane: lane.lane, folder: chain.folder })
   return {
     run,
@@ -60,15 +64,18 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling
     siblings,
     router: createRouter({
       layout,
+      topic: lane.topic,
       lane: names,
       format: segmentFormat(options.format),
       formatOptions: options.formatOptions,
       values: parts.values,
       siblings,
+      inRuns: sharing !== undefined,
     }),
     account: openAccount(chain.nextPosition),
     share: run.shares.open(),
     open: new Map(),
+    sharing,
     full: [],
     owing: new Set(),
     heldBytes: 0,

@@ -10,6 +10,7 @@ import { commit } from './split-commit.ts'
 import { beginTimes, type Filling, isOwing, openFilling } from './split-filling.ts'
 import { closeOldest, place } from './split-place.ts'
 import { makeRoom } from './split-room.ts'
+import { placeShared } from './split-shared.ts'
 import { nameTaken } from './takeover.ts'
 
 /** What filters, which only a commit gives back, may have of the memory budget before one is due. */
@@ -149,7 +150,7 @@ function owedRows({ owing }: Filling): number {
 }
 
 async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal): Promise<void> {
-  const { run, account, router } = filling
+  const { run, account, router, sharing } = filling
   await run.parts.keepSchemas?.(run.lane.topic, batch, stop)
   const { groups, unencodable, encodableCount } = await router.route(batch, run.parts.nowMs(), stop)
   if (unencodable !== undefined) await bury(run, account, unencodable)
@@ -160,7 +161,7 @@ async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal
   }
   // What the layout leaves out is passed over.
   account.addPassed(batch.positions[batch.count - 1]! + 1)
-  for (const group of groups) await place(filling, group)
+  for (const group of groups) await (sharing === undefined ? place(filling, group) : placeShared(filling, sharing, group))
   for (const timestamp of batch.timestamps) if (timestamp > filling.lastTimestamp) filling.lastTimestamp = timestamp
   closeOldest(filling)
   await makeRoom(filling)

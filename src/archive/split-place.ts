@@ -2,6 +2,8 @@ import { sliceBatch } from '../batch/batch.ts'
 import { idAt, keyAt } from '../batch/view.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
+import type { ObjectPath } from '../layout/layout.ts'
+import type { ValueKind } from '../values/values.ts'
 import { type OpenObject, openObject } from './open-object.ts'
 import type { Group } from './router.ts'
 import type { Filling } from './split-filling.ts'
@@ -11,10 +13,14 @@ import { readLeft } from './takeover.ts'
 const MAX_COMPRESSING_BYTES = 8 * 1024 * 1024
 const DEFAULT_MAX_OPEN = 5_000
 
+/** What an open object of a lane is known by. */
+export const objectId = (path: ObjectPath, kind: ValueKind | undefined): string =>
+  kind === undefined ? path.id : `${path.id}\n${kind.id}`
+
 /** Puts a group's messages into the object of their path, and into the next where that is full. */
 export async function place(filling: Filling, group: Group): Promise<void> {
   const { options } = filling.run
-  const id = group.kind === undefined ? group.path.id : `${group.path.id}\n${group.kind.id}`
+  const id = objectId(group.path, group.kind)
   for (let from = 0; from < group.batch.count;) {
     const object = filling.open.get(id) ?? (await openNext(filling, group, from))
     // Those that got nothing for longest are the first.

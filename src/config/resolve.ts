@@ -42,6 +42,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),
+      schemaCompatibility: archive.schemaCompatibility,
       codec: archive.codec,
       level: archive.level,
       lookups: lookupFields(archive.lookups),

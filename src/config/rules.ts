@@ -71,9 +71,17 @@ function codecRule({ archive: { format, codec } }: FileConfig): Finding[] {
   return [{ path: ['archive', 'codec'], message: `the format ${format} has no codec ${codec}: it has ${codecs.join(', ')}` }]
 }
 
-function schemaRule({ archive: { format }, registry }: FileConfig): Finding[] {
-  if (format !== 'value-avro' || registry.urls.length > 0) return []
-  return [{ path: ['archive', 'format'], message: 'value-avro writes values under their registered schemas: set registry.urls' }]
+function schemaRule({ archive: { format, schemaCompatibility }, registry }: FileConfig): Finding[] {
+  const hasRegistry = registry.urls.length > 0
+  if (format === 'value-avro' && !hasRegistry)
+    return [
+      { path: ['archive', 'format'], message: 'value-avro writes values under their registered schemas: set registry.urls' },
+    ]
+  if (schemaCompatibility === 'none') return []
+  const path = ['archive', 'schemaCompatibility']
+  if (format !== 'value-avro' && format !== 'value-parquet')
+    return [{ path, message: `is for the formats value-avro and value-parquet, not ${format}` }]
+  return hasRegistry ? [] : [{ path, message: 'versions of schemas are those of a registry: set registry.urls' }]
 }
 
 function levelRule({ archive: { codec, level } }: FileConfig): Finding[] {

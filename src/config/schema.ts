@@ -113,6 +113,11 @@ export const configSchema = section(
           'Compression of the blocks. `avro` and `value-avro` have no `gzip`; all others but `kafka` have no `deflate`.',
         ),
         level: optionalNumber(1, 19, 'Level of zstandard (1 to 19), deflate or gzip (1 to 9). Without it: 1.'),
+        schemaCompatibility: oneOf(
+          ['none', 'backward', 'forward', 'full'],
+          'none',
+          '`schema.compatibility` of Kafka Connect, for `value-avro` and `value-parquet`: whether values of several versions of a schema share an object, written as the newest (`backward`, `full`) or the oldest (`forward`) says; see [schemas.md](schemas.md).',
+        ),
         ...lineOptions,
         lookups: section(
           {

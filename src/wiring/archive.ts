@@ -21,6 +21,7 @@ export function archiveOptions(config: Config, untilCaughtUp: boolean): ArchiveO
   return {
     format: archive.format,
     formatOptions: archive.formatOptions,
+    schemaCompatibility: archive.schemaCompatibility,
     codec: archive.codec,
     ...(archive.level === undefined ? {} : { level: archive.level }),
     lookups: archive.lookups,
@@ -65,7 +66,8 @@ export async function openArchiveParts(config: Config, store: Store): Promise<Op
   }
   const registry = await openRegistry(config.registry)
   const { createValues } = await import('../values/create-values.ts')
-  const values = createValues({ type: 'auto', registry, check: false, nowMs: Date.now })
+  const withVersions = config.archive.schemaCompatibility !== 'none'
+  const values = createValues({ type: 'auto', registry, check: false, nowMs: Date.now, withVersions })
   const keeping = registry === undefined ? {} : await schemaKeeping(store, registry)
   return { parts: { values, openSpill, ...keeping }, [Symbol.asyncDispose]: () => values[Symbol.asyncDispose]() }
 }

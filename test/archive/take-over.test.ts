@@ -1,34 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { verifyArchive } from '../../src/commit/verify.ts'
-import { MillpondError } from '../../src/errors.ts'
-import type { Store } from '../../src/store/store.ts'
 import { createMemorySource } from '../live/memory-source.ts'
 import { createRandom } from '../live/random.ts'
+import { mortal } from './mortal-store.ts'
 import { archiver, commitsOf, listed, messages, openStore, options, positionsByObject } from './split-scene.ts'
-
-/** A store whose writer dies at one of its calls: before it is done, or after it, and with it every later one. Calls take their time, by `random`. */
-function mortal(store: Store, lastCall: number, diesAfter: boolean, random: () => number): Store {
-  let calls = 0
-  const dead = () => new MillpondError('STORE_REFUSED', 'the writer is dead')
-  const one = async <T>(act: () => Promise<T>): Promise<T> => {
-    for (let waits = Math.floor(random() * 3); waits > 0; waits--) await new Promise((resolve) => setImmediate(resolve))
-    calls++
-    if (calls > lastCall || (calls === lastCall && !diesAfter)) throw dead()
-    const result = await act()
-    if (calls >= lastCall) throw dead()
-    return result
-  }
-  return {
-    ...store,
-    putIfAbsent: (...args) => one(() => store.putIfAbsent(...args)),
-    read: (...args) => one(() => store.read(...args)),
-    size: (...args) => one(() => store.size(...args)),
-    async openWriter(key, signal) {
-      const writer = await one(() => store.openWriter(key, signal))
-      return { ...writer, finish: () => one(() => writer.finish()) }
-    },
-  }
-}
 
 /** Batches of a lane with gaps, as `random` cuts them. */
 function produce(random: () => number, letters: string) {

@@ -23,6 +23,12 @@ describe('archive.format and its options', () => {
       mistake: 'format json has no codec deflate: it has zstandard, gzip, snappy, null',
     },
     { archive: 'format: raw, codec: gzip, level: 12', mistake: 'must be from 1 to 9 for the codec gzip, not 12' },
+    {
+      archive: 'format: value-json, schemaCompatibility: full',
+      mistake: 'is for the formats value-avro and value-parquet, not value-json',
+    },
+    { archive: 'format: value-parquet, schemaCompatibility: full', mistake: 'set registry.urls' },
+    { archive: 'format: value-avro, schemaCompatibility: FULL', mistake: 'must be one of none, backward, forward, full' },
     { archive: 'format: json, fields: [key]', mistake: 'is for the formats value-json and csv, not json' },
     { archive: 'format: value-json, headerLine: false', mistake: 'is for the formats csv, not value-json' },
     { archive: 'format: csv, fields: [key, vale]', mistake: 'must be one of key, value, position' },
