@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { MessageBatch } from '../batch/batch.ts'
-import { isCodec } from '../encode/avro-file.ts'
 import type { Codec, EncodedBlock } from '../encode/block.ts'
-import { isLineCodec } from '../encode/line-format.ts'
 import type { SiblingEntry } from '../encode/segment.ts'
-import { type Sibling, type SiblingFormat, siblingOf } from '../encode/siblings.ts'
+import { hasCodec, type Sibling, siblingOf } from '../encode/siblings.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import type { LaneRun } from './lane-run.ts'
 import type { ArchiveOptions } from './options.ts'
@@ -25,8 +23,6 @@ export function siblingRules({ siblings = {}, codec, formatOptions }: ArchiveOpt
     return [{ role, codec: hasCodec(format, codec) ? codec : 'null', rules: siblingOf(role, format, formatOptions) }]
   })
 }
-
-const hasCodec = (format: SiblingFormat, codec: Codec): boolean => (format === 'avro' ? isCodec(codec) : isLineCodec(codec))
 
 /** Keys or headers of the messages of one segment, on their way. */
 export interface OpenSibling {
@@ -63,7 +59,7 @@ export function openSibling(
       const last = encoder.flush()
       if (last) take([last])
       await tail
-      const bytes = Buffer.concat(chunks)
+      const bytes = Buffer.concat([...chunks, framing.trailer?.() ?? new Uint8Array(0)])
       const sha256 = createHash('sha256').update(bytes).digest('hex')
       if ((await store.putIfAbsent(key, bytes)) === 'exists' && Buffer.compare(await store.read(key), bytes) !== 0) {
         throw nameTaken(key, 'it holds something else')

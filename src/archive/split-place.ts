@@ -1,9 +1,10 @@
 import { sliceBatch } from '../batch/batch.ts'
 import { idAt, keyAt } from '../batch/view.ts'
-import type { EncodedBlock } from '../encode/block.ts'
+import type { Codec, EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import type { ObjectPath } from '../layout/layout.ts'
 import type { ValueKind } from '../values/values.ts'
+import { objectExtension } from './object-extension.ts'
 import { type OpenObject, openObject } from './open-object.ts'
 import type { Group } from './router.ts'
 import type { Filling } from './split-filling.ts'
@@ -60,7 +61,8 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
   const { run, names, siblings } = filling
   const { options, parts } = run
   const { format } = options
-  const extension = segmentFormat(format).extension(options.codec, options.formatOptions)
+  const ending = (own: string, codec: Codec) => objectExtension(options.layout, own, codec)
+  const extension = ending(segmentFormat(format).extension(options.codec, options.formatOptions), options.codec)
   const start = {
     position: batch.positions[row]!,
     timestampMs: batch.timestamps[row]!,
@@ -78,7 +80,7 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
     keyFrom,
     siblings: siblings.map((rules) => ({
       rules,
-      key: names.objectKey(path, start, rules.rules.extension(rules.codec), rules.role),
+      key: names.objectKey(path, start, ending(rules.rules.extension(rules.codec), rules.codec), rules.role),
     })),
     path,
     kind,

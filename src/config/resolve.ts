@@ -96,7 +96,7 @@ function formatOptionsOf(archive: FileConfig['archive']): FormatOptions {
   const { fields, envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding, headerLine, delimiter, extension } =
     archive
   const written = { envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding, headerLine, delimiter, extension }
-  return { ...written, fields: fields?.filter(isWrittenField) }
+  return { ...written, fields: fields?.filter(isWrittenField), extraColumns: archive.extraColumns }
 }
 
 function lookupFields({ key, id, headers }: FileConfig['archive']['lookups']): LookupField[] {

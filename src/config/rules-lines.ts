@@ -10,6 +10,7 @@ type LineOption =
   | 'headersEncoding'
   | 'timestampEncoding'
   | 'headerLine'
+  | 'extraColumns'
   | 'delimiter'
   | 'extension'
 
@@ -22,13 +23,15 @@ const formatsOf: Readonly<Record<LineOption, readonly Archive['format'][]>> = {
   headersEncoding: ['csv'],
   timestampEncoding: ['value-json', 'csv'],
   headerLine: ['csv'],
+  extraColumns: ['value-parquet'],
   delimiter: ['csv', 'raw'],
   extension: ['raw'],
 }
 
-/** What is wrong with how lines are to be written. */
-export function lineRules({ archive }: FileConfig): Finding[] {
-  const options = Object.keys(formatsOf) as LineOption[]
+/** What is wrong with how parts of messages are to be written. */
+export function lineRules({ archive, layout }: FileConfig): Finding[] {
+  // What is written beside objects is written as its own format has it.
+  const options = (Object.keys(formatsOf) as LineOption[]).filter((one) => one !== 'keyEncoding' || layout.keysFormat === 'none')
   const without = options
     .filter((option) => archive[option] !== undefined && !formatsOf[option].includes(archive.format))
     .map((option) => ({

@@ -25,6 +25,7 @@ export function createLayout(config: LayoutConfig): Layout {
   return {
     name: config.type,
     isUnique,
+    tellsCodec: config.type === 'confluent',
     isWhole,
     fields,
     usesSchemas,

@@ -36,9 +36,15 @@ const sibling =
     const name = className(draft.value(`${what}.format.class`) ?? 'AvroFormat', 'Format')
     const format = { Avro: 'avro', Json: 'json', Parquet: 'parquet', ByteArray: what === 'keys' ? 'raw' : undefined }[name]
     if (!isTrue(property.value)) return draft.map(property, { [`layout.${what}Format`]: 'none' })
-    return format === undefined
-      ? draft.unsupported(property, `${what} have no format ${name}`)
-      : draft.map(property, { [`layout.${what}Format`]: format })
+    if (format === undefined) return draft.unsupported(property, `${what} have no format ${name}`)
+    const keys = className(draft.value('key.converter') ?? 'StringConverter')
+    if (what === 'headers' || format === 'json' || format === 'raw' || keys === 'StringConverter')
+      return draft.map(property, { [`layout.${what}Format`]: format })
+    draft.map(
+      property,
+      { [`layout.${what}Format`]: format, 'archive.keyEncoding': 'base64' },
+      `keys are the bytes that ${keys} reads, and are not read here`,
+    )
   }
 
 const compatibility: Rule = (property, draft) => {

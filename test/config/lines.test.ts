@@ -29,6 +29,10 @@ describe('archive.format and its options', () => {
     },
     { archive: 'format: value-parquet, schemaCompatibility: full', mistake: 'set registry.urls' },
     { archive: 'format: value-avro, schemaCompatibility: FULL', mistake: 'must be one of none, backward, forward, full' },
+    { archive: 'format: parquet, extraColumns: [key]', mistake: 'is for the formats value-parquet, not parquet' },
+    { archive: 'format: value-parquet, extraColumns: [offset]', mistake: 'must be one of topic, lane, position' },
+    { archive: 'format: value-parquet, extraColumns: [key, key]', mistake: 'must name each column once' },
+    { archive: 'format: avro, keyEncoding: base64', mistake: 'is for the formats value-json and csv, not avro' },
     { archive: 'format: json, fields: [key]', mistake: 'is for the formats value-json and csv, not json' },
     { archive: 'format: value-json, headerLine: false', mistake: 'is for the formats csv, not value-json' },
     { archive: 'format: csv, fields: [key, vale]', mistake: 'must be one of key, value, position' },
@@ -51,6 +55,7 @@ describe('archive.format and its options', () => {
   it.each([
     { archive: 'format: json, codec: gzip, level: 9', options: {} },
     { archive: 'format: kafka, codec: gzip', options: {} },
+    { archive: 'format: value-parquet, extraColumns: [lane, position]', options: { extraColumns: ['lane', 'position'] } },
     {
       archive: 'format: value-json, fields: [key, value, offset, timestamp, headers], timestampEncoding: ms',
       options: { fields: ['key', 'value', 'offset', 'timestamp', 'headers'], timestampEncoding: 'ms' },

@@ -224,6 +224,21 @@ describeCases("Confluent's S3 sink", S3, [
   ['partitioner.max.open.files', '20', 'mapped', 'layout.maxOpen: 20'],
 ])
 
+describeCases('its keys in Avro', { ...S3, 'key.converter': 'io.confluent.connect.avro.AvroConverter' }, [
+  ['store.kafka.keys', 'true', 'mapped', 'layout.keysFormat: avro; archive.keyEncoding: base64'],
+])
+describeCases(
+  'its keys and headers in Parquet',
+  {
+    ...S3,
+    'keys.format.class': 'io.confluent.connect.s3.format.parquet.ParquetFormat',
+    'headers.format.class': 'io.confluent.connect.s3.format.parquet.ParquetFormat',
+  },
+  [
+    ['store.kafka.keys', 'true', 'mapped', 'layout.keysFormat: parquet'],
+    ['store.kafka.headers', 'true', 'mapped', 'layout.headersFormat: parquet'],
+  ],
+)
 describeCases('its JSON', { ...S3, ...JSON_FORMAT }, [
   ['s3.compression.type', 'gzip', 'mapped', 'archive.codec: gzip'],
   ['s3.compression.type', 'lz4', 'unsupported'],
