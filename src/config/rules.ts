@@ -60,6 +60,7 @@ const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['c
   parquet: USUAL_CODECS,
   'value-avro': ['zstandard', 'deflate', 'snappy', 'null'],
   'value-json': USUAL_CODECS,
+  'value-json-array': USUAL_CODECS,
   'value-parquet': USUAL_CODECS,
   csv: USUAL_CODECS,
   raw: USUAL_CODECS,

@@ -14,19 +14,19 @@ export const lineOptions = {
     .min(1, { error: 'must name a field' })
     .meta({
       description:
-        'What `value-json` and `csv` write of a message, in this order: `key`, `value`, `position` (or `offset`, the same under that name), `timestamp`, `headers`, `id`; for `csv` also fields of a JSON value, such as `value.customer.city`. Without it: `value-json` writes values alone, `csv` position, timestamp, key, value and headers.',
+        'What `value-json`, `value-json-array` and `csv` write of a message, in this order: `key`, `value`, `position` (or `offset`, the same under that name), `timestamp`, `headers`, `id`; for `csv` also fields of a JSON value, such as `value.customer.city`. Without it: values alone, for `csv` position, timestamp, key, value and headers.',
     })
     .optional(),
   envelope: optionalTruth(
-    'Whether `value-json` writes an object of `fields`; false, with one field, writes what it holds. Without it: true.',
+    'Whether `value-json` and `value-json-array` write an object of `fields`; false, with one field, what it holds. Without it: true.',
   ),
   keyEncoding: optionalOneOf(
     ['text', 'base64'],
-    'How `value-json` and `csv` write keys, and `layout.keysFormat` beside objects, which for `base64` are bytes in Avro and Parquet. Without it: `text`.',
+    'How `value-json`, `value-json-array` and `csv` write keys, and `layout.keysFormat` beside objects, which for `base64` are bytes in Avro and Parquet. Without it: `text`.',
   ),
   valueEncoding: optionalOneOf(
     ['json', 'text', 'base64'],
-    'How `value-json` and `csv` write values. Without it: `json` for `value-json`, `text` for `csv`, which has no `json`.',
+    'How `value-json`, `value-json-array` and `csv` write values. Without it: `json`, for `csv`, which has no `json`, `text`.',
   ),
   headersEncoding: optionalOneOf(
     ['json', 'pairs'],
@@ -34,7 +34,7 @@ export const lineOptions = {
   ),
   timestampEncoding: optionalOneOf(
     ['rfc3339', 'ms'],
-    'How `value-json` and `csv` write timestamps: as `2026-11-21T08:03:59.125Z`, or as milliseconds since 1970. Without it: `rfc3339`.',
+    'How `value-json`, `value-json-array` and `csv` write timestamps: as `2026-11-21T08:03:59.125Z`, or as milliseconds since 1970. Without it: `rfc3339`.',
   ),
   headerLine: optionalTruth('Whether each segment of `csv` begins with the names of its columns. Without it: true.'),
   extraColumns: z

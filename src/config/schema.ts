@@ -103,9 +103,9 @@ export const configSchema = section(
     archive: section(
       {
         format: oneOf(
-          ['avro', 'kafka', 'json', 'parquet', 'value-avro', 'value-json', 'value-parquet', 'csv', 'raw'],
+          ['avro', 'kafka', 'json', 'parquet', 'value-avro', 'value-json', 'value-json-array', 'value-parquet', 'csv', 'raw'],
           'avro',
-          'How segments are written. `avro`, `kafka` (the very record batches of the broker), `json` and `parquet` keep everything, and are searched and replayed; `value-avro`, `value-json`, `value-parquet`, `csv` and `raw` keep what docs/formats.md says.',
+          'How segments are written. `avro`, `kafka` (the very record batches of the broker), `json` and `parquet` keep everything, and are searched and replayed; `value-avro`, `value-json`, `value-json-array`, `value-parquet`, `csv` and `raw` keep what [formats.md](formats.md) says.',
         ),
         codec: oneOf(
           ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],

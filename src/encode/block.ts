@@ -13,6 +13,7 @@ export type Format =
   | 'parquet'
   | 'value-avro'
   | 'value-json'
+  | 'value-json-array'
   | 'value-parquet'
   | 'csv'
   | 'raw'

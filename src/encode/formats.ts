@@ -12,6 +12,7 @@ import { kafkaFormat } from './format-kafka.ts'
 import { parquetFormat } from './format-parquet.ts'
 import { rawFormat } from './format-raw.ts'
 import { valueAvroFormat } from './format-value-avro.ts'
+import { valueJsonArrayFormat } from './format-value-json-array.ts'
 import { valueJsonFormat } from './format-value-json.ts'
 import { valueParquetFormat } from './format-value-parquet.ts'
 import { readRecordBlock } from './record-block.ts'
@@ -31,6 +32,7 @@ const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   parquet: parquetFormat,
   'value-avro': valueAvroFormat,
   'value-json': valueJsonFormat,
+  'value-json-array': valueJsonArrayFormat,
   csv: csvFormat,
   raw: rawFormat,
   'value-parquet': valueParquetFormat,

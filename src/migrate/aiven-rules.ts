@@ -24,8 +24,7 @@ const format: Rule = (property, draft) => {
     case 'jsonl':
       return draft.map(property, { 'archive.format': 'value-json' })
     case 'json':
-      draft.set('archive.format', 'value-json')
-      return draft.unsupported(property, 'an array a file: archive.format value-json writes the same objects a line each')
+      return draft.map(property, { 'archive.format': 'value-json-array' })
     case 'parquet':
       return isValueAlone
         ? draft.map(property, { 'archive.format': 'value-parquet' })

@@ -6,7 +6,7 @@ import { createMemorySource } from '../live/memory-source.ts'
 import { archiver, listed, messages, options } from './split-scene.ts'
 
 const codecs = ['gzip', 'zstandard', 'snappy', 'null'] as const satisfies readonly Codec[]
-const cases = (['json', 'value-json', 'csv', 'raw'] as const satisfies readonly Format[]).flatMap((format) =>
+const cases = (['json', 'value-json', 'value-json-array', 'csv', 'raw'] as const satisfies readonly Format[]).flatMap((format) =>
   codecs.map((codec) => ({ format, codec })),
 )
 

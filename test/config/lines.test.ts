@@ -32,8 +32,11 @@ describe('archive.format and its options', () => {
     { archive: 'format: parquet, extraColumns: [key]', mistake: 'is for the formats value-parquet, not parquet' },
     { archive: 'format: value-parquet, extraColumns: [offset]', mistake: 'must be one of topic, lane, position' },
     { archive: 'format: value-parquet, extraColumns: [key, key]', mistake: 'must name each column once' },
-    { archive: 'format: avro, keyEncoding: base64', mistake: 'is for the formats value-json and csv, not avro' },
-    { archive: 'format: json, fields: [key]', mistake: 'is for the formats value-json and csv, not json' },
+    {
+      archive: 'format: avro, keyEncoding: base64',
+      mistake: 'is for the formats value-json, value-json-array and csv, not avro',
+    },
+    { archive: 'format: json, fields: [key]', mistake: 'is for the formats value-json, value-json-array and csv, not json' },
     { archive: 'format: value-json, headerLine: false', mistake: 'is for the formats csv, not value-json' },
     { archive: 'format: csv, fields: [key, vale]', mistake: 'must be one of key, value, position' },
     { archive: 'format: csv, fields: []', mistake: 'must name a field' },
@@ -55,6 +58,10 @@ describe('archive.format and its options', () => {
   it.each([
     { archive: 'format: json, codec: gzip, level: 9', options: {} },
     { archive: 'format: kafka, codec: gzip', options: {} },
+    {
+      archive: 'format: value-json-array, fields: [value], envelope: false, codec: gzip',
+      options: { fields: ['value'], envelope: false },
+    },
     { archive: 'format: value-parquet, extraColumns: [lane, position]', options: { extraColumns: ['lane', 'position'] } },
     {
       archive: 'format: value-json, fields: [key, value, offset, timestamp, headers], timestampEncoding: ms',

@@ -305,7 +305,7 @@ describeCases("Aiven's S3 sink", AIVEN, [
   ['file.name.timestamp.source', 'EVENT', 'mapped', 'layout.aiven.fileNameTimestampSource: event'],
   ['format.output.type', 'csv', 'mapped', 'archive.format: csv'],
   ['format.output.type', 'jsonl', 'mapped', 'archive.format: value-json'],
-  ['format.output.type', 'json', 'unsupported'],
+  ['format.output.type', 'json', 'mapped', 'archive.format: value-json-array'],
   ['format.output.type', 'parquet', 'mapped', 'archive.format: value-parquet'],
   ['format.output.type', 'avro', 'mapped', 'archive.format: value-avro'],
   [
