@@ -50,15 +50,17 @@ function tokenRule({ http }: FileConfig, broken: (path: ConfigPath) => boolean):
 
 type WrittenFormat = FileConfig['archive']['format']
 
+const AVRO_CODECS = ['zstandard', 'deflate', 'snappy', 'null'] as const
 const USUAL_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
 
 /** The codecs that can be asked for in each format; Kafka's own names for them are in docs/formats.md. */
 const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['codec'][]>> = {
-  avro: ['zstandard', 'deflate', 'snappy', 'null'],
+  avro: AVRO_CODECS,
+  persistorrecord: AVRO_CODECS,
   kafka: ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
   json: USUAL_CODECS,
   parquet: USUAL_CODECS,
-  'value-avro': ['zstandard', 'deflate', 'snappy', 'null'],
+  'value-avro': AVRO_CODECS,
   'value-json': USUAL_CODECS,
   'value-json-array': USUAL_CODECS,
   'value-parquet': USUAL_CODECS,

@@ -17,6 +17,7 @@ export type Format =
   | 'value-parquet'
   | 'csv'
   | 'raw'
+  | 'persistorrecord'
   | ImportedFormat
 
 /** Compression that can be asked for; the names are those of the Avro specification, which has no `gzip`. */

@@ -10,6 +10,7 @@ import { jsonFormat } from './format-json.ts'
 import { kafkaBackupFormat } from './format-kafka-backup.ts'
 import { kafkaFormat } from './format-kafka.ts'
 import { parquetFormat } from './format-parquet.ts'
+import { persistorrecordFormat } from './format-persistorrecord.ts'
 import { rawFormat } from './format-raw.ts'
 import { valueAvroFormat } from './format-value-avro.ts'
 import { valueJsonArrayFormat } from './format-value-json-array.ts'
@@ -35,6 +36,7 @@ const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   'value-json-array': valueJsonArrayFormat,
   csv: csvFormat,
   raw: rawFormat,
+  persistorrecord: persistorrecordFormat,
   'value-parquet': valueParquetFormat,
   ...importedFormats,
 } satisfies Partial<Record<Format, SegmentFormat>>

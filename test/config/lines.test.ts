@@ -79,7 +79,16 @@ describe('archive.format and its options', () => {
   })
 
   it('asks for codecs that formats have', async () => {
-    for (const format of ['avro', 'json', 'parquet', 'value-json', 'csv', 'raw'] as const) {
+    for (const format of [
+      'avro',
+      'json',
+      'parquet',
+      'value-json',
+      'value-json-array',
+      'csv',
+      'raw',
+      'persistorrecord',
+    ] as const) {
       for (const codec of ['zstandard', 'deflate', 'gzip', 'snappy', 'null'] as const) {
         const isRefused = (await refusal(`format: ${format}, codec: ${JSON.stringify(codec)}`)) !== ''
         expect({ format, codec, isRefused }).toEqual({ format, codec, isRefused: !segmentFormat(format).codecs.includes(codec) })
