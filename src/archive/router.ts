@@ -37,15 +37,13 @@ export interface RouterOptions {
   readonly formatOptions?: FormatOptions | undefined
   /** What is written beside each object: what they cannot hold, no object can. */
   readonly siblings?: readonly SiblingRules[]
-  /** Whether groups of a path follow one another as its messages do: what comes first decides where the next ones go. */
-  readonly inRuns?: boolean
   /** Needed where the layout asks for fields, or the format for schemas. */
   readonly values: Values | undefined
 }
 
 /** A router for what `lane` says. A message has one path and one schema, and so one object. */
 export function createRouter(options: RouterOptions): Router {
-  const { layout, topic, lane, format, formatOptions, siblings = [], inRuns = false, values } = options
+  const { layout, topic, lane, format, formatOptions, siblings = [], values } = options
   const needsValues = values !== undefined && (format.byKind === true || layout.usesSchemas || layout.fields.length > 0)
   return {
     async route(batch, nowMs, signal) {
@@ -66,7 +64,7 @@ export function createRouter(options: RouterOptions): Router {
       blame(pathless)
       const data = kinds === undefined ? batch : withDatum(batch, kinds)
       const groups: Group[] = []
-      for (const [target, rows] of (inRuns ? groupRuns : groupRows)({ pathOf, kinds, faults })) {
+      for (const [target, rows] of groupRows({ pathOf, kinds, faults })) {
         const path = paths[Math.floor(target / kindCount(kinds))]!
         const kind = kinds?.kinds[(target % kindCount(kinds)) - 1]
         const all = rows.length === batch.count ? data : selectRows(data, Int32Array.from(rows))
@@ -98,34 +96,16 @@ function without(batch: MessageBatch, unfit: readonly { readonly row: number }[]
 
 const kindCount = (kinds: PreparedValues | undefined): number => (kinds?.kinds.length ?? 0) + 1
 
-interface Targets {
+/** Rows by path and kind, in the order of the first of each: a hot loop over rows, one number a row. */
+function groupRows({
+  pathOf,
+  kinds,
+  faults,
+}: {
   readonly pathOf: Int32Array
   readonly kinds: PreparedValues | undefined
   readonly faults: Faults
-}
-
-/** Rows by path and kind; where a path gets another kind, a new group begins. In the order of the first of each. */
-function groupRuns({ pathOf, kinds, faults }: Targets): Iterable<readonly [number, number[]]> {
-  const stride = kindCount(kinds)
-  const runs: [number, number[]][] = []
-  const lastOf = new Map<number, [number, number[]]>()
-  for (let row = 0; row < pathOf.length; row++) {
-    if (pathOf[row] === -1 || faults.has(row)) continue
-    const target = pathOf[row]! * stride + (kinds === undefined ? 0 : kinds.kindOf[row]! + 1)
-    const last = lastOf.get(pathOf[row]!)
-    if (last?.[0] === target) {
-      last[1].push(row)
-      continue
-    }
-    const run: [number, number[]] = [target, [row]]
-    runs.push(run)
-    lastOf.set(pathOf[row]!, run)
-  }
-  return runs
-}
-
-/** Rows by path and kind, in the order of the first of each: a hot loop over rows, one number a row. */
-function groupRows({ pathOf, kinds, faults }: Targets): Iterable<readonly [number, number[]]> {
+}): Map<number, number[]> {
   const stride = kindCount(kinds)
   const rowsOf = new Map<number, number[]>()
   for (let row = 0; row < pathOf.length; row++) {

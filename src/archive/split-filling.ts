@@ -55,7 +55,6 @@ export interface Filling {
 export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling {
   const { parts, options, lane } = run
   const siblings = siblingRules(options)
-  const sharing = createSharing(options.schemaCompatibility)
   const names = layout.openLane({ topic: topicNameOf(chain.folder, lane), lane: lane.lane, folder: chain.folder })
   return {
     run,
@@ -70,12 +69,11 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling
       formatOptions: options.formatOptions,
       values: parts.values,
       siblings,
-      inRuns: sharing !== undefined,
     }),
     account: openAccount(chain.nextPosition),
     share: run.shares.open(),
     open: new Map(),
-    sharing,
+    sharing: createSharing(options.schemaCompatibility),
     full: [],
     owing: new Set(),
     heldBytes: 0,

@@ -161,7 +161,8 @@ async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal
   }
   // What the layout leaves out is passed over.
   account.addPassed(batch.positions[batch.count - 1]! + 1)
-  for (const group of groups) await (sharing === undefined ? place(filling, group) : placeShared(filling, sharing, group))
+  if (sharing === undefined) for (const group of groups) await place(filling, group)
+  else await placeShared(filling, sharing, groups)
   for (const timestamp of batch.timestamps) if (timestamp > filling.lastTimestamp) filling.lastTimestamp = timestamp
   closeOldest(filling)
   await makeRoom(filling)
