@@ -1,7 +1,7 @@
 import type { Codec } from '../encode/block.ts'
 import type { Layout } from '../layout/layout.ts'
 
-/** What Apache Parquet's Java library calls its codecs in names. Source: `CompressionCodecName` of parquet-java 1.15, read 2026-11. */
+/** What Apache Parquet's Java library calls its codecs in names. Source: `CompressionCodecName` of apache/parquet-java, read 2026-11. */
 const PARQUET_CODECS: Readonly<Record<Codec, string>> = {
   zstandard: 'zstd.',
   gzip: 'gz.',
