@@ -6,7 +6,8 @@ export function mortal(store: Store, lastCall: number, diesAfter: boolean, rando
   let calls = 0
   const dead = () => new MillpondError('STORE_REFUSED', 'the writer is dead')
   const one = async <T>(act: () => Promise<T>): Promise<T> => {
-    for (let waits = Math.floor(random() * 3); waits > 0; waits--) await new Promise((resolve) => setImmediate(resolve))
+    for (let waits = Math.floor(random() * (random() < 0.03 ? 200 : 3)); waits > 0; waits--)
+      await new Promise((resolve) => setImmediate(resolve))
     calls++
     if (calls > lastCall || (calls === lastCall && !diesAfter)) throw dead()
     const result = await act()
