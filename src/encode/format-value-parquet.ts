@@ -5,6 +5,7 @@ import { findUnencodable, type UnencodableMessage } from './avro-block.ts'
 import type { FormatOptions } from './format-options.ts'
 import { readParquetHeader } from './format-parquet.ts'
 import { parquetFraming } from './parquet-footer.ts'
+import { splitParquetFile } from './parquet-split.ts'
 import { createValueEncoder } from './parquet-value-encoder.ts'
 import { valueWriter } from './parquet-value-kinds.ts'
 import type { ValueWriter } from './parquet-value-writer.ts'
@@ -29,6 +30,7 @@ export const valueParquetFormat: SegmentFormat = {
     }),
   readHeader: readParquetHeader,
   ...notReadable('value-parquet'),
+  split: async (object) => splitParquetFile(object),
 }
 
 /** The schema that the columns were made from. */
