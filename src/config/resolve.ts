@@ -42,6 +42,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),
+      schemaCompatibility: archive.schemaCompatibility,
       codec: archive.codec,
       level: archive.level,
       lookups: lookupFields(archive.lookups),
@@ -52,6 +53,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
         maxAgeMs: msOf(archive.rotate.maxAge),
         idleMs: msOf(archive.rotate.idle),
         exact: archive.rotate.exact,
+        maxObjectCount: archive.rotate.maxObjectCount,
         scheduleMs: archive.rotate.schedule === undefined ? undefined : msOf(archive.rotate.schedule),
         timezone: archive.rotate.timezone,
       },
@@ -92,10 +94,11 @@ const defined = (retention: RetentionConfig): Partial<RetentionConfig> =>
 
 /** Only what is written: each format has defaults of its own. */
 function formatOptionsOf(archive: FileConfig['archive']): FormatOptions {
-  const { fields, envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding, headerLine, delimiter, extension } =
-    archive
-  const written = { envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding, headerLine, delimiter, extension }
-  return { ...written, fields: fields?.filter(isWrittenField) }
+  const { fields, envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding } = archive
+  const { quoting, snappyFraming, headerLine, delimiter, extension, extraColumns } = archive
+  const encodings = { keyEncoding, valueEncoding, headersEncoding, timestampEncoding }
+  const written = { envelope, ...encodings, quoting, snappyFraming, headerLine, delimiter, extension }
+  return { ...written, fields: fields?.filter(isWrittenField), extraColumns }
 }
 
 function lookupFields({ key, id, headers }: FileConfig['archive']['lookups']): LookupField[] {

@@ -1,7 +1,8 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
 import type { ValueKind } from '../values/values.ts'
-import type { UnencodableMessage } from './avro-block.ts'
+import { findUnencodable, type UnencodableMessage } from './avro-block.ts'
+import type { FormatOptions } from './format-options.ts'
 import { readParquetHeader } from './format-parquet.ts'
 import { createContentEncoder, valueContent } from './parquet-content.ts'
 import { CONTENT_NAME, parquetFraming } from './parquet-footer.ts'
@@ -14,7 +15,7 @@ import { withBeyondTime } from './record-times.ts'
 import { type ContentRules, notReadable, type SegmentFormat } from './segment-format.ts'
 
 const content: ContentRules = {
-  createEncoder: (options) => createContentEncoder(valueContent(options.kind, options.extraColumns), 'value-parquet', options),
+  createEncoder: (options) => createContentEncoder(valueContent(options), 'value-parquet', options),
   async read(object, blocks) {
     const { codec, about } = readParquetObject(object)
     const told = about.get(CONTENT_NAME)
@@ -37,7 +38,8 @@ export const valueParquetFormat: SegmentFormat = {
   mixesCodecs: false,
   hasTrailer: true,
   createEncoder: createValueEncoder,
-  findUnencodable: (batch, _options, kind) => withBeyondTime(batch, findUnfit(batch, checkerOf(kind))),
+  findUnencodable: (batch, options, kind) =>
+    withBeyondTime(batch, inOrder([...findUnfit(batch, checkerOf(kind)), ...findNoText(batch, options)])),
   openFraming: (_codec, _sync, kind) =>
     parquetFraming({
       about: { 'io.millpond.format': 'value', ...(kind && kind.type !== 'none' && schemaText(kind)) },
@@ -68,6 +70,16 @@ function checkerOf(kind: ValueKind | undefined): ValueWriter {
     checkers.set(kind, checker)
   }
   return checker
+}
+
+/** Ids and names of headers that no column of text can hold. */
+const findNoText = (batch: MessageBatch, { extraColumns = [] }: FormatOptions = {}): UnencodableMessage[] =>
+  extraColumns.includes('headers') || extraColumns.includes('id') ? findUnencodable(batch) : []
+
+/** One entry a message, rising by row. */
+function inOrder(found: readonly UnencodableMessage[]): UnencodableMessage[] {
+  const byRow = new Map(found.toReversed().map((one) => [one.row, one]))
+  return [...byRow.values()].sort((a, b) => a.row - b.row)
 }
 
 function findUnfit(batch: MessageBatch, checker: ValueWriter): UnencodableMessage[] {

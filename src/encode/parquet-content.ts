@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { MessageBatch } from '../batch/batch.ts'
-import type { ValueKind } from '../values/values.ts'
 import type { ParquetBlock } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
 import { pageCodec } from './parquet-page.ts'
-import type { EncoderOptions, ExtraColumn } from './segment-format.ts'
+import type { EncoderOptions } from './segment-format.ts'
 
 /** What messages come to: the same for the same ones, wherever row groups are cut. */
 export interface Content {
@@ -22,22 +21,30 @@ const NOTHING = 0xffff_ffff
 /** The content of an object that keeps all that messages have. */
 export const messageContent = (): Content => contentOf('', spansOfMessage)
 
-/** The content of an object of values of one schema. Position and time are a part of it, for the commit tells them of each object. */
-export function valueContent(kind: ValueKind | undefined, extraColumns: readonly ExtraColumn[] = []): Content {
+/** The content of an object of values of one schema, and of what stands beside them. Position and time are a part of it, for the commit tells them of each object. */
+export function valueContent({ kind, formatOptions }: Pick<EncoderOptions, 'kind' | 'formatOptions'>): Content {
+  const extras = formatOptions?.extraColumns ?? []
   const { type, name, text } = kind ?? { type: 'none', name: undefined, text: '' }
-  const hasKey = extraColumns.includes('key')
-  return contentOf(JSON.stringify([type, name ?? '', text, extraColumns]), (batch, row, put) => {
-    put(batch.valueStart[row]!, batch.valueEnd[row]!)
-    if (hasKey) put(batch.keyStart[row]!, batch.keyEnd[row]!)
-  })
+  const visit = extras.some((extra) => extra === 'key' || extra === 'headers' || extra === 'id') ? spansOfMessage : spansOfValue
+  return contentOf(JSON.stringify([type, name ?? '', text, extras]), visit)
 }
 
+/** The content of an object that holds the keys or the headers of messages. */
+export const siblingContent = (role: 'keys' | 'headers'): Content =>
+  contentOf(role, role === 'headers' ? spansOfHeaders : (batch, row, put) => put(batch.keyStart[row]!, batch.keyEnd[row]!))
+
 type PutSpan = (start: number, end: number) => void
+
+const spansOfValue = (batch: MessageBatch, row: number, put: PutSpan): void => put(batch.valueStart[row]!, batch.valueEnd[row]!)
 
 function spansOfMessage(batch: MessageBatch, row: number, put: PutSpan): void {
   put(batch.keyStart[row]!, batch.keyEnd[row]!)
   put(batch.valueStart[row]!, batch.valueEnd[row]!)
   put(batch.idStart[row]!, batch.idEnd[row]!)
+  spansOfHeaders(batch, row, put)
+}
+
+function spansOfHeaders(batch: MessageBatch, row: number, put: PutSpan): void {
   const end = batch.headerFrom[row + 1]!
   for (let header = batch.headerFrom[row]!; header < end; header++) {
     put(batch.headerNameStart[header]!, batch.headerNameEnd[header]!)

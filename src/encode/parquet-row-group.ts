@@ -38,6 +38,8 @@ export interface RowGroup {
 export interface ToldOfGroup {
   /** The content of all messages of this schema up to the last of the row group. */
   readonly content: Uint8Array
-  /** Its first message, by which a file is named that begins with it. */
-  readonly first: { readonly timestampMs: number; readonly key: Uint8Array | undefined; readonly id: string | undefined }
+  /** Its first message, by which a file is named that begins with it; undefined where none can begin with it but the first. */
+  readonly first:
+    | { readonly timestampMs: number; readonly key: Uint8Array | undefined; readonly id: string | undefined }
+    | undefined
 }

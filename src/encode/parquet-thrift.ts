@@ -103,7 +103,7 @@ export function thriftBytes(value: Thrift): Uint8Array {
 export type ThriftRead = number | boolean | Uint8Array | readonly ThriftRead[] | ReadonlyMap<number, ThriftRead>
 
 /** Deep enough for every header and footer; what nests deeper is none. */
-const MAX_DEPTH = 12
+const MAX_DEPTH = 16
 
 /**
  * Reads the struct that begins at `at`; gives it and the place behind it.

@@ -3,10 +3,11 @@ import { idAt, keyAt } from '../batch/view.ts'
 import { MillpondError } from '../errors.ts'
 import type { ParquetBlock } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
+import type { ExtraColumn } from './format-options.ts'
 import { forgetJsonValues } from './json-value.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
 import { type Content, valueContent } from './parquet-content.ts'
-import { extraNodes, writeExtras } from './parquet-extras.ts'
+import { extraBytes, extraColumnCount, extraNodes, writeExtras } from './parquet-extras.ts'
 import { createGroupWriter, groupBytes, type GroupWriter } from './parquet-group.ts'
 import { pageCodec } from './parquet-page.ts'
 import type { ToldOfGroup } from './parquet-row-group.ts'
@@ -32,7 +33,7 @@ interface Columns {
 interface Filling {
   readonly columns: Columns
   readonly builders: readonly ColumnBuilder[]
-  first?: ToldOfGroup['first']
+  first: ToldOfGroup['first']
   bytes: number
   count: number
   firstPosition: number
@@ -50,7 +51,8 @@ interface Held {
 
 /** An encoder of row groups of values. All of them must have passed `findUnencodable`. It keeps the batches it takes while it learns from them. */
 export function createValueEncoder(options: EncoderOptions): BlockEncoder<ParquetBlock> {
-  const { blockBytes, extraColumns = [], tellsContent = false } = options
+  const { blockBytes, origin, tellsContent = false } = options
+  const extras = options.formatOptions?.extraColumns ?? []
   const mostBytes = groupBytes(blockBytes)
   const target: ColumnTarget = { columns: [] }
   const values = valueWriter(options.kind, target)
@@ -62,22 +64,21 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
 
   const open = (): Filling => {
     if (columns === undefined) {
-      const schema = [...extraNodes(extraColumns, values.schema), ...values.schema]
+      const schema = [...extraNodes(extras, values.schema), ...values.schema]
       columns = { schema, schemaId: JSON.stringify(schema), writer: createGroupWriter(leavesOf(schema), options) }
     }
     // A file ends with its schema.
     const { schemaId } = columns
-    if (tellsContent && told?.schemaId !== schemaId) told = { schemaId, content: valueContent(options.kind, extraColumns) }
+    if (tellsContent && told?.schemaId !== schemaId) told = { schemaId, content: valueContent(options) }
     const builders = columns.writer.open()
-    target.columns = builders.slice(extraColumns.length)
+    target.columns = builders.slice(extraColumnCount(extras))
     const times = { minTimestamp: Infinity, maxTimestamp: -Infinity }
-    return { columns, builders, bytes: 0, count: 0, firstPosition: NaN, lastPosition: NaN, ...times }
+    return { columns, builders, first: undefined, bytes: 0, count: 0, firstPosition: NaN, lastPosition: NaN, ...times }
   }
   const close = async (full: Filling): Promise<ParquetBlock> => {
     const { count, firstPosition, lastPosition, minTimestamp, maxTimestamp } = full
     const { schema, schemaId, writer } = full.columns
-    const { first } = full
-    const about = told && first && { told: { content: told.content.digest(), first } }
+    const about = told && { told: { content: told.content.digest(), first: full.first } }
     const { bytes, rawBytes, columns: summaries } = await writer.close(full.builders)
     const rowGroup = { schema, schemaId, columns: summaries, filters: new Map<number, Uint8Array>(), ...about }
     const extent = { count, firstPosition, lastPosition, minTimestamp, maxTimestamp }
@@ -92,7 +93,7 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
     if (filling !== undefined && filling.bytes + bytes > mostBytes) closeFilling(blocks)
     filling ??= open()
     for (const builder of filling.builders) builder.beginRows(0)
-    writeExtras(extraColumns, filling.builders, chunk)
+    writeExtras({ extras, origin }, filling.builders, chunk)
     writeValues(values, chunk)
     told?.content.add(chunk)
     if (told !== undefined) filling.first ??= firstOf(chunk)
@@ -104,7 +105,7 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
     const { chunks } = held
     held = undefined
     columns = undefined
-    for (const chunk of chunks) write(chunk, chunkBytes(chunk), blocks)
+    for (const chunk of chunks) write(chunk, chunkBytes(chunk, extras), blocks)
   }
   /** Lets the values be seen; true where they are to wait for more. */
   const learn = (chunk: MessageBatch, bytes: number, blocks: Promise<ParquetBlock>[]) => {
@@ -133,7 +134,7 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
       for (let row = 0; row < batch.count; row += CHUNK_ROWS) {
         const chunk = sliceBatch(batch, row, Math.min(batch.count, row + CHUNK_ROWS))
         lastPosition = checkPositions(chunk, lastPosition)
-        const bytes = chunkBytes(chunk)
+        const bytes = chunkBytes(chunk, extras)
         if (!learn(chunk, bytes, blocks)) write(chunk, bytes, blocks)
       }
       forgetJsonValues(batch)
@@ -166,8 +167,9 @@ const firstOf = (batch: MessageBatch): ToldOfGroup['first'] => ({
   id: idAt(batch, 0) ?? undefined,
 })
 
-function chunkBytes({ count, valueStart, valueEnd }: MessageBatch): number {
-  let bytes = ROW_BYTES * count
+function chunkBytes(chunk: MessageBatch, extras: readonly ExtraColumn[]): number {
+  const { count, valueStart, valueEnd } = chunk
+  let bytes = ROW_BYTES * count + (extras.length === 0 ? 0 : extraBytes(extras, chunk))
   for (let row = 0; row < count; row++) bytes += valueEnd[row]! - valueStart[row]!
   return bytes
 }

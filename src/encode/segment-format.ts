@@ -43,14 +43,9 @@ export interface EncoderOptions extends EncodeOptions {
   /** Whose messages they are; formats that say so in each message leave it out otherwise. */
   readonly origin?: { readonly topic: string; readonly lane: string }
   readonly formatOptions?: FormatOptions | undefined
-  /** What a format of values alone keeps beside them, where it can: columns `__position`, `__timestamp` and `__key`. */
-  readonly extraColumns?: readonly ExtraColumn[]
   /** Whether the object has to tell its content where its messages cannot be read again: others may want to take it over. */
   readonly tellsContent?: boolean
 }
-
-/** What may stand beside the values of messages. */
-export type ExtraColumn = 'position' | 'timestamp' | 'key'
 
 /** What is in a whole object. */
 export interface ObjectContent {

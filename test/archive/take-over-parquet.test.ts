@@ -1,128 +1,89 @@
 import { describe, expect, it } from 'vitest'
 import { verifyArchive } from '../../src/commit/verify.ts'
-import type { MessageInput } from '../../src/batch/builder.ts'
-import type { Layout } from '../../src/layout/layout.ts'
-import type { Store } from '../../src/store/store.ts'
-import { rowsOf, tableOf } from '../encode/parquet-segments.ts'
-import { layoutOf } from '../layout/layout-of.ts'
+import { tableOf } from '../encode/parquet-segments.ts'
 import { createMemorySource } from '../live/memory-source.ts'
 import { createRandom } from '../live/random.ts'
 import { mortal } from './mortal-store.ts'
-import { archiver, byKey, commitsOf, listed, messages, openStore, options } from './split-scene.ts'
+import { archiver, commitsOf, listed, messages, openStore, options } from './split-scene.ts'
 
-type ParquetFormat = 'parquet' | 'value-parquet'
-/** Schedules of each kind: most of their time goes into waiting before a lane is tried again. */
-const SEEDS = 8
-
-const codecs = ['null', 'snappy', 'zstandard', 'gzip'] as const
-
-/** Values that look different from some of them on: columns are added, and become wider. */
-function valueOf(position: number): string {
-  if (position < 30) return `{"n":${position},"a":${position}}`
-  if (position < 60) return `{"n":${position},"a":${position}.5,"b":"${'x'.repeat(position)}"}`
-  return `{"n":${position},"a":"${position}","c":{"d":[${position}]}}`
-}
-
-const changing = (message: MessageInput): MessageInput => ({
-  ...message,
-  id: `id-${message.position}`,
-  value: valueOf(message.position),
-  headers: [{ name: 'n', value: String(message.position) }],
-})
-
-function produce(random: () => number) {
-  const source = createMemorySource('orders')
-  let position = 0
-  for (let batches = 0; batches < 10; batches++) {
-    const to = position + 1 + Math.floor(random() * 15)
-    source.produce('0', messages(position, to, 'abc'.slice(0, 1 + Math.floor(random() * 3))).map(changing))
-    position = to + (random() < 0.2 ? Math.floor(random() * 4) : 0)
-  }
-  source.pass('0', position)
-  return { ...source, joined: async () => undefined }
-}
-
-/** Positions of the rows of an object, as another reader has them. */
-async function positionsIn(object: Uint8Array, format: ParquetFormat): Promise<number[]> {
-  if (format === 'parquet') return (await rowsOf(object)).map(({ position }) => position)
-  return (await tableOf(object)).map((row) => (row as { readonly n: number }).n)
-}
-
-interface Outcome {
-  readonly format: ParquetFormat
-  readonly source: ReturnType<typeof produce>
-  readonly seed: number
-}
-
-/** What anybody finds who lists the store is each message once, and what the chain names. */
-async function expectExactlyOnce(store: Store, { format, source, seed }: Outcome): Promise<void> {
-  const segments = (await commitsOf(store)).flatMap((commit) => commit.segments)
-  expect(new Set(await listed(store)), `seed ${seed}`).toEqual(new Set(segments.map(({ key }) => key)))
-  const all: number[] = []
-  for (const { key, firstPosition, lastPosition, count } of segments) {
-    const held = await positionsIn(await store.read(key), format)
-    expect(held, `seed ${seed}, ${key}`).toEqual(held.toSorted((a, b) => a - b))
-    expect([held[0], held.at(-1), held.length]).toEqual([firstPosition, lastPosition, count])
-    all.push(...held)
-  }
-  expect(new Set(all).size, `seed ${seed}`).toBe(all.length)
-  const report = await verifyArchive(store, format === 'parquet' ? { against: source } : {})
-  expect(report, `seed ${seed}`).toMatchObject({ clean: true, messages: all.length, unnamed: { objects: 0 } })
-}
-
-interface Scene {
-  readonly format: ParquetFormat
-  readonly layout: Layout
-  readonly seed: number
-}
-
-/** Writers one after the other and beside each other, all of which die but the last; each cuts row groups and objects elsewhere, as settings, memory and time do. */
-async function runAll({ format, layout, seed }: Scene) {
-  const random = createRandom(seed)
-  const source = produce(random)
-  const store = openStore()
-  const errors: unknown[] = []
-  let timeMs = Date.UTC(2026, 10, 29, 23, 30)
-  const nowMs = () => (timeMs += Math.floor(random() * 5 * 60_000))
-  const start = async (writer: string) => {
-    source.reassign('0')
-    const rotate = { ...options.rotate, maxCount: 3 + Math.floor(random() * 60), maxBytes: 500 << Math.floor(random() * 8) }
-    const changes = { format, layout, rotate, writer, blockBytes: 64 << Math.floor(random() * 6) }
-    const early = { ...(random() < 0.3 ? { graceMs: 5000 } : {}), ...(random() < 0.3 ? { maxOpenObjects: 2 } : {}) }
-    const through = mortal(store, 2 + Math.floor(random() * 25), random() < 0.5, random)
-    await archiver(source)
-      .run(through, { ...changes, ...early, codec: codecs[Math.floor(random() * codecs.length)]! }, { nowMs })
-      .catch((error: unknown) => errors.push(error))
-  }
-  for (let run = 0; run < 5; run++)
-    await Promise.all((random() < 0.4 ? ['a', 'b'] : ['a']).map((name) => start(`w${run}-${name}`)))
-  source.reassign('0')
-  await archiver(source).run(store, { format, layout, writer: 'last' }, { nowMs })
-  expect(
-    errors.filter((error) => !String(error).includes('the writer is dead')),
-    `seed ${seed}`,
-  ).toEqual([])
-  return { store, source }
-}
-
-const template = (key: string) => () => layoutOf({ type: 'template', template: { key } })
-
-const cases = (['parquet', 'value-parquet'] as const).flatMap((format) => [
-  { format, names: 'position', layoutBy: async () => byKey },
-  // More of an object's first message than its position.
-  { format, names: 'time and id', layoutBy: template('{topic}/{lane}-{position:6}-{start:mm-ss}-{id}.{extension}') },
-  { format, names: 'the wall clock', layoutBy: template('{topic}/{wallclock:yyyy-MM-dd-HH}/{lane}-{position:6}.{extension}') },
-])
-
-describe('a writer that finds Parquet objects under its names', () => {
-  it.each(cases)(
-    'takes them over wherever their row groups were cut, so that listing alone is exactly once in the end: $format, named by $names',
-    async ({ format, layoutBy }) => {
-      const layout = await layoutBy()
-      for (let seed = 0; seed < SEEDS; seed++) {
-        const { store, source } = await runAll({ format, layout, seed })
-        await expectExactlyOnce(store, { format, source, seed })
+describe('a writer that finds Parquet files of values under its names', () => {
+  it.each([{}, { keys: 'parquet', headers: 'parquet' }] as const)(
+    'takes them over as far as they go, whatever crashes and races come, with %o beside them',
+    async (siblings) => {
+      for (let seed = 0; seed < 12; seed++) {
+        const random = createRandom(seed)
+        const memory = createMemorySource('orders')
+        const keys: unknown[] = []
+        let position = 0
+        for (let batches = 0; batches < 8; batches++) {
+          const to = position + 1 + Math.floor(random() * 15)
+          const made = messages(position, to, 'ab').map((one) => ({ ...one, value: `{"n":${one.position}}` }))
+          keys.push(...made.map(({ key }) => key))
+          memory.produce('0', made)
+          position = to
+        }
+        const source = { ...memory, joined: async () => undefined }
+        const store = openStore()
+        // Commits are due elsewhere in each run, as they are by time, and row groups are cut elsewhere.
+        const changes = () => ({
+          format: 'value-parquet' as const,
+          siblings,
+          codec: random() < 0.5 ? ('null' as const) : ('zstandard' as const),
+          blockBytes: 32 << Math.floor(random() * 6),
+          rotate: { ...options.rotate, maxCount: 3 + Math.floor(random() * 20) },
+        })
+        const start = async (writer: string) => {
+          source.reassign('0')
+          const through = mortal(store, 2 + Math.floor(random() * 25), random() < 0.5, random)
+          await archiver(source)
+            .run(through, { ...changes(), writer })
+            .catch(() => undefined)
+        }
+        for (let run = 0; run < 6; run++)
+          await Promise.all((random() < 0.4 ? ['a', 'b'] : ['a']).map((name) => start(`w${run}-${name}`)))
+        source.reassign('0')
+        await archiver(source).run(store, { ...changes(), writer: 'last' })
+        const segments = (await commitsOf(store)).flatMap((commit) => commit.segments)
+        const named = segments.flatMap((segment) => [segment.key, ...segment.siblings.map(({ key }) => key)])
+        expect(new Set(await listed(store)), `seed ${seed}`).toEqual(new Set(named))
+        const numbers: number[] = []
+        for (const { key, siblings: beside } of segments) {
+          const rows = (await tableOf(await store.read(key))) as { readonly n: number }[]
+          numbers.push(...rows.map(({ n }) => n))
+          // Messages have no headers.
+          const expected = { keys: rows.map(({ n }) => ({ key: keys[n] })), headers: rows.map(() => ({ headers: [] })) }
+          for (const { role, key: other } of beside) expect(await tableOf(await store.read(other))).toEqual(expected[role])
+        }
+        expect(
+          numbers.sort((a, b) => a - b),
+          `seed ${seed}`,
+        ).toEqual(Array.from({ length: position }, (_, n) => n))
+        expect(await verifyArchive(store), `seed ${seed}`).toMatchObject({ clean: true, messages: position })
       }
     },
   )
+
+  it('stops where one of them holds something else', async () => {
+    const source = { ...createMemorySource('orders'), joined: async () => undefined }
+    source.produce(
+      '0',
+      messages(0, 10, 'a').map((one) => ({ ...one, value: '{"n":1}' })),
+    )
+    const store = openStore()
+    await archiver(source).run(store, { format: 'value-parquet', siblings: { keys: 'parquet' } })
+    for (const left of (await listed(store)).sort()) {
+      const other = openStore()
+      await other.put(left, await store.read(left))
+      const changed = { ...createMemorySource('orders'), joined: async () => undefined }
+      changed.produce(
+        '0',
+        messages(0, 10, 'a').map((one) => ({ ...one, key: 'a', value: '{"n":2}' })),
+      )
+      await expect(
+        archiver(changed).run(other, { format: 'value-parquet', siblings: { keys: 'parquet' } }),
+      ).rejects.toMatchObject({
+        code: 'NAME_TAKEN',
+      })
+    }
+  })
 })
