@@ -1,11 +1,15 @@
 import { MillpondError } from '../errors.ts'
 import type { IndexedLane, SegmentIndex } from '../index/segment-index.ts'
+import type { KnownTopic } from './conditions.ts'
+import { pathColumn, type ValueTopic } from './value-columns.ts'
 
 /** A topic that can be asked. */
 export interface QueryTopic {
   readonly name: string
   readonly lanes: readonly string[]
   readonly messages: number
+  /** For a topic whose objects hold values alone: what they look like. */
+  readonly values?: ValueTopic
 }
 
 /** Where a statement names no topic at all, as `SHOW TABLES` does, it gets to know so many. */
@@ -49,4 +53,10 @@ const topicOf = (name: string, lanes: readonly IndexedLane[]): QueryTopic => ({
   name,
   lanes: [...new Set(lanes.map(({ lane }) => lane))],
   messages: lanes.reduce((sum, { messages }) => sum + messages, 0),
+})
+
+/** What conditions over the topic's scan are made with. */
+export const knownTopic = ({ lanes, values }: QueryTopic): KnownTopic => ({
+  lanes,
+  ...(values && { paths: Object.fromEntries(values.paths.map(({ texts }, at) => [pathColumn(at), texts])) }),
 })

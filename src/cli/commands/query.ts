@@ -9,8 +9,11 @@ import { nearest } from '../../nearest.ts'
 import type { Conditions } from '../../query/conditions.ts'
 import { estimateRead, readTopic } from '../../query/read.ts'
 import { queryTopics, type QueryTopic } from '../../query/topics.ts'
+import { learnTopics } from '../../query/value-topic.ts'
+import { onlyHolding, readValues } from '../../query/value-read.ts'
+import type { ValueOptions } from '../../query/value-segment.ts'
 import { createReadStats, type ReadStats } from '../../search/read.ts'
-import { openQuery } from '../../wiring.ts'
+import { openParquetReader, openQuery } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatShare, formatTime } from '../format.ts'
 import { type OpenArchive, openArchive } from '../open.ts'
@@ -24,6 +27,8 @@ interface QueryOptions {
   readonly memory: number
   readonly allowFiles?: true
   readonly explain?: true
+  readonly sample?: number
+  readonly only?: 'messages' | 'values'
   readonly follow: boolean
 }
 
@@ -62,6 +67,17 @@ network unless --allow-files is given. docs/query.md has more.`,
         .default(GiB, '1 GiB'),
     )
     .addOption(new Option('--allow-files', 'let the query read and write files'))
+    .addOption(
+      new Option('--sample <objects>', 'objects of values that are looked at to learn their columns').argParser(
+        wholeNumber('--sample', 1, 1e9),
+      ),
+    )
+    .addOption(
+      new Option('--only <what>', 'of topics with both: objects of whole messages, or of values alone').choices([
+        'messages',
+        'values',
+      ]),
+    )
     .addOption(new Option('--explain', 'only say what would be read'))
     .addOption(new Option('--no-follow', 'do not bring the index up to date first'))
     .action((sql: string, options: QueryOptions) => ask(cli, sql, options))
@@ -106,18 +122,29 @@ async function ask(cli: Cli, sql: string, options: QueryOptions): Promise<void> 
       signal: cli.signal,
     }),
   )
-  const archive = cleanup.use(await openFollowed(cli, config, query.tables, options.follow))
-  const { topics, missing } = await queryTopics(archive.index, query.tables)
+  const opened = cleanup.use(await openFollowed(cli, config, query.tables, options.follow))
+  const archive = options.only === undefined ? opened : onlyHolding(opened, options.only)
+  const { topics: named, missing } = await queryTopics(archive.index, query.tables)
+  const stats = createReadStats()
+  const formats = valueOptions(config)
   try {
-    if (options.explain) return await explain(cli, archive, await query.explain(topics))
-    const stats = createReadStats()
+    // A statement that names no topic wants to know their names.
+    const sample = query.tables.length === 0 ? 1 : options.sample
+    const topics = await learnTopics(archive, named, { ...formats, sample, stats, signal: cli.signal })
+    if (options.explain) return await explain(cli, archive, topics, await query.explain(topics))
     const startedMs = performance.now()
-    const rows = await run(cli, { query, archive, topics, stats, destination, maxRows })
+    const rows = await run(cli, { query, archive, topics, formats, stats, destination, maxRows })
     if (path !== undefined && unfinished !== undefined) await rename(unfinished, path)
     report(cli, stats, rows, performance.now() - startedMs)
   } catch (error) {
     throw withHint(error, missing, await knownNames(archive))
   }
+}
+
+/** How objects of values are read: what the configuration says of lines, and a reader of Parquet that is loaded when it is needed. */
+function valueOptions({ archive }: Config): ValueOptions {
+  let parquet: ReturnType<typeof openParquetReader> | undefined
+  return { formatOptions: archive.formatOptions, openParquet: () => (parquet ??= openParquetReader()) }
 }
 
 /** Opens the archive; where one topic is asked, only that one is brought up to date, unless it is spelt in another way. */
@@ -137,12 +164,13 @@ interface Run {
   readonly query: Awaited<ReturnType<typeof openQuery>>
   readonly archive: OpenArchive
   readonly topics: readonly QueryTopic[]
+  readonly formats: ValueOptions
   readonly stats: ReadStats
   readonly destination: Destination
   readonly maxRows: number | undefined
 }
 
-async function run(cli: Cli, { query, archive, topics, stats, destination, maxRows = Infinity }: Run): Promise<number> {
+async function run(cli: Cli, { query, archive, topics, formats, stats, destination, maxRows = Infinity }: Run): Promise<number> {
   const { format, unfinished } = destination
   const printer = createQueryPrinter(format === 'parquet' ? 'json' : format)
   await using file = format === 'parquet' || unfinished === undefined ? undefined : await openOutput(unfinished)
@@ -154,7 +182,10 @@ async function run(cli: Cli, { query, archive, topics, stats, destination, maxRo
   const rows = await query.run(
     {
       topics,
-      read: (topic, conditions, columns, signal) => readTopic(archive, topic, { conditions, columns }, { stats, signal }),
+      read: ({ name: topic, values }, conditions, columns, signal) =>
+        values === undefined
+          ? readTopic(archive, topic, { conditions, columns }, { stats, signal })
+          : readValues(archive, { ...formats, topic, values, conditions, columns }, { stats, signal }),
     },
     {
       columns: (columns) => write(printer.columns(columns.map(({ name }) => name))),
@@ -194,13 +225,18 @@ function report(cli: Cli, { blocksRead, blocksTotal, bytesRead, bytesTotal }: Re
 
 type Explained = Awaited<ReturnType<Run['query']['explain']>>
 
-async function explain(cli: Cli, archive: OpenArchive, { scans, plan }: Explained): Promise<void> {
+async function explain(cli: Cli, archive: OpenArchive, topics: readonly QueryTopic[], { scans, plan }: Explained): Promise<void> {
   const reads = []
   for (const { topic, conditions } of scans) {
     reads.push({
       topic,
       conditions: shownConditions(conditions),
-      ...(await estimateRead(archive, topic, conditions, cli.signal)),
+      ...(await estimateRead(
+        archive,
+        topics.find(({ name }) => name === topic)!,
+        conditions,
+        cli.signal,
+      )),
     })
   }
   if (cli.json) return cli.printJson({ reads, plan: JSON.parse(plan) as unknown })

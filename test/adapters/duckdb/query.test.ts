@@ -66,7 +66,7 @@ async function ask(sql: string, options: Partial<QueryOptions> = {}, source: Arc
   const count = await query.run(
     {
       topics,
-      read: (topic, conditions, columns, signal) => readTopic(source, topic, { conditions, columns }, { stats, signal }),
+      read: (topic, conditions, columns, signal) => readTopic(source, topic.name, { conditions, columns }, { stats, signal }),
     },
     { columns: async () => undefined, rows: async (some) => void rows.push(...some.map((row) => [...row])) },
   )

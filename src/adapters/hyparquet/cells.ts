@@ -1,0 +1,145 @@
+import type { SchemaTree } from 'hyparquet'
+import {
+  bytesText,
+  dateText,
+  decimalText,
+  numberJson,
+  scaledText,
+  timestampText,
+  timeText,
+  uuidText,
+} from '../../query/cell-text.ts'
+import type { CellBuilder } from '../../query/column-builder.ts'
+import { type ColumnType, isDirect } from '../../query/value-types.ts'
+import { itemsOf, parquetColumnType, unitsPerSecond, valuesOf } from './types.ts'
+
+/** A cell as it was stored, or of what nests: lists, and objects by name. */
+type Stored = unknown
+const isNull = (value: Stored): value is null | undefined => value === null || value === undefined
+
+/** What puts the cells of a column where they go. */
+export function cellWriter(node: SchemaTree, cells: CellBuilder): (value: Stored) => void {
+  const own = parquetColumnType(node)
+  const put = isDirect(own, cells.type)
+    ? directWriter(node, own, cells)
+    : (value: Stored) => cells.putText(jsonOf(node, own, value))
+  return (value) => {
+    if (isNull(value)) cells.putNull()
+    else put(value)
+  }
+}
+
+function directWriter(node: SchemaTree, own: ColumnType, cells: CellBuilder): (value: Stored) => void {
+  switch (own.kind) {
+    case 'boolean':
+    case 'int':
+    case 'date':
+    case 'float':
+    case 'double':
+      return (value) => cells.putNumber(Number(value))
+    case 'long':
+    case 'timestamp':
+    case 'moment':
+    case 'nanos':
+    case 'time':
+      return wholeWriter(node, own, cells)
+    case 'text':
+    case 'blob':
+    case 'json':
+      return (value) => {
+        const bytes = value as Uint8Array
+        cells.putBytes(bytes, 0, bytes.byteLength)
+      }
+    case 'ulong':
+      return (value) => cells.putBig(BigInt.asUintN(64, value as bigint))
+    case 'decimal':
+    case 'uuid':
+      return (value) => cells.putText(plainText(node, own, value))
+    default:
+      return (value) => cells.putText(jsonOf(node, own, value))
+  }
+}
+
+function wholeWriter(node: SchemaTree, own: ColumnType, cells: CellBuilder): (value: Stored) => void {
+  const { element } = node
+  const wanted = own.kind === 'nanos' ? 1_000_000_000n : 1_000_000n
+  const factor = own.kind === 'long' ? 1n : wanted / unitsPerSecond(element)
+  if (factor > 1n) return (value) => cells.putBig(BigInt(value as bigint) * factor)
+  // A time of the day in nanoseconds has no type of its own.
+  if (factor === 0n) return (value) => cells.putBig(BigInt(value as bigint) / 1000n)
+  const isUnsigned = element.converted_type === 'UINT_32'
+  return (value) => {
+    if (typeof value === 'bigint') cells.putBig(value)
+    else cells.putNumber(isUnsigned ? Number(value) >>> 0 : Number(value))
+  }
+}
+
+/** The text of a value that has no JSON of its own, as SQL reads it. */
+function plainText({ element }: SchemaTree, own: ColumnType, value: Stored): string {
+  switch (own.kind) {
+    case 'decimal':
+      return value instanceof Uint8Array ? decimalText(value, own.scale) : scaledText(BigInt(value as bigint), own.scale)
+    case 'uuid':
+      return uuidText(value as Uint8Array)
+    case 'blob':
+      return bytesText(value as Uint8Array)
+    case 'date':
+      return dateText(Number(value))
+    case 'time':
+      return timeText((BigInt(value as bigint) * 1_000_000n) / unitsPerSecond(element))
+    default:
+      return timestampText(BigInt(value as bigint), unitsPerSecond(element))
+  }
+}
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** A value as JSON, of which SQL makes cells. */
+function jsonOf(node: SchemaTree, own: ColumnType, value: Stored): string {
+  if (isNull(value)) return 'null'
+  switch (own.kind) {
+    case 'boolean':
+      return value === true || value === 1 ? 'true' : 'false'
+    case 'int':
+    case 'long':
+      return String(node.element.converted_type === 'UINT_32' ? Number(value) >>> 0 : value)
+    case 'ulong':
+      return String(BigInt.asUintN(64, value as bigint))
+    case 'float':
+    case 'double':
+      return numberJson(value as number)
+    case 'text':
+      return JSON.stringify(asText(value))
+    case 'json':
+      return node.children.length > 0 ? nestedJson(node, value) : asText(value)
+    case 'list':
+    case 'map':
+    case 'struct':
+      return nestedJson(node, value)
+    default:
+      return JSON.stringify(plainText(node, own, value))
+  }
+}
+
+const asText = (value: Stored): string => (value instanceof Uint8Array ? decoder.decode(value) : String(value))
+
+function nestedJson(node: SchemaTree, value: Stored): string {
+  const items = itemsOf(node)
+  if (items !== undefined) {
+    const type = parquetColumnType(items)
+    return `[${(value as readonly Stored[]).map((item) => jsonOf(items, type, item)).join(',')}]`
+  }
+  const byName = value as Readonly<Record<string, Stored>>
+  const values = valuesOf(node)
+  if (values !== undefined) {
+    const type = parquetColumnType(values)
+    return `{${Object.entries(byName)
+      .map(([name, each]) => `${JSON.stringify(name)}:${jsonOf(values, type, each)}`)
+      .join(',')}}`
+  }
+  return `{${node.children
+    .map(
+      (child) => `${JSON.stringify(child.element.name)}:${jsonOf(child, parquetColumnType(child), byName[child.element.name])}`,
+    )
+    .join(',')}}`
+}

@@ -1,0 +1,200 @@
+import { parseJson } from '../encode/json-spans.ts'
+import { type Shape, UNKNOWN, widen } from '../encode/json-shape.ts'
+import { MillpondError } from '../errors.ts'
+import type { CellBuilder } from './column-builder.ts'
+import { hasEscapes, isObject, scanMembers, skipSpace, stringOf } from './json-scan.ts'
+import type { ColumnType, ValueColumn } from './value-types.ts'
+
+/** The name of the column of values that are not all objects. */
+const ONLY = 'value'
+const QUOTE = 0x22
+const LINE_FEED = 10
+
+/** Where each line begins; the last entry is where the last one ends. Lines end in a line feed, which is not part of them. */
+export function lineStarts(bytes: Uint8Array): Int32Array<ArrayBuffer> {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const starts: number[] = [0]
+  for (let at = buffer.indexOf(LINE_FEED); at !== -1; at = buffer.indexOf(LINE_FEED, at + 1)) starts.push(at + 1)
+  return Int32Array.from(starts)
+}
+
+/** What lines of JSON look like, of all that were seen: a shape to go on with. */
+export function learnLines(shape: Shape, bytes: Uint8Array, maxLines: number): Shape {
+  let learnt = shape
+  const starts = lineStarts(bytes)
+  const count = Math.min(maxLines, starts.length - 1)
+  for (let line = 0; line < count; line++) {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + starts[line]!, starts[line + 1]! - 1 - starts[line]!).toString()
+    learnt = widen(learnt, parseJson(text))
+  }
+  return learnt
+}
+
+/** Nothing was seen yet. */
+export const noShape = UNKNOWN
+
+/** The columns of values of the shape: the fields of objects; what nests is JSON. */
+export function shapeColumns(shape: Shape): readonly ValueColumn[] {
+  if (shape.kind !== 'record') return [{ name: ONLY, type: shapeType(shape) }]
+  return [...shape.fields].map(([name, field]) => ({ name, type: shapeType(field) }))
+}
+
+const shapeTypes: Readonly<Partial<Record<string, ColumnType>>> = {
+  unknown: { kind: 'null' },
+  boolean: { kind: 'boolean' },
+  int: { kind: 'long' },
+  double: { kind: 'double' },
+  string: { kind: 'text' },
+}
+
+const shapeType = ({ kind }: Shape): ColumnType => shapeTypes[kind] ?? { kind: 'json' }
+
+/** Cells by the names of members. A class: it remembers which member comes where, for lines are alike. */
+class MemberCells {
+  readonly #bytes: Uint8Array
+  readonly #columns: readonly { readonly name: Uint8Array; readonly cells: CellBuilder }[]
+  readonly #byName: ReadonlyMap<string, CellBuilder>
+  #expected = 0
+
+  constructor(bytes: Uint8Array, columns: ReadonlyMap<string, CellBuilder>) {
+    this.#bytes = bytes
+    this.#byName = columns
+    this.#columns = [...columns].map(([name, cells]) => ({ name: Buffer.from(JSON.stringify(name).slice(1, -1)), cells }))
+  }
+
+  /** The cells of the member whose name lies there; undefined where they are not wanted. */
+  find(start: number, end: number): CellBuilder | undefined {
+    for (let tried = 0; tried < this.#columns.length; tried++) {
+      const at = (this.#expected + tried) % this.#columns.length
+      const { name, cells } = this.#columns[at]!
+      if (isAt(this.#bytes, start, end, name)) {
+        this.#expected = at + 1
+        return cells
+      }
+    }
+    return hasEscapes(this.#bytes, start, end) ? this.#byName.get(stringOf(this.#bytes, start, end)) : undefined
+  }
+}
+
+function isAt(bytes: Uint8Array, start: number, end: number, name: Uint8Array): boolean {
+  if (end - start !== name.byteLength) return false
+  for (let i = 0; i < name.byteLength; i++) if (bytes[start + i] !== name[i]) return false
+  return true
+}
+
+/**
+ * Reads lines of JSON into cells by the names of members; of what is no object only a column `value` has cells. Of a name that an object has twice
+ * the last one counts, as JSON's readers have it.
+ * @throws MillpondError `BLOCK_CORRUPT`; `QUERY_FAILED` where a value is not of the type that its column got.
+ */
+export function readJsonRows(
+  bytes: Uint8Array,
+  starts: Int32Array,
+  columns: ReadonlyMap<string, CellBuilder>,
+  isRecord: boolean,
+): void {
+  const only = columns.get(ONLY)
+  const members = new MemberCells(bytes, columns)
+  const spans = new Map<CellBuilder, readonly [number, number]>()
+  const take = (nameStart: number, nameEnd: number, start: number, end: number): void => {
+    const cells = members.find(nameStart, nameEnd)
+    if (cells !== undefined) spans.set(cells, [start, end])
+  }
+  for (let line = 0; line + 1 < starts.length; line++) {
+    const start = starts[line]!
+    const end = starts[line + 1]! - 1
+    if (!isRecord) {
+      if (only !== undefined) putValue(only, ONLY, bytes, start, end)
+      continue
+    }
+    spans.clear()
+    if (isObject(bytes, start, end)) scanMembers(bytes, start, end, take)
+    else if (!isNull(bytes, start, end)) throw notAnObject(line)
+    for (const [name, cells] of columns) {
+      const span = spans.get(cells)
+      if (span === undefined) cells.putNull()
+      else putValue(cells, name, bytes, span[0], span[1])
+    }
+  }
+}
+
+const isNull = (bytes: Uint8Array, start: number, end: number): boolean => bytes[skipSpace(bytes, start, end)] === LETTER_N
+
+const notAnObject = (line: number) =>
+  new MillpondError(
+    'QUERY_FAILED',
+    `value ${line + 1} of a block is no object, as those were that the columns were made from; a larger --sample finds such values before`,
+  )
+
+const LETTER_N = 0x6e
+const LETTER_T = 0x74
+const LETTER_F = 0x66
+
+function putValue(cells: CellBuilder, name: string, bytes: Uint8Array, start: number, end: number): void {
+  const first = bytes[start]
+  if (first === LETTER_N) return cells.putNull()
+  switch (cells.type.kind) {
+    case 'text':
+      return putText(cells, bytes, start, end)
+    case 'long':
+      return putLong(cells, name, bytes, start, end)
+    case 'double': {
+      const number = first === QUOTE ? Number.NaN : Number(asText(bytes, start, end))
+      if (Number.isNaN(number)) throw unlike(cells, name, bytes, start, end)
+      return cells.putNumber(number)
+    }
+    case 'boolean':
+      if (first !== LETTER_T && first !== LETTER_F) throw unlike(cells, name, bytes, start, end)
+      return cells.putNumber(first === LETTER_T ? 1 : 0)
+    default:
+      return cells.putBytes(bytes, start, end)
+  }
+}
+
+/** Text without its quotes; anything else as JSON. */
+function putText(cells: CellBuilder, bytes: Uint8Array, start: number, end: number): void {
+  if (bytes[start] !== QUOTE) return cells.putBytes(bytes, start, end)
+  if (hasEscapes(bytes, start + 1, end - 1)) cells.putText(stringOf(bytes, start + 1, end - 1))
+  else cells.putBytes(bytes, start + 1, end - 1)
+}
+
+const MIN_LONG = -(2n ** 63n)
+const MAX_LONG = 2n ** 63n - 1n
+const SAFE_DIGITS = 15
+
+function putLong(cells: CellBuilder, name: string, bytes: Uint8Array, start: number, end: number): void {
+  const isNegative = bytes[start] === 0x2d
+  const firstDigit = isNegative ? start + 1 : start
+  let value = 0
+  for (let at = firstDigit; at < end; at++) {
+    const digit = bytes[at]! - 0x30
+    if (digit < 0 || digit > 9) return putOddLong(cells, name, bytes, start, end)
+    value = value * 10 + digit
+  }
+  if (end - firstDigit <= SAFE_DIGITS) return cells.putNumber(isNegative ? -value : value)
+  const exact = BigInt(asText(bytes, start, end))
+  if (exact < MIN_LONG || exact > MAX_LONG) throw unlike(cells, name, bytes, start, end)
+  cells.putBig(exact)
+}
+
+/** A whole number that is written as `1.0` or `1e3` is one. */
+function putOddLong(cells: CellBuilder, name: string, bytes: Uint8Array, start: number, end: number): void {
+  const number = bytes[start] === QUOTE ? Number.NaN : Number(asText(bytes, start, end))
+  if (!Number.isSafeInteger(number)) throw unlike(cells, name, bytes, start, end)
+  cells.putNumber(number)
+}
+
+const asText = (bytes: Uint8Array, start: number, end: number): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
+
+const typeNames: Readonly<Partial<Record<string, string>>> = {
+  long: 'a whole number',
+  double: 'a number',
+  boolean: 'true or false',
+}
+
+/** The value itself is not told: errors are logged. */
+function unlike({ type, row }: CellBuilder, name: string, bytes: Uint8Array, start: number, end: number): MillpondError {
+  const message = `the field ${name} of value ${row + 1} of a block is not ${typeNames[type.kind] ?? type.kind}, as those were that its column was made from, but has ${end - start} bytes that begin with ${JSON.stringify(String.fromCharCode(bytes[start]!))}; a larger --sample finds such values before, and _value holds each of them`
+  return new MillpondError('QUERY_FAILED', message)
+}
