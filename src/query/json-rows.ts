@@ -49,30 +49,29 @@ const shapeTypes: Readonly<Partial<Record<string, ColumnType>>> = {
 
 const shapeType = ({ kind }: Shape): ColumnType => shapeTypes[kind] ?? { kind: 'json' }
 
-/** Cells by the names of members. A class: it remembers which member comes where, for lines are alike. */
-class MemberCells {
+/** Finds columns by the names of members. A class: it remembers which member comes where, for lines are alike. */
+class MemberColumns {
   readonly #bytes: Uint8Array
-  readonly #columns: readonly { readonly name: Uint8Array; readonly cells: CellBuilder }[]
-  readonly #byName: ReadonlyMap<string, CellBuilder>
+  readonly #names: readonly Uint8Array[]
+  readonly #byName: ReadonlyMap<string, number>
   #expected = 0
 
-  constructor(bytes: Uint8Array, columns: ReadonlyMap<string, CellBuilder>) {
+  constructor(bytes: Uint8Array, names: readonly string[]) {
     this.#bytes = bytes
-    this.#byName = columns
-    this.#columns = [...columns].map(([name, cells]) => ({ name: Buffer.from(JSON.stringify(name).slice(1, -1)), cells }))
+    this.#byName = new Map(names.map((name, at) => [name, at]))
+    this.#names = names.map((name) => Buffer.from(JSON.stringify(name).slice(1, -1)))
   }
 
-  /** The cells of the member whose name lies there; undefined where they are not wanted. */
-  find(start: number, end: number): CellBuilder | undefined {
-    for (let tried = 0; tried < this.#columns.length; tried++) {
-      const at = (this.#expected + tried) % this.#columns.length
-      const { name, cells } = this.#columns[at]!
-      if (isAt(this.#bytes, start, end, name)) {
-        this.#expected = at + 1
-        return cells
-      }
+  /** The place of the column whose name lies there; -1 where it is not wanted. */
+  find(start: number, end: number): number {
+    const count = this.#names.length
+    for (let tried = 0, at = this.#expected; tried < count; tried++, at++) {
+      if (at >= count) at = 0
+      if (!isAt(this.#bytes, start, end, this.#names[at]!)) continue
+      this.#expected = at + 1
+      return at
     }
-    return hasEscapes(this.#bytes, start, end) ? this.#byName.get(stringOf(this.#bytes, start, end)) : undefined
+    return hasEscapes(this.#bytes, start, end) ? (this.#byName.get(stringOf(this.#bytes, start, end)) ?? -1) : -1
   }
 }
 
@@ -93,27 +92,33 @@ export function readJsonRows(
   columns: ReadonlyMap<string, CellBuilder>,
   isRecord: boolean,
 ): void {
+  if (isRecord) return readObjects(bytes, starts, columns)
   const only = columns.get(ONLY)
-  const members = new MemberCells(bytes, columns)
-  const spans = new Map<CellBuilder, readonly [number, number]>()
+  if (only === undefined) return
+  for (let line = 0; line + 1 < starts.length; line++) putValue(only, ONLY, bytes, starts[line]!, starts[line + 1]! - 1)
+}
+
+function readObjects(bytes: Uint8Array, starts: Int32Array, columns: ReadonlyMap<string, CellBuilder>): void {
+  const names = [...columns.keys()]
+  const cells = [...columns.values()]
+  const members = new MemberColumns(bytes, names)
+  const valueStarts = new Int32Array(cells.length)
+  const valueEnds = new Int32Array(cells.length)
   const take = (nameStart: number, nameEnd: number, start: number, end: number): void => {
-    const cells = members.find(nameStart, nameEnd)
-    if (cells !== undefined) spans.set(cells, [start, end])
+    const at = members.find(nameStart, nameEnd)
+    if (at < 0) return
+    valueStarts[at] = start
+    valueEnds[at] = end
   }
   for (let line = 0; line + 1 < starts.length; line++) {
     const start = starts[line]!
     const end = starts[line + 1]! - 1
-    if (!isRecord) {
-      if (only !== undefined) putValue(only, ONLY, bytes, start, end)
-      continue
-    }
-    spans.clear()
+    valueStarts.fill(-1)
     if (isObject(bytes, start, end)) scanMembers(bytes, start, end, take)
     else if (!isNull(bytes, start, end)) throw notAnObject(line)
-    for (const [name, cells] of columns) {
-      const span = spans.get(cells)
-      if (span === undefined) cells.putNull()
-      else putValue(cells, name, bytes, span[0], span[1])
+    for (let at = 0; at < cells.length; at++) {
+      if (valueStarts[at] === -1) cells[at]!.putNull()
+      else putValue(cells[at]!, names[at]!, bytes, valueStarts[at]!, valueEnds[at]!)
     }
   }
 }
@@ -139,7 +144,7 @@ function putValue(cells: CellBuilder, name: string, bytes: Uint8Array, start: nu
     case 'long':
       return putLong(cells, name, bytes, start, end)
     case 'double': {
-      const number = first === QUOTE ? Number.NaN : Number(asText(bytes, start, end))
+      const number = numberOf(bytes, start, end)
       if (Number.isNaN(number)) throw unlike(cells, name, bytes, start, end)
       return cells.putNumber(number)
     }
@@ -182,6 +187,28 @@ function putOddLong(cells: CellBuilder, name: string, bytes: Uint8Array, start: 
   const number = bytes[start] === QUOTE ? Number.NaN : Number(asText(bytes, start, end))
   if (!Number.isSafeInteger(number)) throw unlike(cells, name, bytes, start, end)
   cells.putNumber(number)
+}
+
+const MINUS = 0x2d
+const POINT = 0x2e
+
+/** NaN for what is no number. Few digits with a point among them are one exact division, which rounds as reading the text does. */
+function numberOf(bytes: Uint8Array, start: number, end: number): number {
+  const isNegative = bytes[start] === MINUS
+  let digits = 0
+  let divisor = 0
+  for (let at = isNegative ? start + 1 : start; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte === POINT && divisor === 0) divisor = 1
+    else if (byte < 0x30 || byte > 0x39 || end - start > SAFE_DIGITS)
+      return bytes[start] === QUOTE ? Number.NaN : Number(asText(bytes, start, end))
+    else {
+      digits = digits * 10 + (byte - 0x30)
+      divisor *= 10
+    }
+  }
+  const number = divisor === 0 ? digits : digits / divisor
+  return isNegative ? -number : number
 }
 
 const asText = (bytes: Uint8Array, start: number, end: number): string =>

@@ -116,16 +116,16 @@ export function fillCells(
   bindings.copy_data_to_vector_validity(vector, 0, valid.buffer, 0, valid.byteLength)
 }
 
-let lastBytes: Uint8Array | undefined
-let lastIsAscii = false
+const knownAscii = new WeakMap<Uint8Array, boolean>()
 
-/** Chunks of one batch share its bytes, which are looked through once. */
+/** Chunks share the bytes of a batch or column, which are looked through once. */
 function isAsciiOnce(bytes: Uint8Array): boolean {
-  if (bytes !== lastBytes) {
-    lastBytes = bytes
-    lastIsAscii = isAscii(bytes)
+  let known = knownAscii.get(bytes)
+  if (known === undefined) {
+    known = isAscii(bytes)
+    knownAscii.set(bytes, known)
   }
-  return lastIsAscii
+  return known
 }
 
 /** Bytes that are no text as SQL writes them, so that `::BLOB` gives them back. */
