@@ -83,8 +83,14 @@ function fillingDirect(type: AvroType, cells: CellBuilder): Step | undefined {
         cells.putBytes(symbol, 0, symbol.byteLength)
       }
     }
-    default:
+    case 'null':
+    case 'union':
+    case 'array':
+    case 'map':
+    case 'record':
       return undefined
+    default:
+      throw new TypeError(`no type ${String(type satisfies never)}`)
   }
 }
 
@@ -134,28 +140,28 @@ function skipping(type: AvroType): Step {
       return (cursor) => void cursor.readBytes()
     case 'fixed':
       return (cursor) => void cursor.take(type.size)
-    default:
+    case 'record':
+    case 'union':
+    case 'array':
+    case 'map':
       return skippingComposed(type)
+    default:
+      throw new TypeError(`no type ${String(type satisfies never)}`)
   }
 }
 
 function skippingComposed(type: AvroType): Step {
   let steps: readonly Step[] | undefined
   const parts = (): readonly Step[] => (steps ??= partsOf(type).map(skipping))
-  switch (type.kind) {
-    case 'record':
-      return (cursor) => {
-        for (const step of parts()) step(cursor)
-      }
-    case 'union':
-      return (cursor) => chosen(parts(), cursor, 'branch')(cursor)
-    default: {
-      const itemBytes = type.kind === 'array' ? leastBytes(type.items) : 1
-      return (cursor) => {
-        for (let count = cursor.readBlock(itemBytes); count > 0; count = cursor.readBlock(itemBytes))
-          for (let i = 0; i < count; i++) for (const step of parts()) step(cursor)
-      }
-    }
+  if (type.kind === 'union') return (cursor) => chosen(parts(), cursor, 'branch')(cursor)
+  const skipParts: Step = (cursor) => {
+    for (const step of parts()) step(cursor)
+  }
+  if (type.kind === 'record') return skipParts
+  const itemBytes = type.kind === 'array' ? leastBytes(type.items) : 1
+  return (cursor) => {
+    for (let count = cursor.readBlock(itemBytes); count > 0; count = cursor.readBlock(itemBytes))
+      for (let i = 0; i < count; i++) skipParts(cursor)
   }
 }
 

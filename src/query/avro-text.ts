@@ -15,24 +15,21 @@ const MAX_DEPTH = 200
  */
 export function avroJson(type: AvroType, cursor: AvroCursor, depth = 0): string {
   if (depth > MAX_DEPTH) throw unfit(`it nests deeper than ${MAX_DEPTH}`)
-  switch (type.kind) {
-    case 'union': {
-      const branch = chosen(type.branches, cursor, 'branch')
-      const text = avroJson(branch, cursor, depth + 1)
-      const isChoice = type.branches.filter(({ kind }) => kind !== 'null').length > 1
-      return isChoice && branch.kind !== 'null' ? `{${JSON.stringify(branchName(branch))}:${text}}` : text
-    }
-    case 'array':
-      return `[${listed(cursor, leastBytes(type.items), () => avroJson(type.items, cursor, depth + 1))}]`
-    case 'map':
-      return `{${listed(cursor, 1, () => `${JSON.stringify(readText(cursor))}:${avroJson(type.values, cursor, depth + 1)}`)}}`
-    case 'record': {
-      const fields = type.fields.map((field) => `${JSON.stringify(field.name)}:${avroJson(field.type, cursor, depth + 1)}`)
-      return `{${fields.join(',')}}`
-    }
-    default:
-      return scalarJson(type, cursor)
+  if (type.kind === 'union') return unionJson(type.branches, cursor, depth + 1)
+  if (type.kind === 'array') return `[${listed(cursor, leastBytes(type.items), () => avroJson(type.items, cursor, depth + 1))}]`
+  if (type.kind === 'map') {
+    const entry = () => `${JSON.stringify(readText(cursor))}:${avroJson(type.values, cursor, depth + 1)}`
+    return `{${listed(cursor, 1, entry)}}`
   }
+  if (type.kind !== 'record') return scalarJson(type, cursor)
+  return `{${type.fields.map((field) => `${JSON.stringify(field.name)}:${avroJson(field.type, cursor, depth + 1)}`).join(',')}}`
+}
+
+function unionJson(branches: readonly AvroType[], cursor: AvroCursor, depth: number): string {
+  const branch = chosen(branches, cursor, 'branch')
+  const text = avroJson(branch, cursor, depth)
+  const isChoice = branches.filter(({ kind }) => kind !== 'null').length > 1
+  return isChoice && branch.kind !== 'null' ? `{${JSON.stringify(branchName(branch))}:${text}}` : text
 }
 
 function listed(cursor: AvroCursor, itemBytes: number, item: () => string): string {
@@ -51,8 +48,9 @@ function scalarJson(type: ScalarAvro, cursor: AvroCursor): string {
     case 'boolean':
       return cursor.readBoolean() === 1 ? 'true' : 'false'
     case 'int':
+      return wholeJson(type, BigInt(cursor.readInt()))
     case 'long':
-      return wholeJson(type, cursor)
+      return wholeJson(type, readLong(cursor))
     case 'float':
       return numberJson(cursor.view.getFloat32(cursor.take(4), true))
     case 'double':
@@ -61,26 +59,21 @@ function scalarJson(type: ScalarAvro, cursor: AvroCursor): string {
       return JSON.stringify(readText(cursor))
     case 'enum':
       return JSON.stringify(chosen(type.symbols, cursor, 'symbol'))
-    default:
+    case 'bytes':
+    case 'fixed':
       return JSON.stringify(binaryText(type, cursor))
+    default:
+      throw new TypeError(`no type ${String(type satisfies never)}`)
   }
 }
 
-function wholeJson(type: AvroType, cursor: AvroCursor): string {
-  const value = type.kind === 'int' ? BigInt(cursor.readInt()) : readLong(cursor)
+function wholeJson(type: AvroType, value: bigint): string {
+  const { kind } = avroColumnType(type)
   const perSecond = unitsPerSecond(type)
-  switch (avroColumnType(type).kind) {
-    case 'date':
-      return `"${dateText(Number(value))}"`
-    case 'time':
-      return `"${timeText((value * 1_000_000n) / perSecond)}"`
-    case 'timestamp':
-    case 'moment':
-    case 'nanos':
-      return `"${timestampText(value, perSecond)}"`
-    default:
-      return String(value)
-  }
+  if (kind === 'date') return `"${dateText(Number(value))}"`
+  if (kind === 'time') return `"${timeText((value * 1_000_000n) / perSecond)}"`
+  const isTimestamp = kind === 'timestamp' || kind === 'moment' || kind === 'nanos'
+  return isTimestamp ? `"${timestampText(value, perSecond)}"` : String(value)
 }
 
 /** Bytes as text: of a decimal, a UUID, or as SQL writes them. */

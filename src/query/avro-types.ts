@@ -12,19 +12,12 @@ export function avroColumns(type: AvroType): readonly ValueColumn[] {
 
 /** What cells of an Avro type are; records that hold themselves are JSON. */
 export function avroColumnType(type: AvroType, within: readonly AvroType[] = []): ColumnType {
-  switch (type.kind) {
-    case 'union':
-      return unionType(type.branches, within)
-    case 'array':
-      return { kind: 'list', items: avroColumnType(type.items, within) }
-    case 'map':
-      return { kind: 'map', values: avroColumnType(type.values, within) }
-    case 'record':
-      if (within.includes(type) || within.length >= MAX_DEPTH) return { kind: 'json' }
-      return structOf(type.fields.map(({ name, type: field }) => ({ name, type: avroColumnType(field, [...within, type]) })))
-    default:
-      return scalarType(type)
-  }
+  if (type.kind === 'union') return unionType(type.branches, within)
+  if (type.kind === 'array') return { kind: 'list', items: avroColumnType(type.items, within) }
+  if (type.kind === 'map') return { kind: 'map', values: avroColumnType(type.values, within) }
+  if (type.kind !== 'record') return scalarType(type)
+  if (within.includes(type) || within.length >= MAX_DEPTH) return { kind: 'json' }
+  return structOf(type.fields.map(({ name, type: field }) => ({ name, type: avroColumnType(field, [...within, type]) })))
 }
 
 function unionType(branches: readonly AvroType[], within: readonly AvroType[]): ColumnType {

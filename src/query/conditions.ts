@@ -104,12 +104,12 @@ function pathOf(value: unknown, { paths = {} }: KnownTopic): PathColumn | undefi
     const column = String(asList(node['column_names']).at(-1))
     return Object.hasOwn(paths, column) ? { column, texts: paths[column]!, isNumber: false } : undefined
   }
-  if (node['class'] !== 'CAST' || node['try_cast'] === true || !wholeTypes.includes(castType(node))) return undefined
+  if (node['class'] !== 'CAST' || node['try_cast'] === true || !wholeTypes.has(castType(node))) return undefined
   const inner = pathOf(node['child'], { lanes: [], paths })
   return inner === undefined || inner.isNumber ? undefined : { ...inner, isNumber: true }
 }
 
-const wholeTypes: readonly string[] = ['INTEGER', 'BIGINT']
+const wholeTypes: ReadonlySet<string> = new Set(['INTEGER', 'BIGINT'])
 
 /** Texts are few and all known: those that the condition holds of may be. What is no plain number is left in, for SQL has its own answer to it. */
 function pathConditions({ column, texts, isNumber }: PathColumn, operator: Operator, right: unknown): Conditions {

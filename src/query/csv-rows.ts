@@ -171,7 +171,8 @@ const notA = (what: string) =>
     'QUERY_FAILED',
     `a field of a table is not ${what}, as those were that its column was made from; a larger --sample finds such fields before`,
   )
-const corrupt = (what: string) => new MillpondError('BLOCK_CORRUPT', `a table cannot be read: ${what}`)
+const corrupt = (what: string) =>
+  new MillpondError('BLOCK_CORRUPT', `a table cannot be read: ${what} (archive.delimiter says what stands between fields)`)
 
 /** Where each value begins and ends; a delimiter follows each. Without a delimiter all is one value. */
 export function splitRaw(

@@ -138,22 +138,17 @@ const LETTER_F = 0x66
 function putValue(cells: CellBuilder, name: string, bytes: Uint8Array, start: number, end: number): void {
   const first = bytes[start]
   if (first === LETTER_N) return cells.putNull()
-  switch (cells.type.kind) {
-    case 'text':
-      return putText(cells, bytes, start, end)
-    case 'long':
-      return putLong(cells, name, bytes, start, end)
-    case 'double': {
-      const number = numberOf(bytes, start, end)
-      if (Number.isNaN(number)) throw unlike(cells, name, bytes, start, end)
-      return cells.putNumber(number)
-    }
-    case 'boolean':
-      if (first !== LETTER_T && first !== LETTER_F) throw unlike(cells, name, bytes, start, end)
-      return cells.putNumber(first === LETTER_T ? 1 : 0)
-    default:
-      return cells.putBytes(bytes, start, end)
+  const { kind } = cells.type
+  if (kind === 'text') return putText(cells, bytes, start, end)
+  if (kind === 'long') return putLong(cells, name, bytes, start, end)
+  if (kind === 'double') {
+    const number = numberOf(bytes, start, end)
+    if (Number.isNaN(number)) throw unlike(cells, name, bytes, start, end)
+    return cells.putNumber(number)
   }
+  if (kind !== 'boolean') return cells.putBytes(bytes, start, end)
+  if (first !== LETTER_T && first !== LETTER_F) throw unlike(cells, name, bytes, start, end)
+  cells.putNumber(first === LETTER_T ? 1 : 0)
 }
 
 /** Text without its quotes; anything else as JSON. */

@@ -1,8 +1,6 @@
-import type { Format } from '../encode/block.ts'
-import { segmentFormat } from '../encode/formats.ts'
 import type { BlockEntry } from '../encode/segment.ts'
-import { isMillpondError, MillpondError } from '../errors.ts'
-import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../index/segment-index.ts'
+import { MillpondError } from '../errors.ts'
+import type { IndexedSegment, SegmentIndex } from '../index/segment-index.ts'
 import { openBlocks } from '../search/blocks.ts'
 import type { ReadContext } from '../search/context.ts'
 import { planSegments, type SegmentPlan } from '../search/plan.ts'
@@ -12,7 +10,14 @@ import type { WireColumn } from './column-builder.ts'
 import type { Conditions } from './conditions.ts'
 import type { QueryPart } from './parts.ts'
 import { lineColumn, pathColumn, valueColumn, type ValueTopic } from './value-columns.ts'
-import { openValueSegment, type ValueOptions, type ValueSegment, WHOLE_LINE, type WantedColumns } from './value-segment.ts'
+import {
+  namingObject,
+  openValueSegment,
+  type ValueOptions,
+  type ValueSegment,
+  WHOLE_LINE,
+  type WantedColumns,
+} from './value-segment.ts'
 import { type ColumnType, widerColumns } from './value-types.ts'
 
 /** What of a topic of values is read. */
@@ -66,7 +71,7 @@ export function readValues(archive: Archive, asked: ValueReading, options: ReadO
     const open = opening(context, asked)
     yield* openBlocks(context, plans, async ({ segment, block }, stored) => {
       const opened = await open(segment)
-      const { count, columns } = await named(segment, () => opened.read(stored, block, wanted))
+      const { count, columns } = await namingObject(segment, () => opened.read(stored, block, wanted))
       return partOf(segment, block, { names, count, columns: scanColumns(values, columns) })
     })
   })
@@ -147,51 +152,4 @@ function checkColumns(
     throw new MillpondError('QUERY_FAILED', message, { details: { key: segment.key } })
   }
   fitting.add(shape)
-}
-
-/** What goes wrong with values, with the name of their object. */
-async function named<T>({ key }: IndexedSegment, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read()
-  } catch (error) {
-    if (isMillpondError(error, 'INPUT_INVALID')) throw new MillpondError('BLOCK_CORRUPT', error.message, { cause: error })
-    if (isMillpondError(error, 'QUERY_FAILED')) {
-      throw new MillpondError('QUERY_FAILED', `object ${key}: ${error.message}`, { cause: error, details: { key } })
-    }
-    throw error
-  }
-}
-
-/** An archive of which only what holds whole messages, or values alone, is there. */
-export function onlyHolding<A extends Archive>(archive: A, what: 'messages' | 'values'): A {
-  const { index } = archive
-  const isKept = (format: Format) => segmentFormat(format).keepsAll === (what === 'messages')
-  const segments = async function* (query: SegmentQuery) {
-    for await (const segment of index.segments(query)) if (isKept(segment.format)) yield segment
-  }
-  const lanes = async (topic?: string): Promise<readonly IndexedLane[]> => {
-    const counts = new Map<string, { segments: number; blocks: number; messages: number; bytes: number }>()
-    const nameOf = (lane: { topic: string; topicId: string; lane: string }) =>
-      JSON.stringify([lane.topic, lane.topicId, lane.lane])
-    for await (const { lane, blocks, count, bytes } of segments(topic === undefined ? {} : { topic })) {
-      const known = counts.get(nameOf(lane)) ?? { segments: 0, blocks: 0, messages: 0, bytes: 0 }
-      known.segments++
-      known.blocks += blocks.length
-      known.messages += count
-      known.bytes += bytes
-      counts.set(nameOf(lane), known)
-    }
-    const all = await index.lanes(topic)
-    return all.flatMap((lane) => (counts.has(nameOf(lane)) ? [{ ...lane, ...counts.get(nameOf(lane)) }] : []))
-  }
-  const filtered: SegmentIndex = {
-    name: index.name,
-    add: (commit) => index.add(commit),
-    lane: (id) => index.lane(id),
-    lanes,
-    segments,
-    clear: (id) => index.clear(id),
-    [Symbol.asyncDispose]: () => index[Symbol.asyncDispose](),
-  }
-  return { ...archive, index: filtered }
 }

@@ -3,7 +3,7 @@ import { parseContainerHeader } from '../encode/avro-file.ts'
 import { delimiterBytes, type FormatOptions } from '../encode/format-options.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import type { BlockEntry } from '../encode/segment.ts'
-import { MillpondError } from '../errors.ts'
+import { isMillpondError, MillpondError } from '../errors.ts'
 import type { IndexedSegment } from '../index/segment-index.ts'
 import type { ReadContext } from '../search/context.ts'
 import { avroColumns } from './avro-types.ts'
@@ -55,19 +55,27 @@ export async function openValueSegment(
   segment: IndexedSegment,
   options: ValueOptions,
 ): Promise<ValueSegment> {
-  switch (segment.format) {
-    case 'value-avro':
-      return avroSegment(segment, await readRange(context, segment, 0, segment.blocks[0]!.offset))
-    case 'value-parquet': {
-      const { offset, bytes } = segment.blocks.at(-1)!
-      return parquetSegment(await readRange(context, segment, offset + bytes, segment.bytes), await options.openParquet())
-    }
-    case 'value-json':
-      return jsonSegment(segment)
-    case 'csv':
-      return csvSegment(context, segment, options)
-    default:
-      return rawSegment(segment, options.formatOptions)
+  const { format } = segment
+  if (format === 'value-avro') return avroSegment(segment, await readRange(context, segment, 0, segment.blocks[0]!.offset))
+  if (format === 'value-parquet') {
+    const { offset, bytes } = segment.blocks.at(-1)!
+    return parquetSegment(await readRange(context, segment, offset + bytes, segment.bytes), await options.openParquet())
+  }
+  if (format === 'value-json') return jsonSegment(segment)
+  return format === 'csv' ? csvSegment(context, segment, options) : rawSegment(segment, options.formatOptions)
+}
+
+/** What goes wrong with an object of values, with its name. */
+export async function namingObject<T>({ key }: IndexedSegment, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    // What a schema does not describe was written by nobody: values are checked before.
+    const code = isMillpondError(error, 'INPUT_INVALID') ? 'BLOCK_CORRUPT' : undefined
+    const isPlain = isMillpondError(error) && ['QUERY_FAILED', 'BLOCK_CORRUPT', 'SEGMENT_CORRUPT'].includes(error.code)
+    if (!isMillpondError(error) || (code === undefined && !isPlain)) throw error
+    const message = error.message.includes(key) ? error.message : `object ${key}: ${error.message}`
+    throw new MillpondError(code ?? error.code, message, { cause: error, details: { ...error.details, key } })
   }
 }
 

@@ -7,7 +7,7 @@ import { readAhead } from '../search/read-ahead.ts'
 import type { ReadContext } from '../search/context.ts'
 import { learnLines, noShape, shapeColumns } from './json-rows.ts'
 import type { QueryTopic } from './topics.ts'
-import { openValueSegment, type ValueOptions } from './value-segment.ts'
+import { namingObject, openValueSegment, type ValueOptions } from './value-segment.ts'
 import type { ValueTopic } from './value-columns.ts'
 import { type ValueColumn, widerColumns } from './value-types.ts'
 
@@ -119,7 +119,7 @@ async function learnColumns(archive: Archive, sample: readonly IndexedSegment[],
   let columns: readonly ValueColumn[] = []
   let shape = noShape
   const looks = reading(archive, options, READ_AHEAD, (context) =>
-    readAhead(each(sample), (segment) => look(context, segment, options), {
+    readAhead(each(sample), (segment) => namingObject(segment, () => look(context, segment, options)), {
       count: OPEN_AT_ONCE,
       weight: Infinity,
       weightOf: () => 0,

@@ -50,22 +50,15 @@ const quotedText = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
 /** The type as SQL calls it. */
 export function sqlType(type: ColumnType): string {
-  switch (type.kind) {
-    case 'decimal':
-      return `DECIMAL(${type.precision}, ${type.scale})`
-    case 'list':
-      return `${sqlType(type.items)}[]`
-    case 'map':
-      return `MAP(VARCHAR, ${sqlType(type.values)})`
-    case 'struct':
-      return `STRUCT(${type.fields.map((field) => `${quotedName(field.name)} ${sqlType(field.type)}`).join(', ')})`
-    default:
-      return scalars[type.kind].sql
-  }
+  if (isScalar(type)) return scalars[type.kind].sql
+  if (type.kind === 'decimal') return `DECIMAL(${type.precision}, ${type.scale})`
+  if (type.kind === 'list') return `${sqlType(type.items)}[]`
+  if (type.kind === 'map') return `MAP(VARCHAR, ${sqlType(type.values)})`
+  return `STRUCT(${type.fields.map((field) => `${quotedName(field.name)} ${sqlType(field.type)}`).join(', ')})`
 }
 
 /** Types that a scan gives as they are; all others it gives as text. */
-const given: readonly string[] = [
+const given: ReadonlySet<string> = new Set([
   'boolean',
   'int',
   'long',
@@ -78,10 +71,10 @@ const given: readonly string[] = [
   'timestamp',
   'moment',
   'nanos',
-]
+])
 
 /** Whether a scan gives cells of the type as they are, and not as text. */
-export const isGiven = ({ kind }: ColumnType): boolean => given.includes(kind)
+export const isGiven = ({ kind }: ColumnType): boolean => given.has(kind)
 
 /** What makes cells of the type from what a scan gives as its column `name`. */
 export function cellExpression(type: ColumnType, name: string): string {
@@ -114,7 +107,7 @@ export function structOf(fields: readonly ValueColumn[]): ColumnType {
 }
 
 /** Numbers, each of which holds all that the ones before it do, but for `float`. */
-const numbers: readonly string[] = ['int', 'long', 'float', 'double']
+const numbers: ReadonlySet<string> = new Set(['int', 'long', 'float', 'double'])
 const MAX_PRECISION = 38
 
 /** The type that cells of both can have: numbers become wider, structs get the fields of both, what does not fit together is JSON. */
@@ -126,7 +119,7 @@ export function widerType(a: ColumnType, b: ColumnType): ColumnType {
   if (a.kind === 'map' && b.kind === 'map') return { kind: 'map', values: widerType(a.values, b.values) }
   if (a.kind === 'decimal' && b.kind === 'decimal') return widerDecimal(a, b)
   if (a.kind === b.kind) return a
-  if (numbers.includes(a.kind) && numbers.includes(b.kind)) return isDirect(a, b) ? b : isDirect(b, a) ? a : { kind: 'double' }
+  if (numbers.has(a.kind) && numbers.has(b.kind)) return isDirect(a, b) ? b : isDirect(b, a) ? a : { kind: 'double' }
   return { kind: 'json' }
 }
 
@@ -151,6 +144,6 @@ export function widerColumns(a: readonly ValueColumn[], b: readonly ValueColumn[
 /** Whether a cell of type `from` is one of type `to` as it is, or as the same number; otherwise it is written there as JSON. */
 export function isDirect(from: ColumnType, to: ColumnType): boolean {
   if (from.kind === to.kind) return true
-  if (to.kind === 'double') return numbers.includes(from.kind)
+  if (to.kind === 'double') return numbers.has(from.kind)
   return to.kind === 'long' && from.kind === 'int'
 }

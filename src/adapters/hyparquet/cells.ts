@@ -29,44 +29,29 @@ export function cellWriter(node: SchemaTree, cells: CellBuilder): (value: Stored
   }
 }
 
+const fixedKinds: ReadonlySet<string> = new Set(['boolean', 'int', 'date', 'float', 'double'])
+const wholeKinds: ReadonlySet<string> = new Set(['long', 'timestamp', 'moment', 'nanos', 'time'])
+const bytesKinds: ReadonlySet<string> = new Set(['text', 'blob', 'json'])
+
 function directWriter(node: SchemaTree, own: ColumnType, cells: CellBuilder): (value: Stored) => void {
-  switch (own.kind) {
-    case 'boolean':
-    case 'int':
-    case 'date':
-    case 'float':
-    case 'double':
-      return (value) => cells.putNumber(Number(value))
-    case 'long':
-    case 'timestamp':
-    case 'moment':
-    case 'nanos':
-    case 'time':
-      return wholeWriter(node, own, cells)
-    case 'text':
-    case 'blob':
-    case 'json':
-      return (value) => {
-        const bytes = value as Uint8Array
-        cells.putBytes(bytes, 0, bytes.byteLength)
-      }
-    case 'ulong':
-      return (value) => cells.putBig(BigInt.asUintN(64, value as bigint))
-    case 'decimal':
-    case 'uuid':
-      return (value) => cells.putText(plainText(node, own, value))
-    default:
-      return (value) => cells.putText(jsonOf(node, own, value))
-  }
+  if (fixedKinds.has(own.kind)) return (value) => cells.putNumber(Number(value))
+  if (wholeKinds.has(own.kind)) return wholeWriter(node, own, cells)
+  if (bytesKinds.has(own.kind) && node.children.length === 0)
+    return (value) => {
+      const bytes = value as Uint8Array
+      cells.putBytes(bytes, 0, bytes.byteLength)
+    }
+  if (own.kind === 'decimal' || own.kind === 'uuid') return (value) => cells.putText(plainText(node, own, value))
+  return (value) => cells.putText(jsonOf(node, own, value))
 }
 
 function wholeWriter(node: SchemaTree, own: ColumnType, cells: CellBuilder): (value: Stored) => void {
   const { element } = node
   const wanted = own.kind === 'nanos' ? 1_000_000_000n : 1_000_000n
   const factor = own.kind === 'long' ? 1n : wanted / unitsPerSecond(element)
-  if (factor > 1n) return (value) => cells.putBig(BigInt(value as bigint) * factor)
+  if (factor > 1n) return (value) => cells.putBig(wholeOf(value) * factor)
   // A time of the day in nanoseconds has no type of its own.
-  if (factor === 0n) return (value) => cells.putBig(BigInt(value as bigint) / 1000n)
+  if (factor === 0n) return (value) => cells.putBig(wholeOf(value) / 1000n)
   const isUnsigned = element.converted_type === 'UINT_32'
   return (value) => {
     if (typeof value === 'bigint') cells.putBig(value)
@@ -76,49 +61,32 @@ function wholeWriter(node: SchemaTree, own: ColumnType, cells: CellBuilder): (va
 
 /** The text of a value that has no JSON of its own, as SQL reads it. */
 function plainText({ element }: SchemaTree, own: ColumnType, value: Stored): string {
-  switch (own.kind) {
-    case 'decimal':
-      return value instanceof Uint8Array ? decimalText(value, own.scale) : scaledText(BigInt(value as bigint), own.scale)
-    case 'uuid':
-      return uuidText(value as Uint8Array)
-    case 'blob':
-      return bytesText(value as Uint8Array)
-    case 'date':
-      return dateText(Number(value))
-    case 'time':
-      return timeText((BigInt(value as bigint) * 1_000_000n) / unitsPerSecond(element))
-    default:
-      return timestampText(BigInt(value as bigint), unitsPerSecond(element))
-  }
+  if (own.kind === 'blob') return bytesText(value as Uint8Array)
+  if (own.kind === 'uuid') return uuidText(value as Uint8Array)
+  if (own.kind === 'decimal')
+    return value instanceof Uint8Array ? decimalText(value, own.scale) : scaledText(wholeOf(value), own.scale)
+  if (own.kind === 'date') return dateText(Number(value))
+  if (own.kind === 'time') return timeText((wholeOf(value) * 1_000_000n) / unitsPerSecond(element))
+  return timestampText(wholeOf(value), unitsPerSecond(element))
 }
+
+/** A whole number of 32 or 64 bits. */
+const wholeOf = (value: Stored): bigint => (typeof value === 'bigint' ? value : BigInt(Number(value)))
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** A value as JSON, of which SQL makes cells. */
 function jsonOf(node: SchemaTree, own: ColumnType, value: Stored): string {
   if (isNull(value)) return 'null'
-  switch (own.kind) {
-    case 'boolean':
-      return value === true || value === 1 ? 'true' : 'false'
-    case 'int':
-    case 'long':
-      return String(node.element.converted_type === 'UINT_32' ? Number(value) >>> 0 : value)
-    case 'ulong':
-      return String(BigInt.asUintN(64, value as bigint))
-    case 'float':
-    case 'double':
-      return numberJson(value as number)
-    case 'text':
-      return JSON.stringify(asText(value))
-    case 'json':
-      return node.children.length > 0 ? nestedJson(node, value) : asText(value)
-    case 'list':
-    case 'map':
-    case 'struct':
-      return nestedJson(node, value)
-    default:
-      return JSON.stringify(plainText(node, own, value))
-  }
+  if (node.children.length > 0) return nestedJson(node, value)
+  if (own.kind === 'boolean') return value === true || value === 1 ? 'true' : 'false'
+  if (own.kind === 'float' || own.kind === 'double') return numberJson(Number(value))
+  if (own.kind === 'text') return JSON.stringify(asText(value))
+  if (own.kind === 'json') return asText(value)
+  if (own.kind === 'ulong') return String(BigInt.asUintN(64, wholeOf(value)))
+  if (own.kind === 'int' || own.kind === 'long')
+    return String(node.element.converted_type === 'UINT_32' ? BigInt.asUintN(32, wholeOf(value)) : wholeOf(value))
+  return JSON.stringify(plainText(node, own, value))
 }
 
 const asText = (value: Stored): string => (value instanceof Uint8Array ? decoder.decode(value) : String(value))

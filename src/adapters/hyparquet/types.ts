@@ -31,27 +31,14 @@ function leafType(element: SchemaElement): ColumnType {
   const { type, converted_type: converted, logical_type: logical } = element
   if (converted === 'DECIMAL' || logical?.type === 'DECIMAL')
     return { kind: 'decimal', precision: element.precision ?? 38, scale: element.scale ?? 0 }
-  switch (type) {
-    case 'BOOLEAN':
-      return { kind: 'boolean' }
-    case 'INT32':
-    case 'INT64':
-      return wholeType(element)
-    case 'FLOAT':
-      return { kind: 'float' }
-    case 'DOUBLE':
-      return { kind: 'double' }
-    case 'BYTE_ARRAY':
-      if (converted === 'JSON' || logical?.type === 'JSON') return { kind: 'json' }
-      return { kind: isText(element) ? 'text' : 'blob' }
-    case 'FIXED_LEN_BYTE_ARRAY':
-      return { kind: logical?.type === 'UUID' ? 'uuid' : 'blob' }
-    default:
-      throw new MillpondError(
-        'FORMAT_UNSUPPORTED',
-        `the column ${element.name} has the type ${type ?? 'none'}, which is not read`,
-      )
-  }
+  if (type === 'INT32' || type === 'INT64') return wholeType(element)
+  if (type === 'BYTE_ARRAY' && (converted === 'JSON' || logical?.type === 'JSON')) return { kind: 'json' }
+  if (type === 'BYTE_ARRAY') return { kind: isText(element) ? 'text' : 'blob' }
+  if (type === 'FIXED_LEN_BYTE_ARRAY') return { kind: logical?.type === 'UUID' ? 'uuid' : 'blob' }
+  if (type === 'BOOLEAN') return { kind: 'boolean' }
+  if (type === 'FLOAT') return { kind: 'float' }
+  if (type === 'DOUBLE') return { kind: 'double' }
+  throw new MillpondError('FORMAT_UNSUPPORTED', `the column ${element.name} has the type ${type ?? 'none'}, which is not read`)
 }
 
 /** Whether bytes are text. */
