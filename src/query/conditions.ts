@@ -30,6 +30,8 @@ export interface KnownTopic {
   readonly lanes: readonly string[]
   /** All texts that the layout put in paths, by columns of the scan. */
   readonly paths?: Readonly<Record<string, readonly string[]>>
+  /** What names within casts stand for: columns of the scan. Plans show there what a column was called last. */
+  readonly casts?: Readonly<Record<string, string>>
 }
 
 /**
@@ -64,7 +66,7 @@ function comparison(node: Node, topic: KnownTopic): Conditions {
 function compared(left: unknown, operator: Operator, right: unknown, topic: KnownTopic): Conditions {
   const path = pathOf(left, topic)
   if (path !== undefined) return pathConditions(path, operator, right)
-  const column = columnOf(left)
+  const column = columnOf(left, topic)
   if (column === 'position') return ranged('positions', operator, wholeOf(right))
   if (column === 'timestamp') return ranged('timestamps', operator, timeOf(right))
   if (operator !== '=') return {}
@@ -98,15 +100,16 @@ interface PathColumn {
   readonly isNumber: boolean
 }
 
-function pathOf(value: unknown, { paths = {} }: KnownTopic): PathColumn | undefined {
+function pathOf(value: unknown, topic: KnownTopic): PathColumn | undefined {
+  const { paths = {} } = topic
   const node = asNode(value)
   if (node['class'] === 'COLUMN_REF') {
-    const column = String(asList(node['column_names']).at(-1))
+    const column = lastName(node)
     return Object.hasOwn(paths, column) ? { column, texts: paths[column]!, isNumber: false } : undefined
   }
   if (node['class'] !== 'CAST' || node['try_cast'] === true || !wholeTypes.has(castType(node))) return undefined
-  const inner = pathOf(node['child'], { lanes: [], paths })
-  return inner === undefined || inner.isNumber ? undefined : { ...inner, isNumber: true }
+  const column = castColumn(node, topic)
+  return column === undefined || paths[column] === undefined ? undefined : { column, texts: paths[column], isNumber: true }
 }
 
 const wholeTypes: ReadonlySet<string> = new Set(['INTEGER', 'BIGINT'])
@@ -142,17 +145,26 @@ function ranged(part: 'positions' | 'timestamps', operator: Operator, value: num
 
 type Column = 'lane' | 'laneNumber' | 'position' | 'timestamp' | 'key' | 'key_bytes' | 'id'
 
-function columnOf(value: unknown): Column | undefined {
+const lastName = (node: Node): string => String(asList(node['column_names']).at(-1))
+
+/** The column of the scan that is cast. */
+function castColumn(node: Node, { casts = {} }: KnownTopic): string | undefined {
+  const child = asNode(node['child'])
+  const name = child['class'] === 'COLUMN_REF' ? lastName(child) : undefined
+  return name !== undefined && Object.hasOwn(casts, name) ? casts[name] : undefined
+}
+
+function columnOf(value: unknown, topic: KnownTopic): Column | undefined {
   const node = asNode(value)
   if (node['class'] === 'COLUMN_REF') {
-    const name = asList(node['column_names']).at(-1)
+    const name = lastName(node)
     // Of a block whose smallest or largest timestamp is in a range, the timestamps touch it.
     if (name === 'min_timestamp' || name === 'max_timestamp') return 'timestamp'
     const known: readonly unknown[] = ['lane', 'position', 'timestamp', 'key', 'key_bytes', 'id']
     return known.includes(name) ? (name as Column) : undefined
   }
   if (node['class'] !== 'CAST' || node['try_cast'] === true) return undefined
-  const inner = columnOf(node['child'])
+  const inner = castColumn(node, topic)
   const type = castType(node)
   // Sessions are in UTC, so that a timestamp with a zone is the same moment.
   if (inner === 'timestamp' && type === 'TIMESTAMP WITH TIME ZONE') return 'timestamp'

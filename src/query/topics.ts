@@ -1,7 +1,7 @@
 import { MillpondError } from '../errors.ts'
 import type { IndexedLane, SegmentIndex } from '../index/segment-index.ts'
 import type { KnownTopic } from './conditions.ts'
-import { pathColumn, type ValueTopic } from './value-columns.ts'
+import { pathColumn, type ValueTopic, viewNames } from './value-columns.ts'
 
 /** A topic that can be asked. */
 export interface QueryTopic {
@@ -55,8 +55,15 @@ const topicOf = (name: string, lanes: readonly IndexedLane[]): QueryTopic => ({
   messages: lanes.reduce((sum, { messages }) => sum + messages, 0),
 })
 
-/** What conditions over the topic's scan are made with. */
-export const knownTopic = ({ lanes, values }: QueryTopic): KnownTopic => ({
-  lanes,
-  ...(values && { paths: Object.fromEntries(values.paths.map(({ texts }, at) => [pathColumn(at), texts])) }),
-})
+/**
+ * What conditions over the topic's scan are made with. `isOwn` says of a name that nothing else is called so in the statement: only then a plan
+ * that casts it means the column of the view.
+ */
+export function knownTopic({ lanes, values }: QueryTopic, isOwn: (name: string) => boolean): KnownTopic {
+  const views = values === undefined ? messageNames : viewNames(values)
+  const casts = Object.fromEntries(Object.entries(views).filter(([name]) => isOwn(name)))
+  const paths = values && Object.fromEntries(values.paths.map(({ texts }, at) => [pathColumn(at), texts]))
+  return { lanes, casts, ...(paths && { paths }) }
+}
+
+const messageNames: Readonly<Record<string, string>> = { lane: 'lane', timestamp: 'timestamp' }

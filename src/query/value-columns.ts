@@ -1,4 +1,4 @@
-import { cellExpression, isGiven, quotedName, sqlType, type ValueColumn } from './value-types.ts'
+import { cellExpression, isGiven, quotedName, sqlType, type ColumnType, type ValueColumn } from './value-types.ts'
 
 /** What is known of a topic whose objects hold values and not all of its messages. */
 export interface ValueTopic {
@@ -49,31 +49,60 @@ export function valueScanColumns({ columns, paths, hasLines }: ValueTopic): read
   ]
 }
 
+/** A column of the topic's view: what it is called there, and which one of the scan it is. */
+interface ViewColumn {
+  readonly name: string
+  readonly column: string
+}
+
 /**
- * What the topic's view selects: the columns of its values under their names, what the layout put in paths, and behind underscores what commits
+ * The columns of the topic's view: those of its values under their names, what the layout put in paths, and behind underscores what commits
  * know. Names that are taken already, whatever their capital letters, get an underscore more, those of values a number.
  */
-export function valueSelection(topic: ValueTopic, asBytes: boolean): string {
+function viewColumns({ columns, paths, hasLines }: ValueTopic): readonly ViewColumn[] {
   const taken = new Set<string>()
   const free = (name: string, next: (name: string, times: number) => string): string => {
     let found = name
     for (let times = 1; taken.has(found.toLowerCase()); times++) found = next(name, times)
     taken.add(found.toLowerCase())
-    return quotedName(found)
+    return found
   }
   const numbered = (name: string, times: number) => `${name}_${times}`
   const lowered = (name: string, times: number) => `${'_'.repeat(times)}${name}`
-  const { columns, paths, hasLines, isRaw } = topic
-  const cell = (at: number): string => {
-    const { type } = columns[at]!
-    const name = valueColumn(at)
-    // As the text of messages: bytes that are none as SQL writes them.
-    return isRaw && !asBytes ? `coalesce(try(decode(${name})), ${name}::VARCHAR)` : cellExpression(type, name)
-  }
   return [
-    ...columns.map(({ name }, at) => `${cell(at)} AS ${free(name, numbered)}`),
-    ...paths.map(({ name }, at) => `${pathColumn(at)} AS ${free(name, lowered)}`),
-    ...commitColumns.map((name) => `${name} AS ${free(`_${name}`, lowered)}`),
-    ...(hasLines ? [`${lineColumn} AS ${free('_value', lowered)}`] : []),
-  ].join(', ')
+    ...columns.map(({ name }, at) => ({ name: free(name, numbered), column: valueColumn(at) })),
+    ...paths.map(({ name }, at) => ({ name: free(name, lowered), column: pathColumn(at) })),
+    ...commitColumns.map((name) => ({ name: free(`_${name}`, lowered), column: name })),
+    ...(hasLines ? [{ name: free('_value', lowered), column: lineColumn }] : []),
+  ]
+}
+
+/** What the topic's view selects from its scan. */
+export function valueSelection(topic: ValueTopic, asBytes: boolean): string {
+  const { columns, isRaw } = topic
+  const types = new Map(columns.map(({ type }, at) => [valueColumn(at), type]))
+  const cell = (column: string): string => {
+    const type = types.get(column)
+    if (type === undefined) return column
+    // As the text of messages: bytes that are none as SQL writes them.
+    return isRaw && !asBytes ? `coalesce(try(decode(${column})), ${column}::VARCHAR)` : cellExpression(type, column)
+  }
+  return viewColumns(topic)
+    .map(({ name, column }) => `${cell(column)} AS ${quotedName(name)}`)
+    .join(', ')
+}
+
+/** Names of the view that conditions can be made of, and their columns of the scan; not those that a field within values has too. */
+export function viewNames(topic: ValueTopic): Record<string, string> {
+  const fields = new Set(topic.columns.flatMap(({ type }) => fieldNames(type)))
+  const named = viewColumns(topic).filter(({ name, column }) => !column.startsWith('c') && !fields.has(name.toLowerCase()))
+  return Object.fromEntries(named.map(({ name, column }) => [name, column]))
+}
+
+/** Names of fields within values, which a statement can make columns of without naming them. */
+function fieldNames(type: ColumnType): string[] {
+  if (type.kind === 'list') return fieldNames(type.items)
+  if (type.kind === 'map') return fieldNames(type.values)
+  if (type.kind !== 'struct') return []
+  return type.fields.flatMap((field) => [field.name.toLowerCase(), ...fieldNames(field.type)])
 }

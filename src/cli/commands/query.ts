@@ -43,8 +43,9 @@ export function queryCommand(cli: Cli): Command {
     summary: 'ask topics in SQL; print a table, CSV or JSON, or write Parquet',
     description: `Asks the archive in DuckDB's SQL; the package @duckdb/node-api has to be installed. Each topic is a view of its name with the columns
 topic, lane, position, timestamp, key, value, headers and id; bytes.<topic> has keys, values and headers as BLOB. Conditions on lane,
-position, timestamp, key and id choose which blocks are read; the last line, on stderr, says how many. A query cannot reach files or the
-network unless --allow-files is given. docs/query.md has more.`,
+position, timestamp, key and id choose which blocks are read; the last line, on stderr, says how many. A topic whose objects hold values alone
+(value-avro, value-parquet, value-json, csv, raw) has the columns of its values, those of its path (year, month), and _topic, _lane, _position,
+_object, _min_timestamp and _max_timestamp. A query cannot reach files or the network unless --allow-files is given. docs/query.md has more.`,
     examples: [
       { run: `millpond query "select lane, count(*) from orders group by lane"`, does: 'without reading a message' },
       {
@@ -54,6 +55,10 @@ network unless --allow-files is given. docs/query.md has more.`,
       { run: `millpond query "from orders where key = '4711'" --format json`, does: 'one key, by the filters' },
       { run: `millpond query "from orders where timestamp > now() - interval 1 hour" --explain`, does: 'what would be read' },
       { run: `millpond query "from orders" --out orders.parquet`, does: 'a topic as a Parquet file' },
+      {
+        run: `millpond query "select city, sum(amount) from sales where year = '2026' and month = '11' group by all"`,
+        does: 'values in value-parquet under a path by month',
+      },
     ],
   })
     .argument('<sql>', 'one statement')
