@@ -362,7 +362,9 @@ describe('a topic of JSON values', () => {
         const archive = await archiveOf({ all: [{ format: 'value-json', messages: messagesOf(values), blockBytes: 500 }] })
         const { rows } = await ask(archive, `SELECT n FROM "all" ORDER BY _value, n`)
         const found = rows.map(([number]) => Number(number) + 0)
-        expect(found.toSorted()).toEqual([0.5, ...numbers.map((number) => Number(number) + 0)].toSorted())
+        expect(found.toSorted((a, b) => a - b)).toEqual(
+          [0.5, ...numbers.map((number) => Number(number) + 0)].toSorted((a, b) => a - b),
+        )
       }),
       { numRuns: 1, endOnFailure: true },
     )

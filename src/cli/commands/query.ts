@@ -3,11 +3,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { Config } from '../../config/config.ts'
-import { MillpondError } from '../../errors.ts'
+import { isMillpondError, MillpondError } from '../../errors.ts'
 import { followChains } from '../../index/follow.ts'
 import { nearest } from '../../nearest.ts'
-import type { Conditions } from '../../query/conditions.ts'
-import { estimateRead, readTopic } from '../../query/read.ts'
+import { readTopic } from '../../query/read.ts'
 import { queryTopics, type QueryTopic } from '../../query/topics.ts'
 import { learnTopics } from '../../query/value-topic.ts'
 import { onlyHolding } from '../../query/only-holding.ts'
@@ -16,9 +15,10 @@ import type { ValueOptions } from '../../query/value-segment.ts'
 import { createReadStats, type ReadStats } from '../../search/read.ts'
 import { openParquetReader, openQuery } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
-import { formatBytes, formatCount, formatDuration, formatShare, formatTime } from '../format.ts'
+import { formatBytes, formatCount, formatDuration, formatShare } from '../format.ts'
 import { type OpenArchive, openArchive } from '../open.ts'
 import { sizeOf, wholeNumber } from '../parse.ts'
+import { explainReads } from '../query-explain.ts'
 import { createQueryPrinter, QUERY_FORMATS, type QueryFormat } from '../query-out.ts'
 
 interface QueryOptions {
@@ -136,8 +136,8 @@ async function ask(cli: Cli, sql: string, options: QueryOptions): Promise<void> 
   try {
     // A statement that names no topic wants to know their names.
     const sample = query.tables.length === 0 ? 1 : options.sample
-    const topics = await learnTopics(archive, named, { ...formats, sample, stats, signal: cli.signal })
-    if (options.explain) return await explain(cli, archive, topics, await query.explain(topics))
+    const topics = await learnTopics(archive, named, { ...formats, sample, signal: cli.signal })
+    if (options.explain) return await explainReads(cli, archive, topics, await query.explain(topics))
     const startedMs = performance.now()
     const rows = await run(cli, { query, archive, topics, formats, stats, destination, maxRows })
     if (path !== undefined && unfinished !== undefined) await rename(unfinished, path)
@@ -229,53 +229,17 @@ function report(cli: Cli, { blocksRead, blocksTotal, bytesRead, bytesTotal }: Re
   cli.note(`${blocks} (${bytes}), ${formatCount(rows)} row${rows === 1 ? '' : 's'} in ${formatDuration(elapsedMs)}`)
 }
 
-type Explained = Awaited<ReturnType<Run['query']['explain']>>
-
-async function explain(cli: Cli, archive: OpenArchive, topics: readonly QueryTopic[], { scans, plan }: Explained): Promise<void> {
-  const reads = []
-  for (const { topic, conditions } of scans) {
-    reads.push({
-      topic,
-      conditions: shownConditions(conditions),
-      ...(await estimateRead(
-        archive,
-        topics.find(({ name }) => name === topic)!,
-        conditions,
-        cli.signal,
-      )),
-    })
-  }
-  if (cli.json) return cli.printJson({ reads, plan: JSON.parse(plan) as unknown })
-  for (const { topic, conditions, blocks, blocksTotal, bytes, bytesTotal } of reads) {
-    const wanted = Object.entries(conditions).map(([name, text]) => `${name} ${text}`)
-    await cli.print(
-      `${topic}: ${formatCount(blocks)} of ${formatCount(blocksTotal)} blocks, ${formatBytes(bytes)} of ${formatBytes(bytesTotal)}`,
-    )
-    await cli.print(`  by ${wanted.length === 0 ? 'no condition' : wanted.join(', ')}`)
-  }
-  if (reads.length === 0) await cli.print('no topic is read')
-}
-
-/** Conditions as text; a key that is no text in base64. */
-function shownConditions({ lanes, positions, timestamps, key, id }: Conditions): Record<string, string> {
-  const range = ({ from, to }: { from?: number; to?: number }, show: (value: number) => string) =>
-    `${from === undefined ? '' : show(from)}..${to === undefined ? '' : show(to)}`
-  return {
-    ...(lanes === undefined ? {} : { lanes: lanes.join(' ') || 'none' }),
-    ...(positions === undefined ? {} : { positions: range(positions, String) }),
-    ...(timestamps === undefined ? {} : { timestamps: range(timestamps, formatTime) }),
-    ...(key === undefined ? {} : { key: 'by filter' }),
-    ...(id === undefined ? {} : { id: 'by filter' }),
-  }
-}
-
 const knownNames = async ({ index }: OpenArchive): Promise<string[]> => [
   ...new Set((await index.lanes()).map(({ topic }) => topic)),
 ]
 
 /** DuckDB knows nothing of topics that were left out; it would guess at tables of its own. */
 function withHint(error: unknown, missing: readonly string[], known: readonly string[]): unknown {
-  if (!(error instanceof MillpondError) || error.code !== 'QUERY_FAILED') return error
+  if (isMillpondError(error, 'FORMAT_NOT_READABLE')) {
+    const message = `${error.message}; --only messages or --only values asks for the ones or the others`
+    return new MillpondError('FORMAT_NOT_READABLE', message, { cause: error, details: error.details })
+  }
+  if (!isMillpondError(error, 'QUERY_FAILED')) return error
   const wrong = missing.find((name) => error.message.includes(`Table with name ${name} does not exist`))
   if (wrong === undefined) return error
   const near = nearest(wrong, known)
