@@ -29,7 +29,7 @@ async function query(...words: string[]) {
 }
 
 describe('millpond query over values', () => {
-  it('asks a topic in value-json under paths, and one that came after messages', async () => {
+  it('asks a topic in value-json under paths, and one that came after messages', { timeout: 240_000 }, async () => {
     const folder = await mkdtemp(join(dir, 'values-'))
     const run = async (...words: string[]) => {
       const { exitCode, stdout, stderr } = await runProgram([...words, '--dir', folder])
