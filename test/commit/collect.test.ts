@@ -35,7 +35,10 @@ describe('collectGarbage', () => {
     const store = await filled()
     const named = await keysOf(store)
     await store.put(passed, new Uint8Array(7))
-    expect(await collectGarbage(store, tomorrow())).toEqual({ removed: { objects: 1, bytes: 7 }, left: { objects: 0, bytes: 0 } })
+    expect(await collectGarbage(store, tomorrow())).toMatchObject({
+      removed: { objects: 1, bytes: 7 },
+      left: { objects: 0, bytes: 0 },
+    })
     expect(await keysOf(store)).toEqual(named)
   })
 
@@ -56,7 +59,10 @@ describe('collectGarbage', () => {
     await store.put(passed, new Uint8Array(7))
     await store.put(foreign, new Uint8Array(1))
     const today = { olderThanMs: DAY_MS, nowMs: Date.now() }
-    expect(await collectGarbage(store, today)).toEqual({ removed: { objects: 0, bytes: 0 }, left: { objects: 2, bytes: 8 } })
+    expect(await collectGarbage(store, today)).toMatchObject({
+      removed: { objects: 0, bytes: 0 },
+      left: { objects: 2, bytes: 8 },
+    })
     await collectGarbage(store, tomorrow())
     expect(await keysOf(store)).toContain(foreign)
     expect(await keysOf(store)).not.toContain(passed)
@@ -112,7 +118,8 @@ describe('collectGarbage', () => {
     const removing = files.filter((file) => /store\??\.delete\(/u.test(readFileSync(join(root, file), 'utf8')))
     // The wrappers pass the call on; tables remove metadata of their own that no snapshot came to name.
     const tables = ['iceberg/snapshot.ts', 'iceberg/sync.ts']
-    const expected = ['commit/collect.ts', ...tables, 'store/metrics.ts', 'store/prefix.ts', 'store/probe.ts', 'store/retry.ts']
+    const compaction = ['commit/collect-replaced.ts', 'commit/collect.ts', 'compact/compact.ts', 'compact/intents.ts']
+    const expected = [...compaction, ...tables, 'store/metrics.ts', 'store/prefix.ts', 'store/probe.ts', 'store/retry.ts']
     expect(removing.map((file) => file.replaceAll('\\', '/')).sort()).toEqual(expected)
   })
 })
