@@ -128,6 +128,3 @@ function cellsOf(wire: Wire, rows: number) {
   if (wire === 'double') return new Float64Array(rows)
   return new Int32Array(wire === 'int64' ? 2 * rows : rows)
 }
-
-/** Where the cells of each wanted column go, by the place of the column in the topic; nothing where it is not wanted. */
-export type CellBuilders = ReadonlyMap<number, CellBuilder>

@@ -32,6 +32,7 @@ export function onlyHolding<A extends Archive>(archive: A, what: 'messages' | 'v
     lanes,
     segments,
     clear: (id) => index.clear(id),
+    replace: (...words) => index.replace(...words),
     [Symbol.asyncDispose]: () => index[Symbol.asyncDispose](),
   }
   return { ...archive, index: filtered }
