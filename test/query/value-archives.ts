@@ -43,7 +43,7 @@ export const avroKind = (schema: unknown): ValueKind => ({
 })
 
 /** Writes a lane's objects, one a commit, as the archive loop would. */
-export async function writeObjects(store: Store, lane: LaneId, plans: readonly ObjectPlan[]): Promise<string[]> {
+async function writeObjects(store: Store, lane: LaneId, plans: readonly ObjectPlan[]): Promise<string[]> {
   const chain = await openChain({ store, lane, startPosition: 0, writer: 'w', now: () => 1_700_000_000_000 })
   const keys: string[] = []
   for (const [at, plan] of plans.entries()) {
@@ -105,11 +105,11 @@ function gapsOf(messages: readonly MessageInput[], from: number): Gap[] {
   return gaps
 }
 
-/** An archive of these topics, each with one lane. */
+/** An archive of these topics, each with one lane; in memory unless there is another store. */
 export async function archiveOf(
   topics: Readonly<Record<string, readonly ObjectPlan[]>>,
+  store: Store = createMemoryStore(),
 ): Promise<Archive & { readonly store: Store }> {
-  const store = createMemoryStore()
   for (const [topic, plans] of Object.entries(topics)) await writeObjects(store, { topic, topicId: topic, lane: '0' }, plans)
   const index = await openSqliteIndex({ path: ':memory:' })
   await followChains(store, index)
