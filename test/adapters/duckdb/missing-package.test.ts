@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type * as query from '../../../src/adapters/duckdb/query.ts'
+import type * as reader from '../../../src/adapters/hyparquet/reader.ts'
 
-it('a query says what to install where DuckDB is missing', async () => {
+it('a query says what to install where DuckDB is missing, or what reads Parquet', async () => {
   // The thread loads the package by itself; away from `node_modules` it finds none.
   const folder = mkdtempSync(join(tmpdir(), 'millpond-no-duckdb-'))
   try {
@@ -20,6 +21,11 @@ it('a query says what to install where DuckDB is missing', async () => {
     })
     const says = /npm install @duckdb\/node-api/u
     await expect(opening).rejects.toMatchObject({ code: 'DEPENDENCY_MISSING', message: expect.stringMatching(says) as string })
+    const { openParquetReader } = (await import(join(folder, 'adapters/hyparquet/reader.ts'))) as typeof reader
+    await expect(openParquetReader()).rejects.toMatchObject({
+      code: 'DEPENDENCY_MISSING',
+      message: expect.stringMatching(/npm install hyparquet/u) as string,
+    })
   } finally {
     rmSync(folder, { recursive: true })
   }
