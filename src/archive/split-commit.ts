@@ -13,16 +13,22 @@ const FINISHED_AT_ONCE = 32
 export async function commit(filling: Filling, cause: RotationCause): Promise<void> {
   const { account, chain, run } = filling
   if (!account.isOpen) return
+  const nextPosition = account.endPosition
+  await filling.clock.fix(nextPosition)
   const closed = await finishAll([...filling.full, ...filling.open.values()])
   closed.sort((a, b) => a.entry.firstPosition - b.entry.firstPosition)
-  const nextPosition = account.endPosition
   await appendToChain(run, chain, { nextPosition, ...joinSegments(closed), ...account.close(nextPosition) }, cause)
   filling.open.clear()
   filling.full = []
+  filling.lastFull.clear()
+  filling.late.clear()
+  filling.names.begin?.()
   filling.count = 0
   filling.firstTimestamp = NaN
   beginTimes(filling)
+  filling.clock.next()
   filling.mayBeLeft = false
+  filling.due = undefined
   filling.isToClose = false
   filling.heldBytes = 0
   filling.pendingBytes = 0

@@ -53,6 +53,11 @@ export interface Chain {
    * `CHAIN_BROKEN`, `COMMIT_CORRUPT` where the winner of a race does not follow the head.
    */
   append(draft: CommitDraft, signal?: AbortSignal): Promise<AppendResult>
+  /**
+   * Goes on to the newest commit, as after a lost race; true where there is one that was not known.
+   * @throws MillpondError `CHAIN_BROKEN`, `COMMIT_CORRUPT` where it does not follow the head.
+   */
+  catchUp(signal?: AbortSignal): Promise<boolean>
 }
 
 /**
@@ -126,6 +131,11 @@ function createChain(options: ChainOptions, folder: string, ends: { genesis: Sto
   const { store, writer } = options
   const { topic, topicId, lane } = options.lane
   let head: Link = { nextPosition: ends.head.nextPosition, sha256: ends.head.sha256 }
+  const catchUp = async (signal?: AbortSignal): Promise<boolean> => {
+    const { nextPosition } = head
+    head = await newestAfter(store, { folder, link: head, lane: ends.genesis }, signal)
+    return head.nextPosition > nextPosition
+  }
 
   return {
     lane: { topic, topicId, lane },
@@ -160,9 +170,10 @@ function createChain(options: ChainOptions, folder: string, ends: { genesis: Sto
         head = stored
         return { outcome: 'committed', commit: stored }
       }
-      head = await newestAfter(store, { folder, link: head, lane: ends.genesis }, signal)
+      await catchUp(signal)
       return { outcome: 'lost' }
     },
+    catchUp,
   }
 }
 

@@ -1,6 +1,6 @@
 import type { ListedObject, Store } from '../store/store.ts'
 import { findChains, readCommits } from './chain.ts'
-import { rewriteOf, segmentPosition } from './commit-names.ts'
+import { clockNotePosition, clockPrefix, rewriteOf, segmentPosition } from './commit-names.ts'
 import { collectReplaced, type CollectTimes, type ObjectCount } from './collect-replaced.ts'
 import { readRewrites } from './rewrites.ts'
 
@@ -46,7 +46,7 @@ export async function collectGarbage(store: Store, options: CollectOptions, sign
   return { removed, left, replaced }
 }
 
-/** Objects in a lane's data folder that no commit or rewrite names, and whether none can name a key any more. */
+/** Objects in a lane's data folder that no commit or rewrite names, with notes of the wall clock that the chain has passed, and whether nobody needs a key any more. */
 async function unnamedObjects(
   store: Store,
   folder: string,
@@ -55,7 +55,8 @@ async function unnamedObjects(
   // First the objects, then the commits: what was committed between the two is then known to be named.
   const objects = new Map<string, ListedObject>()
   for await (const object of store.list(`${folder}/`, {}, signal)) objects.set(object.key, object)
-  if (objects.size === 0) return { objects: [], isPassed: () => false }
+  const notes = await Array.fromAsync(store.list(clockPrefix(folder), {}, signal))
+  if (objects.size === 0 && notes.length === 0) return { objects: [], isPassed: () => false }
   let rewrites = 0
   for await (const { link, rewrite } of readRewrites(store, folder, undefined, signal)) {
     rewrites = link.sequence + 1
@@ -70,8 +71,9 @@ async function unnamedObjects(
   const isPassed = (key: string) => {
     const sequence = rewriteOf(key)
     if (sequence !== undefined) return sequence < rewrites
-    const position = segmentPosition(folder, key)
+    const position = segmentPosition(folder, key) ?? clockNotePosition(folder, key)
     return position !== undefined && position < nextPosition
   }
-  return { objects: objects.values(), isPassed }
+  // A note is for the commit that begins at its position, and in use until there is one.
+  return { objects: [...objects.values(), ...notes.filter(({ key }) => isPassed(key))], isPassed }
 }

@@ -45,6 +45,23 @@ export function isTopicFolder(name: string, topic: string): boolean {
 /** What the keys of a topic's archived schemas begin with: no lane's folder begins with an underscore. */
 export const schemasPrefix = (topic: string): string => `${CHAINS_PREFIX}${topicFolder(topic)}/_schemas/`
 
+/** What the keys of a lane's notes of the wall clock begin with: beside the chain's folder, so that its listings stay short. */
+export const clockPrefix = (folder: string): string => {
+  const at = folder.lastIndexOf('/')
+  return `${CHAINS_PREFIX}${folder.slice(0, at)}/_clock${folder.slice(at)}/`
+}
+
+/** The key of the note for the commit that begins at `firstPosition`. */
+export const clockNoteKey = (folder: string, firstPosition: number): string =>
+  `${clockPrefix(folder)}${String(firstPosition).padStart(16, '0')}.json`
+
+/** The first position of the commit that a note is for; undefined for other keys. */
+export function clockNotePosition(folder: string, key: string): number | undefined {
+  const prefix = clockPrefix(folder)
+  const digits = key.startsWith(prefix) ? /^(\d{16})\.json$/u.exec(key.slice(prefix.length))?.[1] : undefined
+  return digits !== undefined && Number.isSafeInteger(Number(digits)) ? Number(digits) : undefined
+}
+
 /** What the keys of a chain's commits begin with. */
 export const chainPrefix = (folder: string): string => `${CHAINS_PREFIX}${folder}/`
 

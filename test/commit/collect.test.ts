@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../../src/adapters/memory/store.ts'
 import { openChain } from '../../src/commit/chain.ts'
 import { collectGarbage } from '../../src/commit/collect.ts'
-import { commitKey } from '../../src/commit/commit-names.ts'
+import { clockNoteKey, commitKey } from '../../src/commit/commit-names.ts'
 import type { Store } from '../../src/store/store.ts'
 import { draftOf, lane, NO_BYTES } from './drafts.ts'
 
@@ -52,6 +52,22 @@ describe('collectGarbage', () => {
     await other.append(draftOf(other.folder, 10, 12))
     expect(await collectGarbage(store, later)).toMatchObject({ removed: { objects: 1 } })
     expect(await sleeper.append(draftOf(sleeper.folder, 10, 14, 'x'))).toEqual({ outcome: 'lost' })
+  })
+
+  it('removes notes of the wall clock that the chain has passed, and leaves the one that a commit may still be made by', async () => {
+    const store = await filled()
+    for (const position of [0, 4, 10]) await store.put(clockNoteKey('orders/0', position), new Uint8Array(3))
+    await store.put('_millpond/orders/_clock/0/notes.txt', new Uint8Array(3))
+    // Not a note, though a part of its name looks like one's.
+    await store.put('orders/0/0123456789abcdef_0000000000000000.json', new Uint8Array(1))
+    const left = async () => (await Array.fromAsync(store.list('_millpond/orders/_clock/'))).map(({ key }) => key)
+    expect(await collectGarbage(store, { ...tomorrow(), nowMs: Date.now() })).toMatchObject({
+      removed: { objects: 0 },
+      left: { objects: 3 },
+    })
+    expect(await left()).toHaveLength(4)
+    expect(await collectGarbage(store, tomorrow())).toMatchObject({ removed: { objects: 2, bytes: 6 }, left: { objects: 1 } })
+    expect(await left()).toEqual([clockNoteKey('orders/0', 10), '_millpond/orders/_clock/0/notes.txt'])
   })
 
   it('leaves objects of today, and those with names of others', async () => {
