@@ -48,7 +48,10 @@ describe('archive.format and its options', () => {
     { archive: 'format: csv, quoting: none', mistake: 'must be rfc4180 where headers is a column' },
     { archive: 'format: csv, quoting: none, fields: [value.a]', mistake: 'must be rfc4180 where value.a is a column' },
     { archive: 'format: value-json, quoting: none', mistake: 'is for the formats csv, not value-json' },
-    { archive: 'format: avro, snappyFraming: xerial', mistake: 'is for the formats json, value-json, value-json-array, csv and raw, not avro' },
+    {
+      archive: 'format: avro, snappyFraming: xerial',
+      mistake: 'is for the formats json, value-json, value-json-array, csv and raw, not avro',
+    },
     { archive: 'format: raw, delimiter: "hex:0"', mistake: 'must be text, or hex: with two digits for each byte' },
     { archive: 'format: raw, extension: .bin', mistake: 'must be 1 to 16 small letters and digits' },
     { archive: 'format: value-json, fields: [value.a]', mistake: 'value.a is for the format csv' },
