@@ -104,7 +104,10 @@ function rowSibling(role: SiblingRole, format: RowFormat, options: FormatOptions
           writer: lineWriter(program),
           areEncodable: (rows) => passAll(checks, rows),
           compressBlock: async (raw, records, compression) => {
-            const bytes = await (isAvro ? compress : compressLines)(codec, records, { ...compression, level })
+            const settings = { ...compression, level }
+            const bytes = await (isAvro
+              ? compress(codec, records, settings)
+              : compressLines(codec, records, settings, encoderOptions.formatOptions))
             return {
               format: isAvro ? 'value-avro' : format === 'json' ? 'value-json' : 'raw',
               codec,
