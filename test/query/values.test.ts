@@ -316,6 +316,19 @@ describe('a topic of Avro values', () => {
 })
 
 describe('a topic of JSON values', () => {
+  it('is the same where each object is an array', async () => {
+    const given = Array.from({ length: 60 }, (_, n) => JSON.stringify({ n, text: `a,b ${n} \\n`, list: [1, 2] }))
+    const rowsOf = async (format: 'value-json' | 'value-json-array', codec: 'null' | 'gzip') => {
+      const archive = await archiveOf({ all: [{ format, codec, messages: messagesOf(given), blockBytes: 500 }] })
+      return (await ask(archive, 'SELECT n, text, list, _value, _position FROM "all" ORDER BY n')).rows
+    }
+    const rows = await rowsOf('value-json', 'null')
+    expect(rows).toHaveLength(60)
+    expect(rows.map((row) => row[3])).toEqual(given)
+    expect(await rowsOf('value-json-array', 'null')).toEqual(rows)
+    expect(await rowsOf('value-json-array', 'gzip')).toEqual(rows)
+  })
+
   it('has the fields of its values as columns, and each value whole', async () => {
     const values = [
       { id: 1, price: 1, name: 'a "b"\u2028', ok: true, place: { city: 'Ulm' }, 'odd "name"': [1, { a: null }], nothing: null },
