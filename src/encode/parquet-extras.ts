@@ -2,7 +2,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
 import { putMicros, putWhole } from './parquet-micros.ts'
 import type { LeafNode, SchemaNode } from './parquet-schema.ts'
-import { leafNode } from './parquet-writers.ts'
+import { leafNode } from './parquet-nodes.ts'
 import type { ExtraColumn } from './segment-format.ts'
 
 const nodes: Readonly<Record<ExtraColumn, LeafNode>> = {

@@ -1,8 +1,8 @@
 import type { ValueKind } from '../values/values.ts'
-import { ANYTHING, type Shape, type ShapeKind } from './json-shape.ts'
-import { rootWriter } from './parquet-json.ts'
+import { ANYTHING, type ScalarKind, type Shape } from '../values/shape.ts'
+import { rootWriter } from './parquet-plain.ts'
 import type { ValueWriter } from './parquet-value-writer.ts'
-import type { ColumnTarget } from './parquet-writers.ts'
+import type { ColumnTarget } from './parquet-plan.ts'
 import { readProto } from './proto-read.ts'
 import { parseProto, type ProtoField, type ProtoMessage, type ProtoScalar, type ProtoType } from './proto-types.ts'
 
@@ -31,7 +31,7 @@ function fieldShape({ presence, type }: ProtoField, stack: readonly ProtoMessage
   return presence === 'map' ? { kind: 'map', items } : items
 }
 
-const scalarShapes: Readonly<Record<ProtoScalar, ShapeKind>> = {
+const scalarShapes: Readonly<Record<ProtoScalar, ScalarKind>> = {
   double: 'double',
   float: 'float',
   int32: 'int32',

@@ -1,6 +1,6 @@
 /** Values of Protocol Buffers. Source: protobuf.dev, "Encoding", read 2026-11. */
 import { isUtf8 } from 'node:buffer'
-import { unfit } from './avro-cursor.ts'
+import { fault } from '../values/fault.ts'
 import type { ProtoField, ProtoMessage, ProtoScalar, ProtoType } from './proto-types.ts'
 
 /** Fields by name; whole numbers of 64 bits that a number cannot hold are bigints. */
@@ -38,7 +38,7 @@ function fieldsOf(message: ProtoMessage): Map<number, ProtoField> {
 }
 
 function readMessage(message: ProtoMessage, place: Place, end: number, depth: number): ProtoValue {
-  if (depth > MAX_DEPTH) throw unfit(`it nests deeper than ${MAX_DEPTH}`)
+  if (depth > MAX_DEPTH) throw fault(`it nests deeper than ${MAX_DEPTH}`)
   const value: ProtoValue = {}
   for (const { name, presence, type } of message.fields) {
     if (presence === 'implicit') value[name] = defaultOf(type)
@@ -70,7 +70,7 @@ function readField(field: ProtoField, value: ProtoValue, place: Place, { wire, e
   }
   const isPacked = presence === 'repeated' && wire === LENGTH && wireOf(type) !== LENGTH
   if (!isPacked) {
-    if (wire !== wireOf(type)) throw unfit(`${name} has the wire type ${wire}`)
+    if (wire !== wireOf(type)) throw fault(`${name} has the wire type ${wire}`)
     const item = readValue(type, place, end, depth)
     if (presence === 'repeated') (value[name] as unknown[]).push(item)
     else value[name] = item
@@ -158,23 +158,23 @@ function narrow(value: bigint): number | bigint {
 function readText(place: Place, end: number): string {
   const last = lengthEnd(place, LENGTH, end)
   const bytes = place.bytes.subarray(place.at, last)
-  if (!isUtf8(bytes)) throw unfit('a text is not UTF-8')
+  if (!isUtf8(bytes)) throw fault('a text is not UTF-8')
   place.at = last
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
 }
 
 function take(place: Place, bytes: number, end: number): number {
   const start = place.at
-  if (bytes > end - start) throw unfit('it ends too early')
+  if (bytes > end - start) throw fault('it ends too early')
   place.at = start + bytes
   return start
 }
 
 /** Where what begins with its length ends. */
 function lengthEnd(place: Place, wire: number, end: number): number {
-  if (wire !== LENGTH) throw unfit(`a field has the wire type ${wire}`)
+  if (wire !== LENGTH) throw fault(`a field has the wire type ${wire}`)
   const length = Number(readVarint(place, end))
-  if (length > end - place.at) throw unfit('it ends too early')
+  if (length > end - place.at) throw fault('it ends too early')
   return place.at + length
 }
 
@@ -182,7 +182,7 @@ function readVarint(place: Place, end: number): bigint {
   let low = 0
   let scale = 1
   for (let i = 0; i < 10; i++) {
-    if (place.at >= end) throw unfit('it ends too early')
+    if (place.at >= end) throw fault('it ends too early')
     const byte = place.bytes[place.at++]!
     // Seven bytes stay below 2^53.
     if (i === 7) return longVarint(place, end, BigInt(low), byte)
@@ -190,7 +190,7 @@ function readVarint(place: Place, end: number): bigint {
     scale *= 128
     if (byte < 0x80) return BigInt(low)
   }
-  throw unfit('a number has more than 64 bits')
+  throw fault('a number has more than 64 bits')
 }
 
 function longVarint(place: Place, end: number, low: bigint, eighth: number): bigint {
@@ -199,10 +199,10 @@ function longVarint(place: Place, end: number, low: bigint, eighth: number): big
   for (let shift = 49n; shift < 70n; shift += 7n) {
     value |= BigInt(byte & 0x7f) << shift
     if (byte < 0x80) return BigInt.asUintN(64, value)
-    if (place.at >= end) throw unfit('it ends too early')
+    if (place.at >= end) throw fault('it ends too early')
     byte = place.bytes[place.at++]!
   }
-  throw unfit('a number has more than 64 bits')
+  throw fault('a number has more than 64 bits')
 }
 
 function skip(place: Place, wire: number, end: number): void {
@@ -210,5 +210,5 @@ function skip(place: Place, wire: number, end: number): void {
   else if (wire === FIXED64) take(place, 8, end)
   else if (wire === LENGTH) place.at = lengthEnd(place, LENGTH, end)
   else if (wire === FIXED32) take(place, 4, end)
-  else throw unfit(`a field has the wire type ${wire}`)
+  else throw fault(`a field has the wire type ${wire}`)
 }

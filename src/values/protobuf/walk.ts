@@ -1,5 +1,6 @@
+import { fault } from '../fault.ts'
 import type { ProtobufField, ProtobufMessage, ProtobufScalar } from './message.ts'
-import { checkDepth, fault, FIXED32, FIXED64, GROUP, type ProtobufCursor, SIZED, VARINT } from './wire.ts'
+import { checkDepth, FIXED32, FIXED64, GROUP, type ProtobufCursor, SIZED, VARINT } from './wire.ts'
 
 const wireTypes: Readonly<Record<ProtobufScalar, number>> = {
   double: FIXED64,

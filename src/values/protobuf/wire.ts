@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { MillpondError } from '../../errors.ts'
+import { fault } from '../fault.ts'
 
 /** How a field's bytes end. Source: protobuf.dev, "Encoding", read 2026-11. */
 export const VARINT = 0
@@ -130,9 +130,6 @@ export class ProtobufCursor {
     }
   }
 }
-
-/** A reason why bytes are not what their schema says. */
-export const fault = (reason: string): MillpondError => new MillpondError('INPUT_INVALID', reason)
 
 /** The official libraries go no deeper either. */
 export function checkDepth(depth: number): void {
