@@ -19,8 +19,8 @@ export function valueWriter(kind: ValueKind | undefined, target: ColumnTarget): 
 }
 
 function writerOf(kind: ValueKind, target: ColumnTarget): ValueWriter {
-  if (kind.type === 'protobuf') return protobufWriter(kind, target)
   const schema = schemaOf(kind)
   if (schema.type === 'avro') return avroWriter(schema.root, target)
+  if (schema.type === 'protobuf') return protobufWriter(schema.message, target)
   return schema.type === 'json-schema' ? jsonWriter(schema.shape, target) : learningWriter(target)
 }

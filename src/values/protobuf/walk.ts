@@ -20,6 +20,9 @@ const wireTypes: Readonly<Record<ProtobufScalar, number>> = {
   bytes: SIZED,
 }
 
+/** The wire type of a scalar. */
+export const scalarWireType = (scalar: ProtobufScalar): number => wireTypes[scalar]
+
 /** The wire type of a field. */
 export const wireTypeOf = (field: ProtobufField): number => (field.rule === 'map' ? SIZED : valueWireTypeOf(field))
 
@@ -44,7 +47,7 @@ export function walkMessage(message: ProtobufMessage, cursor: ProtobufCursor, gr
 }
 
 function walkValue({ type, isGroup }: ProtobufField, cursor: ProtobufCursor, depth: number): void {
-  if (type.kind === 'scalar' && type.scalar === 'string') return cursor.skipText()
+  if (type.kind === 'scalar' && type.scalar === 'string') return void cursor.skipText()
   if (type.kind !== 'message') return cursor.skip()
   if (isGroup) return walkMessage(type.message, cursor, cursor.id, depth + 1)
   const outer = cursor.enter()
