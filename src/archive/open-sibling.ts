@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { MessageBatch } from '../batch/batch.ts'
-import { isCodec } from '../encode/avro-file.ts'
+import { isCodec } from '../encode/avro-container.ts'
 import type { Codec, EncodedBlock } from '../encode/block.ts'
 import { isLineCodec } from '../encode/line-format.ts'
 import type { SiblingEntry } from '../encode/segment.ts'
