@@ -78,6 +78,8 @@ export const errorTable = {
   DELIVERY_FAILED: meaning(502, 7, true),
   JOB_CONFLICT: meaning(409, 8),
   IMPORT_CONFLICT: meaning(409, 8),
+  COMPACT_UNFIT: meaning(409, 2),
+  COMPACT_CONFLICT: meaning(409, 8, true),
   JOBS_UNAVAILABLE: meaning(503, 6, true),
   JOBS_CORRUPT: meaning(500, 5),
   REPLAY_LOOP: meaning(409, 2),

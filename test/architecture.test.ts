@@ -46,11 +46,12 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
   archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
+  compact: ['errors', 'batch', 'encode', 'layout', 'source', 'store', 'commit'],
   config: ['errors', 'nearest', 'secret', 'encode', 'layout', 'iceberg'],
   migrate: ['errors', 'nearest'],
   wiring: [...rules, 'archive', 'adapters', 'config'],
   api: [...rules, 'archive', 'config', 'wiring'],
-  cli: [...rules, 'archive', 'config', 'migrate', 'wiring', 'api'],
+  cli: [...rules, 'archive', 'compact', 'config', 'migrate', 'wiring', 'api'],
 }
 
 /** Every package that is used, and the only parts that may import it. */

@@ -3,7 +3,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import type { BlockEncoder } from '../encode/block-encoder.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
-import type { SegmentEntry } from '../encode/segment.ts'
+import type { SegmentEntry, SiblingEntry } from '../encode/segment.ts'
 import { type Chunk, createSegmentBuilder, type SegmentBuilder } from '../encode/segment-builder.ts'
 import { MillpondError } from '../errors.ts'
 import type { ObjectPath } from '../layout/layout.ts'
@@ -25,6 +25,10 @@ export interface ObjectPlace {
   readonly siblings: readonly { readonly key: string; readonly rules: SiblingRules }[]
   /** What lies under the key already: it is taken over instead of being written. */
   readonly left: LeftObject | undefined
+  /** How many messages it has to hold, as what lies under its key or beside it tells; undefined where nothing does. */
+  readonly count: number | undefined
+  /** The object of the same path before it, where no commit names that yet: none of a path is seen before it. */
+  readonly before: Pick<OpenObject, 'finish'> | undefined
   /** Told what the object holds more (or less) of memory than before, bytes. */
   readonly onHeld: (change: number) => void
   /** The same for what no block holds yet, which is a part of it. */
@@ -118,11 +122,14 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
   const finish = async (): Promise<readonly ClosedObject[]> => {
     flush()
     await tail
-    // The segment comes last: who finds it finds what lies beside it.
-    const beside = await Promise.all(siblings.map((sibling) => sibling.finish()))
+    // Whoever finds the objects of a path one behind the other takes over all that there are.
+    await place.before?.finish()
+    // The segment comes last: who finds it finds what lies beside it. And of those the first tells whoever comes what the others hold.
+    const beside: SiblingEntry[] = []
+    for (const sibling of siblings) beside.push(await sibling.finish(place.count !== undefined))
     const closed =
       place.left === undefined
-        ? await Promise.all(bodies.map((one) => one.finish()))
+        ? await inTurn(bodies)
         : [await describeLeft(place.left, { ...body.describe(), format, blocks: body.blocks, positions, timestamps })]
     const [first, ...others] = closed
     return [{ ...first!, entry: { ...first!.entry, siblings: beside } }, ...others]
@@ -137,7 +144,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
       return lastTimestamp
     },
     get roomCount() {
-      return place.left === undefined ? Infinity : place.left.count - count
+      return place.count === undefined ? Infinity : place.count - count
     },
     get pendingBytes() {
       return encoder.pendingBytes
@@ -178,10 +185,19 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
       return finished
     },
     async abort() {
+      for (const one of bodies) one.giveUp()
+      // What is being finished ends at its next step, or is whole: a part of it must never be seen.
+      await finished?.catch(() => undefined)
       await tail.catch(() => undefined)
       await Promise.all(bodies.map((one) => one.abort()))
     },
   }
+}
+
+async function inTurn(bodies: readonly Body[]): Promise<ClosedObject[]> {
+  const closed: ClosedObject[] = []
+  for (const body of bodies) closed.push(await body.finish())
+  return closed
 }
 
 /** The object's bytes on their way. */
@@ -196,7 +212,10 @@ interface Body {
   moveTo(disk: Spill): Promise<void>
   /** The account of all blocks, without writing anything. */
   describe(): ClosedObject
+  /** @throws MillpondError `SEGMENT_TAKEN`, `NAME_TAKEN`; and where it was given up meanwhile. */
   finish(): Promise<ClosedObject>
+  /** Nothing is made visible any more. */
+  giveUp(): void
   abort(): Promise<void>
 }
 
@@ -208,6 +227,7 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
   let waiting: Waiting[] = []
   let waitingBytes = 0
   let inMemoryBytes = 0
+  let isGivenUp = false
   const blocks: Uint8Array[] = []
 
   const open = (block: EncodedBlock): SegmentBuilder => {
@@ -291,12 +311,16 @@ function createBody(run: LaneRun, place: ObjectPlace): Body {
       const closed = describe()
       writer ??= await parts.store.openWriter(key)
       await drain(writer)
+      if (isGivenUp) throw new MillpondError('INTERNAL', `${key} was given up`)
       if ((await writer.finish()) === 'exists' && !(await isOurs(run, closed.entry))) {
         // Whoever can read what is there takes it over at the next attempt.
         const code = segmentFormat(options.format).split === undefined ? 'NAME_TAKEN' : 'SEGMENT_TAKEN'
         throw new MillpondError(code, `${key} is there already and holds something else`, { details: { key } })
       }
       return closed
+    },
+    giveUp() {
+      isGivenUp = true
     },
     async abort() {
       discard()

@@ -1,5 +1,5 @@
-import type { SegmentEntry } from '../encode/segment.ts'
 import type { RotationCause } from '../encode/rotation.ts'
+import { joinSegments } from '../encode/segment-builder.ts'
 import { createLimiter } from '../store/limiter.ts'
 import { appendToChain } from './lane-run.ts'
 import type { OpenObject } from './open-object.ts'
@@ -13,16 +13,22 @@ const FINISHED_AT_ONCE = 32
 export async function commit(filling: Filling, cause: RotationCause): Promise<void> {
   const { account, chain, run } = filling
   if (!account.isOpen) return
+  const nextPosition = account.endPosition
+  await filling.clock.fix(nextPosition)
   const closed = await finishAll([...filling.full, ...filling.open.values()])
   closed.sort((a, b) => a.entry.firstPosition - b.entry.firstPosition)
-  const nextPosition = account.endPosition
-  await appendToChain(run, chain, { nextPosition, ...joined(closed), ...account.close(nextPosition) }, cause)
+  await appendToChain(run, chain, { nextPosition, ...joinSegments(closed), ...account.close(nextPosition) }, cause)
   filling.open.clear()
   filling.full = []
+  filling.lastFull.clear()
+  filling.late.clear()
+  filling.names.begin?.()
   filling.count = 0
   filling.firstTimestamp = NaN
   beginTimes(filling)
+  filling.clock.next()
   filling.mayBeLeft = false
+  filling.due = undefined
   filling.isToClose = false
   filling.heldBytes = 0
   filling.pendingBytes = 0
@@ -43,15 +49,4 @@ async function finishAll(objects: readonly OpenObject[]): Promise<ClosedObject[]
   // Nothing may be on its way any more when the objects are given up.
   await Promise.allSettled(finishing)
   return (await Promise.all(finishing)).flat()
-}
-
-/** The segments, and their look-up bytes one behind the other. */
-function joined(closed: readonly ClosedObject[]): { segments: SegmentEntry[]; lookupBytes: Uint8Array } {
-  let start = 0
-  const segments = closed.map(({ entry, lookupBytes }) => {
-    const offset = start
-    start += lookupBytes.byteLength
-    return { ...entry, lookups: entry.lookups.map((lookup) => ({ ...lookup, offset: lookup.offset + offset })) }
-  })
-  return { segments, lookupBytes: Buffer.concat(closed.map(({ lookupBytes }) => lookupBytes)) }
 }

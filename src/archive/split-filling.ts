@@ -3,9 +3,10 @@ import { openAccount, type PositionAccount } from '../commit/account.ts'
 import type { Chain } from '../commit/chain.ts'
 import { topicNameOf } from '../commit/commit-names.ts'
 import { segmentFormat } from '../encode/formats.ts'
-import { scheduledFrom } from '../encode/rotation.ts'
+import { type RotationCause, scheduledFrom } from '../encode/rotation.ts'
 import type { LaneLayout, Layout } from '../layout/layout.ts'
 import type { Spill } from '../store/spill.ts'
+import type { CommitClock } from './commit-clock.ts'
 import { type LaneRun, nowOf } from './lane-run.ts'
 import type { OpenObject } from './open-object.ts'
 import { type SiblingRules, siblingRules } from './open-sibling.ts'
@@ -16,6 +17,7 @@ export interface Filling {
   readonly run: LaneRun
   readonly chain: Chain
   readonly names: LaneLayout
+  readonly clock: CommitClock
   readonly router: Router
   /** What is written beside each object. */
   readonly siblings: readonly SiblingRules[]
@@ -25,6 +27,10 @@ export interface Filling {
   readonly open: Map<string, OpenObject>
   /** Those that are full. */
   full: OpenObject[]
+  /** The last of them of each path and schema. */
+  readonly lastFull: Map<string, OpenObject>
+  /** Objects that were opened for messages behind the grace: they wait for others until the commit. */
+  readonly late: Set<OpenObject>
   /** Objects that were left under their names and still wait for messages that they hold. */
   readonly owing: Set<OpenObject>
   heldBytes: number
@@ -34,7 +40,7 @@ export interface Filling {
   count: number
   /** Timestamp of the first message that no commit covers; NaN where there is none. */
   firstTimestamp: number
-  /** The largest timestamp that was read. */
+  /** The largest timestamp that was read, but for those of a time that has not come: one of them would make all others late. */
   lastTimestamp: number
   firstReadMs: number
   /** When the schedule asks for a commit, ms. */
@@ -43,13 +49,15 @@ export interface Filling {
   mayBeLeft: boolean
   /** The lane's file for blocks that memory has no room for; made when the first one is. */
   spill: Promise<Spill> | undefined
+  /** Why a commit is due; undefined while none is. */
+  due: RotationCause | undefined
   isToClose: boolean
   isToFlush: boolean
   isToMove: boolean
 }
 
 /** Nothing was read yet. */
-export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling {
+export function openFilling(run: LaneRun, layout: Layout, chain: Chain, clock: CommitClock): Filling {
   const { parts, options, lane } = run
   const siblings = siblingRules(options)
   const names = layout.openLane({ topic: topicNameOf(chain.folder, lane), lane: lane.lane, folder: chain.folder })
@@ -57,6 +65,7 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling
     run,
     chain,
     names,
+    clock,
     siblings,
     router: createRouter({
       layout,
@@ -70,6 +79,8 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling
     share: run.shares.open(),
     open: new Map(),
     full: [],
+    lastFull: new Map(),
+    late: new Set(),
     owing: new Set(),
     heldBytes: 0,
     pendingBytes: 0,
@@ -81,14 +92,15 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain): Filling
     scheduledMs: Infinity,
     mayBeLeft: !layout.isUnique,
     spill: undefined,
+    due: undefined,
     isToClose: false,
     isToFlush: false,
     isToMove: false,
   }
 }
 
-/** Whether an object that was left under its name still waits for messages that it holds: no commit may end before them. */
-export const isOwing = ({ owing }: Filling): boolean => owing.size > 0
+/** Whether no commit may end yet: an object that was left under its name still waits for messages that it holds, or a note says where it has to end. */
+export const isOwing = ({ owing, clock }: Filling): boolean => owing.size > 0 || clock.endPosition < Infinity
 
 /** Age and schedule count from now. */
 export function beginTimes(filling: Filling): void {

@@ -4,7 +4,9 @@ import { rotationByTime, rowsToRotation } from '../encode/rotation.ts'
 import { isMillpondError } from '../errors.ts'
 import type { Layout } from '../layout/layout.ts'
 import { type BatchReader, openBatchReader, type Read } from './batch-reader.ts'
-import { bury, commitExpired, type LaneRun } from './lane-run.ts'
+import { clockNoteKey } from '../commit/commit-names.ts'
+import { type CommitClock, openCommitClock } from './commit-clock.ts'
+import { bury, commitExpired, endNow, type LaneRun } from './lane-run.ts'
 import type { Group } from './router.ts'
 import { commit } from './split-commit.ts'
 import { beginTimes, type Filling, isOwing, openFilling } from './split-filling.ts'
@@ -32,8 +34,10 @@ export async function archiveSplit(
   const { parts, lane } = run
   const reading = new AbortController()
   const signal = AbortSignal.any([stop, reading.signal])
+  const clock = await openCommitClock(run, layout, chain)
+  const lastPosition = await endOf(run, chain, clock, endPosition)
   const reader = openBatchReader(parts.source, lane, chain.nextPosition, { budget: run.budget, nowMs: parts.monotonicMs }, signal)
-  const filling = openFilling(run, layout, chain)
+  const filling = openFilling(run, layout, chain, clock)
   const openLane = {
     get pendingBytes() {
       return filling.isToFlush ? 0 : filling.pendingBytes
@@ -55,7 +59,7 @@ export async function archiveSplit(
   run.openLanes.add(openLane)
   try {
     await fill(filling, reader, stop, () => {
-      if (reader.readPosition >= endPosition) reading.abort()
+      if (reader.readPosition >= lastPosition) reading.abort()
     })
   } finally {
     run.openLanes.delete(openLane)
@@ -86,7 +90,7 @@ async function fill(filling: Filling, reader: BatchReader, stop: AbortSignal, on
     if (read.kind === 'ended') return end(filling, stop)
     if (!account.isOpen) beginTimes(filling)
     if (read.kind === 'passed') {
-      account.addPassed(read.passedTo)
+      await pass(filling, read.passedTo)
       continue
     }
     try {
@@ -102,8 +106,24 @@ async function end(filling: Filling, stop: AbortSignal): Promise<void> {
   if (!isOwing(filling)) return commit(filling, 'stop')
   // Whoever goes on with the lane reads it again.
   if (stop.aborted) return
+  const { clock, chain } = filling
   const [owing] = filling.owing
-  throw nameTaken(owing!.place.key, `it holds ${owing!.roomCount} messages more than the source`)
+  if (owing === undefined) throw noteTaken(chain, clock.endPosition)
+  throw nameTaken(owing.place.key, `it holds ${owing.roomCount} messages more than the source`)
+}
+
+const noteTaken = ({ folder, nextPosition }: Chain, endPosition: number) =>
+  nameTaken(
+    clockNoteKey(folder, nextPosition),
+    `it is for messages up to position ${endPosition}, which the source does not have`,
+  )
+
+/** A run that ends by itself reads as far as a note says, where the source has so much by now. */
+async function endOf(run: LaneRun, chain: Chain, clock: CommitClock, endPosition: number): Promise<number> {
+  if (clock.endPosition === Infinity || clock.endPosition <= endPosition) return endPosition
+  const end = await endNow(run, chain.nextPosition)
+  if (end < clock.endPosition) throw noteTaken(chain, clock.endPosition)
+  return end
 }
 
 async function nextOrExpired(
@@ -114,7 +134,7 @@ async function nextOrExpired(
   try {
     return await reader.next(isOwing(filling) ? Infinity : deadlineMs)
   } catch (error) {
-    if (!isMillpondError(error, 'POSITION_GONE') || isOwing(filling)) throw error
+    if (!isMillpondError(error, 'POSITION_GONE') || filling.owing.size > 0) throw error
     await commit(filling, 'stop')
     await commitExpired(filling.run, filling.chain, error)
     return { kind: 'expired' }
@@ -123,35 +143,55 @@ async function nextOrExpired(
 
 /** Takes a batch row by row as far as a commit is due, so that objects hold exactly what their settings say. */
 async function takeBatch(filling: Filling, batch: MessageBatch, stop: AbortSignal): Promise<void> {
-  const { run } = filling
+  const { clock, run } = filling
   const { rotate } = run.options
   for (let from = 0; from < batch.count;) {
+    if (clock.isOver() && !isOwing(filling)) await commit(filling, 'schedule')
     const bounds = isOwing(filling)
-      ? { count: batch.count - from, cause: undefined }
+      ? { count: owedRows(filling, batch, from), cause: undefined }
       : rowsToRotation(batch, from, { count: filling.count, firstTimestamp: filling.firstTimestamp, rules: rotate })
-    // What must be read on for may reach any row: then few rows at a time are taken.
-    const count = isOwing(filling) ? Math.min(bounds.count, owedRows(filling)) : bounds.count
-    if (count > 0) await takeRows(filling, sliceBatch(batch, from, from + count), stop)
-    from += count
+    const to = from + bounds.count
+    if (to > from) await takeRows(filling, sliceBatch(batch, from, to), stop)
+    from = to
     // Dead letters are in no object, and do not count.
     const isEarly = bounds.cause === 'count' && filling.count < rotate.maxCount
-    const cause =
-      (isEarly ? undefined : bounds.cause) ?? (filling.open.size + filling.full.length >= MAX_COMMITTED ? 'objects' : undefined)
+    const isMany = filling.open.size + filling.full.length >= MAX_COMMITTED
+    const cause = (isEarly ? undefined : bounds.cause) ?? filling.due ?? (isMany ? 'objects' : undefined)
     if (cause !== undefined && !isOwing(filling)) await commit(filling, cause)
+    await reach(filling, from < batch.count ? batch.positions[from]! : batch.positions[from - 1]! + 1)
   }
 }
 
-/** How many rows may be taken before an object that was left could be full. */
-function owedRows({ owing }: Filling): number {
-  let rows = Infinity
+/** How many rows may be taken before an object that was left could be full, or the commit has to end: what must be read on for may reach any row. */
+function owedRows({ owing, clock }: Filling, { positions, count }: MessageBatch, from: number): number {
+  let rows = count - from
   for (const { roomCount } of owing) rows = Math.min(rows, roomCount)
+  for (let row = 0; row < rows; row++) if (positions[from + row]! >= clock.endPosition) return row
   return rows
+}
+
+/** Commits where a note says that the commit ends here: `next` is the position of what is read next. */
+async function reach(filling: Filling, next: number): Promise<void> {
+  const { account, clock, owing } = filling
+  const { endPosition } = clock
+  if (next < endPosition) return
+  const [left] = owing
+  if (left !== undefined)
+    throw nameTaken(left.place.key, `it holds messages from position ${endPosition} on, where its commit ends`)
+  account.addPassed(endPosition)
+  await commit(filling, 'stop')
+}
+
+/** Takes word that positions below this one hold no message. */
+async function pass(filling: Filling, passedTo: number): Promise<void> {
+  await reach(filling, passedTo)
+  filling.account.addPassed(passedTo)
 }
 
 async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal): Promise<void> {
   const { run, account, router } = filling
   await run.parts.keepSchemas?.(run.lane.topic, batch, stop)
-  const { groups, unencodable, encodableCount } = await router.route(batch, run.parts.nowMs(), stop)
+  const { groups, unencodable, encodableCount } = await router.route(batch, filling.clock.nowMs(), stop)
   if (unencodable !== undefined) await bury(run, account, unencodable)
   if (encodableCount > 0) {
     account.addBlock({ count: encodableCount, ...endsOf(groups) })
@@ -161,7 +201,9 @@ async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal
   // What the layout leaves out is passed over.
   account.addPassed(batch.positions[batch.count - 1]! + 1)
   for (const group of groups) await place(filling, group)
-  for (const timestamp of batch.timestamps) if (timestamp > filling.lastTimestamp) filling.lastTimestamp = timestamp
+  const nowMs = run.parts.nowMs()
+  for (const timestamp of batch.timestamps)
+    if (timestamp > filling.lastTimestamp && timestamp <= nowMs) filling.lastTimestamp = timestamp
   closeOldest(filling)
   await makeRoom(filling)
 }

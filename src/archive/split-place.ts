@@ -2,7 +2,9 @@ import { sliceBatch } from '../batch/batch.ts'
 import { idAt, keyAt } from '../batch/view.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
+import type { RotationCause } from '../encode/rotation.ts'
 import { type OpenObject, openObject } from './open-object.ts'
+import type { SiblingRules } from './open-sibling.ts'
 import type { Group } from './router.ts'
 import type { Filling } from './split-filling.ts'
 import { readLeft } from './takeover.ts'
@@ -16,41 +18,68 @@ export async function place(filling: Filling, group: Group): Promise<void> {
   const { options } = filling.run
   const id = group.kind === undefined ? group.path.id : `${group.path.id}\n${group.kind.id}`
   for (let from = 0; from < group.batch.count;) {
-    const object = filling.open.get(id) ?? (await openNext(filling, group, from))
+    const object = filling.open.get(id) ?? (await openNext(filling, group, { id, row: from }))
     // Those that got nothing for longest are the first.
     filling.open.delete(id)
     filling.open.set(id, object)
     const to = Math.min(group.batch.count, from + object.roomCount)
     object.add(from === 0 && to === group.batch.count ? group.batch : sliceBatch(group.batch, from, to))
     from = to
-    if (object.roomCount > 0 && object.bytes < options.rotate.maxBytes) {
-      await object.settle(MAX_COMPRESSING_BYTES)
-      continue
-    }
-    closeObject(filling, id, object)
+    const isFull = object.bytes >= options.rotate.maxBytes
+    if (object.roomCount === 0 || (isFull && mayClose(filling, 'bytes'))) closeObject(filling, id, object)
+    else await object.settle(MAX_COMPRESSING_BYTES)
   }
+}
+
+/** Whether an object may be seen before its commit is due. Where its name hangs on the clock it may not: then a commit is due for that reason. */
+function mayClose(filling: Filling, cause: RotationCause): boolean {
+  if (!filling.clock.isUsed) return true
+  filling.due ??= cause
+  return false
 }
 
 /** Takes no more messages into the object, and makes it durable while others fill. */
 function closeObject(filling: Filling, id: string, object: OpenObject): void {
   filling.open.delete(id)
   filling.owing.delete(object)
+  filling.late.delete(object)
   filling.full.push(object)
+  filling.lastFull.set(id, object)
   // Its failure is seen when it is committed.
   object.finish().catch(() => undefined)
 }
 
-/** Closes objects that got nothing for long: those that are too many, and those whose time of grace is over. */
+/** Closes objects that got nothing for long: those that are too many, and those whose time of grace is over. One that was late from the beginning stays, so that all that is late lies together. */
 export function closeOldest(filling: Filling): void {
   const { maxOpenObjects = DEFAULT_MAX_OPEN, graceMs = Infinity } = filling.run.options
+  if (filling.clock.isUsed) {
+    if (filling.open.size > maxOpenObjects) mayClose(filling, 'objects')
+    return
+  }
   for (const [id, object] of filling.open) {
-    const isOver = object.lastTimestamp < filling.lastTimestamp - graceMs
-    if (filling.open.size <= maxOpenObjects && !isOver) return
-    if (!filling.owing.has(object)) closeObject(filling, id, object)
+    const isLate = filling.late.has(object)
+    const isOver = !isLate && object.lastTimestamp < filling.lastTimestamp - graceMs
+    if (isOver || filling.open.size > maxOpenObjects) {
+      if (!filling.owing.has(object)) closeObject(filling, id, object)
+    } else if (!isLate) return
   }
 }
 
-async function openNext(filling: Filling, { path, kind, batch }: Group, row: number): Promise<OpenObject> {
+/** How many messages a sibling tells of that a crash left without its segment; the first is written first. */
+async function countBeside(
+  { run: { parts, options } }: Filling,
+  first: { readonly key: string; readonly rules: SiblingRules } | undefined,
+): Promise<number | undefined> {
+  if (first === undefined) return undefined
+  const { format } = first.rules
+  return (await readLeft(parts.store, first.key, { format, formatOptions: options.formatOptions }))?.count
+}
+
+async function openNext(
+  filling: Filling,
+  { path, kind, batch }: Group,
+  { id, row }: { id: string; row: number },
+): Promise<OpenObject> {
   const { run, names, siblings } = filling
   const { options, parts } = run
   const { format } = options
@@ -60,23 +89,32 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
     timestampMs: batch.timestamps[row]!,
     key: keyAt(batch, row) ?? undefined,
     id: idAt(batch, row) ?? undefined,
-    nowMs: parts.nowMs(),
+    nowMs: filling.clock.nowMs(),
     writer: run.writer,
   }
   const key = names.objectKey(path, start, extension)
+  // Blocks do not tell ids and keys of their messages: that of the first object would give its name again.
   const keyFrom = ({ firstPosition, minTimestamp }: EncodedBlock) =>
-    names.objectKey(path, { ...start, position: firstPosition, timestampMs: minTimestamp }, extension)
+    names.objectKey(
+      path,
+      { ...start, position: firstPosition, timestampMs: minTimestamp, key: undefined, id: undefined },
+      extension,
+    )
   const left = filling.mayBeLeft ? await readLeft(parts.store, key, options) : undefined
+  const beside = siblings.map((rules) => ({
+    rules,
+    key: names.objectKey(path, start, rules.rules.extension(rules.codec), rules.role),
+  }))
+  const count = left?.count ?? (filling.mayBeLeft ? await countBeside(filling, beside[0]) : undefined)
   const object = openObject(run, {
     key,
     keyFrom,
-    siblings: siblings.map((rules) => ({
-      rules,
-      key: names.objectKey(path, start, rules.rules.extension(rules.codec), rules.role),
-    })),
+    siblings: beside,
     path,
     kind,
     left,
+    count,
+    before: filling.lastFull.get(id),
     onHeld(change) {
       filling.heldBytes += change
       filling.share.hold(Math.max(0, filling.heldBytes))
@@ -89,6 +127,7 @@ async function openNext(filling: Filling, { path, kind, batch }: Group, row: num
       filling.heldBytes += bytes
     },
   })
-  if (left !== undefined) filling.owing.add(object)
+  if (count !== undefined) filling.owing.add(object)
+  if (start.timestampMs < filling.lastTimestamp - (options.graceMs ?? Infinity)) filling.late.add(object)
   return object
 }

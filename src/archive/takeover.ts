@@ -46,6 +46,22 @@ export async function readLeft(
   }
 }
 
+/** Whether two objects of a format hold the same, wherever their blocks were cut; `codec` is theirs where they do not say it. */
+export async function holdSame(
+  [left, right]: readonly [Uint8Array, Uint8Array],
+  { format, codec, formatOptions }: Pick<ArchiveOptions, 'format' | 'codec' | 'formatOptions'>,
+): Promise<boolean> {
+  const rules = segmentFormat(format)
+  const crcOf = async (object: Uint8Array) => {
+    const header = rules.readHeader(object)
+    let crc = 0
+    for (const { offset, bytes } of (await rules.split?.(object, formatOptions)) ?? [])
+      crc = crc32c(await rules.rawOf!(object.subarray(offset, offset + bytes), header?.codec ?? codec, header), crc)
+    return crc
+  }
+  return (await crcOf(left)) === (await crcOf(right))
+}
+
 /** The object that the same messages give now. */
 export interface OwnObject extends ClosedObject {
   readonly format: SegmentFormat

@@ -181,6 +181,14 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'the message names the object; docs/import.md says what can be done',
   },
   JOB_CONFLICT: { means: 'Another process runs this job, or it has ended.', next: 'millpond jobs show <job>' },
+  COMPACT_UNFIT: {
+    means: 'Segments are to be rewritten in a format that cannot hold one of their messages. Nothing was replaced.',
+    next: 'leave --format out, or name another; the message says which message it is',
+  },
+  COMPACT_CONFLICT: {
+    means: 'Others compact the same lane at the same time. Nothing is lost.',
+    next: 'run one of them at a time',
+  },
   JOBS_UNAVAILABLE: { means: 'The database of the replay jobs does not open or answer.', next: 'check jobs.path and its rights' },
   JOBS_CORRUPT: {
     means: 'The database of the replay jobs is damaged.',

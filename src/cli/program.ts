@@ -114,6 +114,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/index-commands.ts')).indexCommand(cli),
   },
   {
+    name: 'compact',
+    summary: 'merge small segments, and convert formats and codecs',
+    group: MORE,
+    load: async (cli) => (await import('./commands/compact.ts')).compactCommand(cli),
+  },
+  {
     name: 'migrate',
     summary: 'make a millpond.yaml of the configuration of another tool',
     group: MORE,

@@ -3,8 +3,8 @@ import { sliceBatch } from '../batch/batch.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
 import { readStoredBlock, segmentFormat } from '../encode/formats.ts'
 import type { Store } from '../store/store.ts'
-import { readCommits } from './chain.ts'
 import type { StoredCommit } from './commit.ts'
+import { readLiveCommits } from './rewrites.ts'
 
 /** Steps through the rows of batches; at the first after one call of `next`. */
 export function createCursor(batches: AsyncGenerator<MessageBatch>) {
@@ -48,18 +48,18 @@ export interface ArchiveNotes {
 export const isUnread = ({ unread }: ArchiveNotes, position: number): boolean =>
   unread.some(({ firstPosition, lastPosition }) => position >= firstPosition && position <= lastPosition)
 
-/** What the chain of a folder holds from `from` to before `to`, in order. */
+/** What the commits of a folder and their rewrites hold from `from` to before `to`, in order. */
 export async function* archivedBatches(
   { store, folder, signal }: { readonly store: Store; readonly folder: string; readonly signal: AbortSignal | undefined },
   { from, to, notes }: { readonly from: number; readonly to: number; readonly notes: ArchiveNotes },
 ): AsyncGenerator<MessageBatch> {
-  for await (const commit of readCommits(store, folder, {}, signal)) {
+  for await (const commit of readLiveCommits(store, folder, signal)) {
     if (commit.nextPosition <= from) continue
     if (commit.firstPosition >= to) return
     for (const { position } of commit.deadLetters) notes.letters.add(position)
     const segments = commit.segments.filter(({ format }) => segmentFormat(format).keepsAll)
     if (segments.length < commit.segments.length) noteUnread(notes, commit)
-    for await (const batch of commitBatches(store, segments, signal)) {
+    for await (const batch of segmentsBatches(store, segments, signal)) {
       const first = rowAt(batch, from)
       const end = rowAt(batch, to)
       if (first < end) yield sliceBatch(batch, first, end)
@@ -85,7 +85,8 @@ function noteUnread({ unread }: ArchiveNotes, { segments }: StoredCommit): void 
   }
 }
 
-async function* commitBatches(
+/** All messages of some segments, by position. */
+export async function* segmentsBatches(
   store: Store,
   segments: readonly SegmentEntry[],
   signal?: AbortSignal,

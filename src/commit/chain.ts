@@ -5,6 +5,7 @@ import type { Commit, CommitDraft, StoredCommit } from './commit.ts'
 import { decodeCommit, encodeCommit } from './commit-codec.ts'
 import {
   CHAINS_PREFIX,
+  REWRITES_FOLDER,
   commitKey,
   genesisKey,
   isTopicFolder,
@@ -13,17 +14,7 @@ import {
   remadeLaneFolder,
   segmentPosition,
 } from './commit-names.ts'
-import {
-  brokenChain,
-  checkLink,
-  commitKeys,
-  hashOf,
-  isSameLane,
-  type Link,
-  newestKey,
-  readBytes,
-  readIfThere,
-} from './commit-objects.ts'
+import { brokenChain, checkLink, commitKeys, isSameLane, type Link, newestKey, putOurs, readIfThere } from './commit-objects.ts'
 
 /** Commits read ahead of the one that is asked for. */
 const READ_AHEAD = 4
@@ -62,6 +53,11 @@ export interface Chain {
    * `CHAIN_BROKEN`, `COMMIT_CORRUPT` where the winner of a race does not follow the head.
    */
   append(draft: CommitDraft, signal?: AbortSignal): Promise<AppendResult>
+  /**
+   * Goes on to the newest commit, as after a lost race; true where there is one that was not known.
+   * @throws MillpondError `CHAIN_BROKEN`, `COMMIT_CORRUPT` where it does not follow the head.
+   */
+  catchUp(signal?: AbortSignal): Promise<boolean>
 }
 
 /**
@@ -135,6 +131,11 @@ function createChain(options: ChainOptions, folder: string, ends: { genesis: Sto
   const { store, writer } = options
   const { topic, topicId, lane } = options.lane
   let head: Link = { nextPosition: ends.head.nextPosition, sha256: ends.head.sha256 }
+  const catchUp = async (signal?: AbortSignal): Promise<boolean> => {
+    const { nextPosition } = head
+    head = await newestAfter(store, { folder, link: head, lane: ends.genesis }, signal)
+    return head.nextPosition > nextPosition
+  }
 
   return {
     lane: { topic, topicId, lane },
@@ -169,9 +170,10 @@ function createChain(options: ChainOptions, folder: string, ends: { genesis: Sto
         head = stored
         return { outcome: 'committed', commit: stored }
       }
-      head = await newestAfter(store, { folder, link: head, lane: ends.genesis }, signal)
+      await catchUp(signal)
       return { outcome: 'lost' }
     },
+    catchUp,
   }
 }
 
@@ -189,20 +191,6 @@ function checkNames(folder: string, draft: CommitDraft, firstPosition: number): 
       )
     }
   }
-}
-
-/** Puts the commit; true where the store then holds ours, false where it holds another writer's. */
-async function putOurs(store: Store, commit: StoredCommit, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
-  try {
-    if ((await store.putIfAbsent(commit.key, bytes, signal)) === 'created') return true
-  } catch (error) {
-    if (signal?.aborted) throw error
-    const found = await readBytes(store, commit.key, signal).catch(() => undefined)
-    if (found === undefined) throw error
-    return hashOf(found) === commit.sha256
-  }
-  // Ours may have come by a request that was repeated, or that was given up and arrived late.
-  return hashOf(await store.read(commit.key, undefined, signal)) === commit.sha256
 }
 
 /** Walks from a commit to the newest one by their names, checking every link. */
@@ -238,13 +226,22 @@ export async function* findChains(
 
 /** Folders that chains lie in, by name; nothing in them is read. With a topic those that a chain of it may lie in. */
 export async function* chainFolders(store: Store, topic?: string, signal?: AbortSignal): AsyncGenerator<string> {
+  for await (const { folders } of topicChains(store, topic, signal)) yield* folders
+}
+
+/** The same by topic, and whether any chain of the topic was ever rewritten. */
+export async function* topicChains(
+  store: Store,
+  topic?: string,
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly folders: readonly string[]; readonly isRewritten: boolean }> {
   for await (const topicFolder of store.folders(CHAINS_PREFIX, signal)) {
     // What begins so is no topic's, but what is known of a broker beside its messages.
     if (topicFolder.startsWith('_') || (topic !== undefined && !isTopicFolder(topicFolder, topic))) continue
-    for await (const lane of store.folders(`${CHAINS_PREFIX}${topicFolder}/`, signal)) {
-      // And here what is known of the topic beside its messages: schemas.
-      if (!lane.startsWith('_')) yield `${topicFolder}/${lane}`
-    }
+    const names = await Array.fromAsync(store.folders(`${CHAINS_PREFIX}${topicFolder}/`, signal))
+    // And here what is known of the topic beside its messages, as its schemas, and rewrites of its chains.
+    const folders = names.filter((name) => !name.startsWith('_')).map((lane) => `${topicFolder}/${lane}`)
+    yield { folders, isRewritten: names.includes(REWRITES_FOLDER) }
   }
 }
 

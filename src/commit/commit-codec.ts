@@ -6,12 +6,12 @@ import { isFormat, segmentFormat } from '../encode/formats.ts'
 import { MillpondError } from '../errors.ts'
 import type { Commit, Gap, StoredCommit } from './commit.ts'
 import type { BlockEntry, SegmentEntry, SegmentLookup, SiblingEntry } from '../encode/segment.ts'
-import { parseCommitKey } from './commit-names.ts'
+import { parseCommitKey, parseRewriteKey } from './commit-names.ts'
 import { commitFault } from './commit-rules.ts'
 import { COMMIT_SCHEMA } from './commit-schema.ts'
 import { corruptCommit, RecordReader, RecordWriter } from './record-bytes.ts'
 
-const KINDS = ['genesis', 'data'] as const
+const KINDS = ['genesis', 'data', 'rewrite'] as const
 const ROLES: readonly SiblingEntry['role'][] = ['keys', 'headers']
 const REASONS: readonly Gap['reason'][] = ['skipped', 'expired']
 
@@ -80,7 +80,9 @@ function openRecord(key: string, bytes: Uint8Array): RecordReader {
 }
 
 function keyFault(key: string, commit: Commit): string | undefined {
-  const named = parseCommitKey(key)
+  const isRewriteKey = parseRewriteKey(key) !== undefined
+  if (commit.kind === 'rewrite') return isRewriteKey ? undefined : 'its name is not that of a rewrite'
+  const named = isRewriteKey ? undefined : parseCommitKey(key)
   const holds = commit.kind === 'genesis' ? 'genesis' : commit.firstPosition
   return named === holds
     ? undefined
@@ -97,6 +99,7 @@ function writeCommit(writer: RecordWriter, commit: Commit): void {
   writer.text(commit.writer)
   writer.long(commit.timeMs)
   writer.text(commit.previousSha256)
+  writer.text(commit.replacedSha256 ?? '')
   writer.list(commit.segments, (segment) => writeSegment(writer, segment))
   writer.list(commit.gaps, (gap) => {
     writer.long(gap.firstPosition)
@@ -112,7 +115,7 @@ function writeCommit(writer: RecordWriter, commit: Commit): void {
 
 function readCommit(key: string, reader: RecordReader): Commit {
   const kind = KINDS[reader.long()]
-  if (kind === undefined) throw corruptCommit(key, 'it is neither genesis nor data')
+  if (kind === undefined) throw corruptCommit(key, 'it is neither genesis nor data nor rewrite')
   return {
     kind,
     topic: reader.text(),
@@ -123,6 +126,7 @@ function readCommit(key: string, reader: RecordReader): Commit {
     writer: reader.text(),
     timeMs: reader.long(),
     previousSha256: reader.text(),
+    ...replaced(reader.text()),
     segments: reader.list(() => readSegment(key, reader)),
     gaps: reader.list(() => ({
       firstPosition: reader.long(),
@@ -133,6 +137,8 @@ function readCommit(key: string, reader: RecordReader): Commit {
     deadLetters: reader.list(() => ({ position: reader.long(), reason: reader.text() })),
   }
 }
+
+const replaced = (sha256: string): Pick<Commit, 'replacedSha256'> => (sha256 === '' ? {} : { replacedSha256: sha256 })
 
 function writeSegment(writer: RecordWriter, segment: SegmentEntry): void {
   writer.text(segment.key)

@@ -70,3 +70,17 @@ export async function readBytes(store: Store, key: string, signal?: AbortSignal)
     throw error
   }
 }
+
+/** Puts the commit; true where the store then holds ours, false where it holds another writer's. */
+export async function putOurs(store: Store, commit: StoredCommit, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+  try {
+    if ((await store.putIfAbsent(commit.key, bytes, signal)) === 'created') return true
+  } catch (error) {
+    if (signal?.aborted) throw error
+    const found = await readBytes(store, commit.key, signal).catch(() => undefined)
+    if (found === undefined) throw error
+    return hashOf(found) === commit.sha256
+  }
+  // Ours may have come by a request that was repeated, or that was given up and arrived late.
+  return hashOf(await store.read(commit.key, undefined, signal)) === commit.sha256
+}

@@ -26,11 +26,12 @@ function nameFault(commit: Commit): string | undefined {
 function genesisFault(commit: Commit, lookupBytes: number): string | undefined {
   const holds = commit.segments.length + commit.gaps.length + commit.deadLetters.length + lookupBytes
   if (holds > 0 || commit.firstPosition !== commit.nextPosition) return 'it is genesis and covers something'
-  return commit.previousSha256 === '' ? undefined : 'it is genesis and names a commit before it'
+  return commit.previousSha256 === '' && commit.replacedSha256 === undefined ? undefined : 'it is genesis and names a commit'
 }
 
 function dataFault(commit: Commit, lookupBytes: number): string | undefined {
-  if (!HASH.test(commit.previousSha256)) return 'it names no commit before it'
+  const beforeFault = commit.kind === 'rewrite' ? rewriteFault(commit) : hashFault(commit)
+  if (beforeFault !== undefined) return beforeFault
   if (commit.nextPosition <= commit.firstPosition) {
     return `its nextPosition ${commit.nextPosition} does not rise above its firstPosition ${commit.firstPosition}`
   }
@@ -40,6 +41,16 @@ function dataFault(commit: Commit, lookupBytes: number): string | undefined {
     gapsFault(commit.gaps, commit.deadLetters, commit) ??
     accountFault(commit.firstPosition, commit)
   )
+}
+
+function hashFault({ previousSha256, replacedSha256 }: Commit): string | undefined {
+  if (!HASH.test(previousSha256)) return 'it names no commit before it'
+  return replacedSha256 === undefined ? undefined : 'it is no rewrite and replaces a commit'
+}
+
+function rewriteFault({ previousSha256, replacedSha256 = '' }: Commit): string | undefined {
+  if (previousSha256 !== '' && !HASH.test(previousSha256)) return 'it does not name the rewrite before it'
+  return HASH.test(replacedSha256) ? undefined : 'it names no commit that it replaces'
 }
 
 /** Every position is a message, missing or a dead letter. */

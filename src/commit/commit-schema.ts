@@ -67,7 +67,7 @@ export const COMMIT_SCHEMA = {
   namespace: 'millpond',
   doc: 'One commit of a lane; see docs/commit-chain.md.',
   fields: [
-    { name: 'kind', type: { type: 'enum', name: 'CommitKind', symbols: ['genesis', 'data'] } },
+    { name: 'kind', type: { type: 'enum', name: 'CommitKind', symbols: ['genesis', 'data', 'rewrite'] } },
     text('topic', 'name of the topic'),
     text('topicId', "the broker's identity of the topic"),
     text('lane', 'name of the lane within the topic'),
@@ -75,7 +75,14 @@ export const COMMIT_SCHEMA = {
     long('nextPosition', 'first position that is not covered'),
     text('writer', 'who wrote the commit; new with every run of a process'),
     { name: 'timeMs', type: { type: 'long', logicalType: 'timestamp-millis' }, doc: "by the writer's clock" },
-    text('previousSha256', 'SHA-256 of the commit object before this one, lower-case hexadecimal; empty for genesis'),
+    text(
+      'previousSha256',
+      'SHA-256 of the commit object before this one, lower-case hexadecimal; empty for genesis and the first rewrite',
+    ),
+    text(
+      'replacedSha256',
+      'of a rewrite: SHA-256 of the newest data commit that it replaces, lower-case hexadecimal; otherwise empty',
+    ),
     array('segments', segment, 'by first position'),
     array('gaps', gap, 'by position'),
     array('deadLetters', deadLetter, 'by position'),

@@ -1,6 +1,9 @@
 import type { SegmentEntry } from '../encode/segment.ts'
 import type { LaneId } from '../source/lane.ts'
 
+/** What the writer's id of a commit begins with that took over objects of other programs, which stay theirs. */
+export const IMPORTER = 'import-'
+
 /** Positions of the lane that hold no message: `missing` of those from `firstPosition` to before `nextPosition`. */
 export interface Gap {
   readonly firstPosition: number
@@ -26,9 +29,12 @@ export interface CommitDraft {
   readonly lookupBytes: Uint8Array
 }
 
-/** One commit of a lane's chain. The genesis commit covers nothing: its two positions are where the chain begins. */
+/**
+ * One commit of a lane's chain, or a rewrite of some. The genesis commit covers nothing: its two positions are where the chain begins. A rewrite
+ * names other segments with the same messages as those of the data commits whose positions it covers.
+ */
 export interface Commit extends LaneId {
-  readonly kind: 'genesis' | 'data'
+  readonly kind: 'genesis' | 'data' | 'rewrite'
   readonly firstPosition: number
   readonly nextPosition: number
   readonly segments: readonly SegmentEntry[]
@@ -36,8 +42,10 @@ export interface Commit extends LaneId {
   readonly deadLetters: readonly DeadLetter[]
   readonly writer: string
   readonly timeMs: number
-  /** SHA-256 (hex) of the commit object before it; of nothing, for genesis, the empty text. */
+  /** SHA-256 (hex) of the commit object before it, for a rewrite of the rewrite before it; of nothing, for genesis and the first rewrite, the empty text. */
   readonly previousSha256: string
+  /** Of a rewrite: SHA-256 (hex) of the newest data commit that it replaces, which with its own hashes says what all before were. */
+  readonly replacedSha256?: string
 }
 
 /** A commit as it lies in the store. */

@@ -1,6 +1,7 @@
 import { type ErrorCode, isMillpondError } from '../errors.ts'
 import { type LaneId, laneName } from '../source/lane.ts'
-import type { ObjectCount } from './collect.ts'
+import type { ObjectCount } from './collect-replaced.ts'
+import { NO_REWRITES, type RewriteHead } from './rewrites.ts'
 
 /** Problems of one lane that are listed; those beyond are counted. */
 export const MAX_LISTED_PROBLEMS = 1000
@@ -47,6 +48,11 @@ export interface LaneVerdict {
   readonly deadLettered: number
   /** Objects in the lane's data folder that no commit names: left by a crash, or still to be committed. No problem. */
   readonly unnamed: ObjectCount
+  /** How often its commits were rewritten, and the SHA-256 (hex) of the newest rewrite. */
+  readonly rewrites: number
+  readonly rewriteSha256: string
+  /** Objects in the lane's data folder that rewrites have replaced and that are still there; they are not looked into. */
+  readonly replaced: ObjectCount
   readonly source: SourceComparison | undefined
   /** All of them, also those that are not listed. */
   readonly problems: number
@@ -66,6 +72,8 @@ export interface VerifyReport {
   readonly missing: number
   readonly deadLettered: number
   readonly unnamed: ObjectCount
+  readonly rewrites: number
+  readonly replaced: ObjectCount
   /** Messages compared with the source. */
   readonly compared: number
   /** Messages of the source whose segments do not keep all of them. */
@@ -95,6 +103,8 @@ export class LaneNotes {
   missing = 0
   deadLettered = 0
   unnamed: ObjectCount = { objects: 0, bytes: 0 }
+  rewrites: RewriteHead = NO_REWRITES
+  replaced: ObjectCount = { objects: 0, bytes: 0 }
   source: SourceComparison | undefined
   problemCount = 0
   readonly problems: VerifyProblem[] = []
@@ -120,8 +130,10 @@ export class LaneNotes {
   get verdict(): LaneVerdict {
     const { lane, folder, firstPosition, nextPosition, headSha256, commits, segments, messages, bytes, missing, deadLettered } =
       this
-    const counts = { commits, segments, messages, bytes, missing, deadLettered, unnamed: this.unnamed }
-    return { lane, folder, firstPosition, nextPosition, headSha256, ...counts, source: this.source, problems: this.problemCount }
+    const { unnamed, replaced, source, problemCount: problems } = this
+    const counts = { commits, segments, messages, bytes, missing, deadLettered, unnamed, replaced }
+    const rewritten = { rewrites: this.rewrites.count, rewriteSha256: this.rewrites.sha256 }
+    return { lane, folder, firstPosition, nextPosition, headSha256, ...counts, ...rewritten, source, problems }
   }
 }
 
@@ -144,6 +156,8 @@ export function reportOf(lanes: readonly LaneNotes[]): VerifyReport {
     missing: sum(({ missing }) => missing),
     deadLettered: sum(({ deadLettered }) => deadLettered),
     unnamed: { objects: sum(({ unnamed }) => unnamed.objects), bytes: sum(({ unnamed }) => unnamed.bytes) },
+    rewrites: sum(({ rewrites }) => rewrites.count),
+    replaced: { objects: sum(({ replaced }) => replaced.objects), bytes: sum(({ replaced }) => replaced.bytes) },
     compared: sum(({ source }) => source?.compared ?? 0),
     notCompared: sum(({ source }) => source?.notCompared ?? 0),
   }

@@ -1,12 +1,14 @@
 import type { Source } from '../source/source.ts'
 import type { ListedObject, Store } from '../store/store.ts'
 import { chainFolders } from './chain.ts'
+import type { ObjectCount } from './collect-replaced.ts'
 import type { StoredCommit } from './commit.ts'
 import { decodeCommit } from './commit-codec.ts'
-import { genesisKey, laneFolder, remadeLaneFolder } from './commit-names.ts'
+import { genesisKey, isLaneFolder, laneFolder, remadeLaneFolder } from './commit-names.ts'
 import { commitKeys, linkFault } from './commit-objects.ts'
 import { coverageFaults, PositionRuns } from './coverage.ts'
 import { LaneNotes, reportOf, type VerifyProgress, type VerifyReport } from './verify-report.ts'
+import { accountFault, checkRewrites, type Rewritten } from './verify-rewrites.ts'
 import { verifySegment } from './verify-segment.ts'
 import { compareWithSource } from './verify-source.ts'
 
@@ -46,7 +48,8 @@ export async function verifyArchive(
   { onProgress, signal }: VerifyHooks = {},
 ): Promise<VerifyReport> {
   const folders = await Array.fromAsync(chainFolders(store, options.topic, signal))
-  const lanes = folders.map((folder) => new LaneNotes(folder))
+  const wanted = folders.filter((folder) => options.lane === undefined || isLaneFolder(folder, options.lane))
+  const lanes = wanted.map((folder) => new LaneNotes(folder))
   const progress = createProgress(lanes.length, onProgress)
   const verification: Verification = { store, options, signal, onBlock: progress.tell }
   const waiting = lanes.values()
@@ -58,10 +61,8 @@ export async function verifyArchive(
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
-  // Folders without any commit are no lanes; those of other lanes are not asked for.
-  const isWanted = ({ lane, problemCount, commits }: LaneNotes) =>
-    (commits > 0 || problemCount > 0) && (options.lane === undefined || lane === undefined || lane.lane === options.lane)
-  return reportOf(lanes.filter(isWanted))
+  // Folders without any commit are no lanes.
+  return reportOf(lanes.filter(({ problemCount, commits }) => commits > 0 || problemCount > 0))
 }
 
 /** Adds up what lanes that are done and lanes at work have read: there may be thousands, and it is told after every block. */
@@ -93,16 +94,24 @@ function createProgress(lanesTotal: number, onProgress: ((progress: VerifyProgre
 
 async function verifyLane(verification: Verification, notes: LaneNotes): Promise<void> {
   const { store, options, signal } = verification
-  // First the objects, then the commits: what is committed meanwhile is named by then.
+  // First the objects, then what names them: what is committed meanwhile is named by then, and what a rewrite replaces is there.
   const objects = new Map<string, ListedObject>()
   for await (const object of store.list(`${notes.folder}/`, {}, signal)) objects.set(object.key, object)
+  const rewrites = await checkRewrites(store, notes, signal)
   const keys = (await Array.fromAsync(commitKeys(store, notes.folder, signal))).reverse()
   if (keys.length === 0) return
   if (keys[0] !== genesisKey(notes.folder))
     notes.note('CHAIN_BROKEN', genesisKey(notes.folder), 'the commit that begins the chain is missing')
 
   const checks: Promise<void>[] = []
-  const named = new Set<string>()
+  const checkLater = async (read: CommitRead) => {
+    const check = verifyCommit(verification, notes, { ...read, objects })
+    // Awaited below; without this an error while another is awaited would end the process.
+    check.catch(() => undefined)
+    checks.push(check)
+    if (checks.length >= AT_ONCE) await checks.shift()
+  }
+  const named = new Set(rewrites.named)
   let before: StoredCommit | undefined
   for (const key of keys) {
     const read = await readCommit(verification, notes, key)
@@ -111,26 +120,41 @@ async function verifyLane(verification: Verification, notes: LaneNotes): Promise
       continue
     }
     const { commit, object } = read
-    if (options.lane !== undefined && commit.lane !== options.lane && commit.kind === 'genesis') return
     noteLink(notes, before, commit)
-    for (const segment of commit.segments) {
-      if (named.has(segment.key))
-        notes.note('CHAIN_BROKEN', key, `segment ${segment.key} is named by an earlier commit too`, segment.firstPosition)
-      named.add(segment.key)
-      for (const sibling of segment.siblings) named.add(sibling.key)
-    }
+    noteNames(notes, commit, named)
     before = commit
-    const check = verifyCommit(verification, notes, { commit, object, objects })
-    // Awaited below; without this an error while another is awaited would end the process.
-    check.catch(() => undefined)
-    checks.push(check)
-    if (checks.length >= AT_ONCE) await checks.shift()
+    const { isReplaced, rewrite } = rewrites.of(commit)
+    if (isReplaced) for (const { key: replaced } of commit.segments) rewrites.replaced.add(replaced)
+    else await checkLater({ commit, object })
+    const rewritten = rewrite && (await readRewritten(verification, notes, rewrite))
+    if (rewritten !== undefined) await checkLater(rewritten)
   }
+  rewrites.end()
   await Promise.all(checks)
-  const unnamed = [...objects.values()].filter(({ key }) => !named.has(key))
-  notes.unnamed = { objects: unnamed.length, bytes: unnamed.reduce((sum, { bytes }) => sum + bytes, 0) }
+  notes.unnamed = countOf(objects, (key) => !named.has(key))
+  notes.replaced = countOf(objects, (key) => rewrites.replaced.has(key))
   if (options.against !== undefined && notes.lane !== undefined)
     await compareWithSource({ store, source: options.against, notes, signal })
+}
+
+function countOf(objects: ReadonlyMap<string, ListedObject>, isCounted: (key: string) => boolean): ObjectCount {
+  const count = { objects: 0, bytes: 0 }
+  for (const { key, bytes } of objects.values()) {
+    if (!isCounted(key)) continue
+    count.objects += 1
+    count.bytes += bytes
+  }
+  return count
+}
+
+/** Takes note of the objects that a commit names, and of those that another has named before. */
+function noteNames(notes: LaneNotes, { key, segments }: StoredCommit, named: Set<string>): void {
+  for (const segment of segments) {
+    if (named.has(segment.key))
+      notes.note('CHAIN_BROKEN', key, `segment ${segment.key} is named by an earlier commit too`, segment.firstPosition)
+    named.add(segment.key)
+    for (const sibling of segment.siblings) named.add(sibling.key)
+  }
 }
 
 interface CommitRead {
@@ -146,6 +170,18 @@ async function readCommit({ store, signal }: Verification, notes: LaneNotes, key
     notes.noteError(error, key)
     return undefined
   }
+}
+
+/** A rewrite in the place of its commits, as far as it accounts for as much. */
+async function readRewritten(
+  verification: Verification,
+  notes: LaneNotes,
+  { link, account }: Rewritten,
+): Promise<CommitRead | undefined> {
+  const read = await readCommit(verification, notes, link.key)
+  const fault = read && accountFault(read.commit, account)
+  if (fault !== undefined) notes.note('CHAIN_BROKEN', link.key, fault, link.firstPosition)
+  return read
 }
 
 /** Notes what the commit says of its lane, and whether it follows the one before, where that could be read. */

@@ -29,6 +29,9 @@ export function layoutRules({ layout, source, archive }: FileConfig, broken: (pa
   if (createZone(timezone) === undefined) {
     findings.push({ path: ['archive', 'rotate', 'timezone'], message: `there is no time zone ${JSON.stringify(timezone)}` })
   }
+  if (layout.late === 'current' && layout.grace === undefined && !broken(['layout', 'grace'])) {
+    findings.push({ path: ['layout', 'late'], message: 'set layout.grace: it says how old a message is that comes late' })
+  }
   const config = resolveLayout(layout)
   try {
     createLayout(config)

@@ -14,7 +14,7 @@ const timestampExtractor = (standard: 'Record' | 'Wallclock') =>
   oneOf(
     ['Wallclock', 'Record', 'RecordField'],
     standard,
-    'Which time counts: the clock of this machine, the timestamp of the message, or a field of its value. With `Wallclock` the same messages give other names another time.',
+    'Which time counts: the clock of this machine, the timestamp of the message, or a field of its value. With `Wallclock` all messages of a commit have the moment at which the first of them was read, and a commit ends where paths would say another.',
   )
 const timestampField = text(
   'timestamp',
@@ -191,6 +191,11 @@ export const layoutSection = section(
       365 * DAY_MS,
       'How long an object stays open for late data, by the time of messages, after its path got the last one. Without it: until the commit.',
     ).optional(),
+    late: oneOf(
+      ['own', 'current'],
+      'own',
+      'Where messages that come later than `grace` lie: under the path of their own time, all of a commit that have one path in one object, or under that of the newest message before them (`append.late.data`).',
+    ),
     maxOpen: wholeNumber(
       1,
       1_000_000,

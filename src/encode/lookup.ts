@@ -96,6 +96,27 @@ export function assembleLookup(
   return { lookup: { field, slices, buckets, offset, bytes: bytes.byteLength }, bytes }
 }
 
+/**
+ * The filters that `assembleLookup` was given, from all slices of a field.
+ * @throws MillpondError `COMMIT_CORRUPT`.
+ */
+export function takeApartLookup(lookup: SegmentLookup, bytes: Uint8Array): BlockFilter[] {
+  const { field, slices, buckets } = lookup
+  const sliceBytes = sliceBytesOf(buckets, slices)
+  const filters = buckets.map((count) => ({ field, buckets: count, bits: new Uint8Array(count * BUCKET_BYTES) }))
+  for (let slice = 0; slice < slices; slice++) {
+    const part = bytes.subarray(slice * sliceBytes, (slice + 1) * sliceBytes)
+    checkSlice(lookup, part)
+    let at = 0
+    for (const { buckets: count, bits } of filters) {
+      const partBytes = (count / slices) * BUCKET_BYTES
+      bits.set(part.subarray(at, at + partBytes), slice * partBytes)
+      at += partBytes
+    }
+  }
+  return filters
+}
+
 /** Bytes of each slice of filters of these buckets, its checksum included. */
 const sliceBytesOf = (buckets: readonly number[], slices: number): number =>
   (buckets.reduce((sum, count) => sum + count, 0) / slices) * BUCKET_BYTES + CHECKSUM_BYTES

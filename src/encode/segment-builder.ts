@@ -191,3 +191,14 @@ export function assembleLookups(filters: readonly (readonly BlockFilter[])[]): {
   // They may be many megabytes: one field, as most segments have, needs no copy.
   return { lookups, lookupBytes: parts.length === 1 ? parts[0]! : Buffer.concat(parts) }
 }
+
+/** The segments of one commit, and their look-up bytes one behind the other. */
+export function joinSegments(finished: readonly FinishedSegment[]): { segments: SegmentEntry[]; lookupBytes: Uint8Array } {
+  let start = 0
+  const segments = finished.map(({ entry, lookupBytes }) => {
+    const offset = start
+    start += lookupBytes.byteLength
+    return { ...entry, lookups: entry.lookups.map((lookup) => ({ ...lookup, offset: lookup.offset + offset })) }
+  })
+  return { segments, lookupBytes: Buffer.concat(finished.map(({ lookupBytes }) => lookupBytes)) }
+}

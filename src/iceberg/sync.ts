@@ -2,10 +2,12 @@ import type { Format } from '../encode/block.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
 import { MillpondError } from '../errors.ts'
 import type { StoredCommit } from '../commit/commit.ts'
+import { type RewriteLink, withRewrites } from '../commit/rewrites.ts'
 import { type Catalog, type LoadedTable, tableText, type TableName } from './catalog.ts'
 import { changedMetadata, currentSnapshot, type TableChange } from './metadata.ts'
 import { readParquetFooter } from './parquet-footer.ts'
-import { isSamePositions, POSITIONS, type Positions, positionsOf, writePositions } from './positions.ts'
+import { type Held, heldBy, isSameHeld, NOTHING_HELD, writeHeld } from './positions.ts'
+import { changeOf, rewritesOf } from './rewritten.ts'
 import { type TableStore, writeSnapshot } from './snapshot.ts'
 import { planChange, planFiles, planTable, type SegmentFile, segmentFile, TOPIC } from './table-plan.ts'
 import { findTails, mapAtOnce, readTail } from './tail.ts'
@@ -27,7 +29,7 @@ export interface SyncOptions extends TableStore {
 }
 
 /** Chains whose newest commits hold nothing for a table: up to where, and what the table held then, by folder. */
-export type SeenCommits = Map<string, { readonly held: number | undefined; readonly next: number }>
+export type SeenCommits = Map<string, { readonly held: number | undefined; readonly next: number; readonly rewrites: number }>
 
 /** What one pass did. */
 export interface SyncReport {
@@ -38,6 +40,8 @@ export interface SyncReport {
   readonly snapshots: number
   readonly files: number
   readonly rows: number
+  /** Files that are no longer named, for a rewrite has replaced them. */
+  readonly replaced: number
   /** Files that lie in several partitions: they are named without. */
   readonly unpartitioned: number
   /** Segments of other formats, which no table can name. */
@@ -60,8 +64,10 @@ interface NewSegment {
 /** Some commits that are to be in one snapshot, and what the table holds before and after. */
 interface Batch {
   readonly segments: readonly NewSegment[]
-  readonly before: Positions
-  readonly after: Positions
+  /** Those that are no longer to be named. */
+  readonly removed: readonly SegmentEntry[]
+  readonly before: Held
+  readonly after: Held
 }
 
 interface Run {
@@ -71,24 +77,27 @@ interface Run {
   snapshots: number
   files: number
   rows: number
+  replaced: number
   unpartitioned: number
   skipped: number
 }
 
 /**
- * Adds to the topic's table the Parquet segments of commits that it does not have. Each snapshot says up to where it holds each chain, and
+ * Adds to the topic's table the Parquet segments of commits that it does not have, and puts those of rewrites in the place of what they replace. Each
+ * snapshot says up to where it holds each chain, with which of its rewrites, and
  * becomes the table's only if nobody changed that meanwhile: so each segment is added once, whatever crashes and however many do this at once.
  * @throws MillpondError `TABLE_MISMATCH`, `SCHEMA_CONFLICT`, `TABLE_CONFLICT`, `CONFIG_INVALID`; what store, chain and catalogue throw.
  */
 export async function syncTopic(options: SyncOptions, signal?: AbortSignal): Promise<SyncReport> {
   const { catalog, topic, name } = options
-  const run: Run = { options, signal, leftOut: new Map(), snapshots: 0, files: 0, rows: 0, unpartitioned: 0, skipped: 0 }
+  const counts = { snapshots: 0, files: 0, rows: 0, replaced: 0, unpartitioned: 0, skipped: 0 }
+  const run: Run = { options, signal, leftOut: new Map(), ...counts }
   // Who is overtaken looks again at what is left.
   while ((await addNew(run)) === 'overtaken') signal?.throwIfAborted()
-  const { snapshots, files, rows, unpartitioned, skipped } = run
+  const { snapshots, files, rows, replaced, unpartitioned, skipped } = run
   const metadata = (await catalog.load(name, signal))?.metadataFile
   const leftOut = [...run.leftOut].map(([column, reason]) => ({ column, reason }))
-  return { topic, table: tableText(name), metadata, snapshots, files, rows, unpartitioned, skipped, leftOut }
+  return { topic, table: tableText(name), metadata, snapshots, files, rows, replaced, unpartitioned, skipped, leftOut }
 }
 
 async function addNew(run: Run): Promise<'done' | 'overtaken'> {
@@ -96,7 +105,7 @@ async function addNew(run: Run): Promise<'done' | 'overtaken'> {
   const table = await catalog.load(name, run.signal)
   if (table !== undefined) checkOwner(table, topic)
   run.skipped = 0
-  for await (const batch of batchesOf(run, table === undefined ? {} : positionsOf(table.metadata)))
+  for await (const batch of batchesOf(run, table === undefined ? NOTHING_HELD : heldBy(table.metadata)))
     if ((await addBatch(run, batch)) === 'overtaken') return 'overtaken'
   return 'done'
 }
@@ -111,38 +120,77 @@ function checkOwner({ metadata, name }: LoadedTable, topic: string): void {
   })
 }
 
-/** New commits, put together so that each batch has a good number of files. */
-async function* batchesOf(run: Run, held: Positions): AsyncGenerator<Batch> {
+/** What rewrites have changed, and new commits, put together so that each batch has a good number of files. */
+async function* batchesOf(run: Run, held: Held): AsyncGenerator<Batch> {
   const { store, topic, batchFiles = BATCH_FILES, seen = new Map() as SeenCommits } = run.options
-  const isSeen = Object.fromEntries(
-    [...seen].flatMap(([folder, { held: then, next }]) => (held[folder] === then ? [[folder, next]] : [])),
+  // First the rewrites, then the commits: those that they replace are there by then.
+  const links = await rewritesOf(store, topic, run.signal)
+  const change = await rewrittenBatch(run, held, links, seen)
+  if (change.segments.length + change.removed.length > 0) yield change
+  const counted = (folder: string) => links.get(folder)?.length ?? 0
+  const isSeen = [...seen].flatMap(([folder, { held: then, next, rewrites }]) =>
+    change.after.positions[folder] === then && rewrites === counted(folder) ? [[folder, next]] : [],
   )
-  const tails = await findTails(store, topic, { ...held, ...isSeen }, run.signal)
-  let before = held
-  let after: Record<string, number> = { ...held }
+  const tails = await findTails(store, topic, { ...change.after.positions, ...Object.fromEntries(isSeen) }, run.signal)
+  const rewrites = Object.fromEntries([...links].map(([folder, { length }]) => [folder, length]))
+  let before = change.segments.length + change.removed.length > 0 ? change.after : held
+  let positions: Record<string, number> = { ...change.after.positions }
   let segments: NewSegment[] = []
   for (const tail of tails) {
-    for await (const commit of readTail(store, tail, run.signal)) {
+    const coming = (links.get(tail.folder) ?? []).filter(({ firstPosition }) => firstPosition >= (tail.from ?? 0))
+    for await (const commit of withRewrites(store, readTail(store, tail, run.signal), coming, run.signal)) {
       segments.push(...parquetOf(run, commit))
-      after[tail.folder] = commit.nextPosition
+      positions[tail.folder] = commit.nextPosition
       if (segments.length < batchFiles) continue
-      yield { segments, before, after }
+      const after = { positions, rewrites }
+      yield { segments, removed: [], before, after }
       before = after
-      after = { ...after }
+      positions = { ...positions }
       segments = []
     }
   }
-  if (segments.length > 0) yield { segments, before, after }
-  else for (const { folder } of tails) seen.set(folder, { held: before[folder], next: after[folder]! })
+  if (segments.length > 0) yield { segments, removed: [], before, after: { positions, rewrites } }
+  else {
+    for (const { folder } of tails)
+      seen.set(folder, { held: before.positions[folder], next: positions[folder]!, rewrites: counted(folder) })
+  }
 }
 
-function parquetOf(run: Run, { segments, lane }: StoredCommit): NewSegment[] {
-  const some = segments.filter(({ format }) => FORMATS.has(format))
+/** What rewrites that the table does not have change of what it holds. */
+async function rewrittenBatch(
+  run: Run,
+  held: Held,
+  links: ReadonlyMap<string, readonly RewriteLink[]>,
+  seen: SeenCommits,
+): Promise<Batch> {
+  const { store } = run.options
+  const segments: NewSegment[] = []
+  const removed: SegmentEntry[] = []
+  const positions: Record<string, number> = { ...held.positions }
+  const rewrites: Record<string, number> = { ...held.rewrites }
+  for (const [folder, all] of links) {
+    const from = held.positions[folder]
+    const known = seen.get(folder)
+    const isKnown = known?.held === from && known?.rewrites === all.length
+    if (from === undefined || isKnown || all.length === (held.rewrites[folder] ?? 0)) continue
+    const change = await changeOf({ store, folder, links: all, signal: run.signal }, held)
+    segments.push(...parquetOf(run, { segments: change.added, lane: change.lane }))
+    removed.push(...change.removed.filter(isParquet))
+    positions[folder] = change.position
+    rewrites[folder] = all.length
+  }
+  return { segments, removed, before: held, after: { positions, rewrites } }
+}
+
+const isParquet = ({ format }: SegmentEntry): boolean => FORMATS.has(format)
+
+function parquetOf(run: Run, { segments, lane }: Pick<StoredCommit, 'segments' | 'lane'>): NewSegment[] {
+  const some = segments.filter(isParquet)
   run.skipped += segments.length - some.length
   return some.map((segment) => ({ segment, lane }))
 }
 
-async function addBatch(run: Run, { segments, before, after }: Batch): Promise<'added' | 'overtaken'> {
+async function addBatch(run: Run, { segments, removed, before, after }: Batch): Promise<'added' | 'overtaken'> {
   const { store, root } = run.options
   const files = await mapAtOnce(segments, FOOTERS_AT_ONCE, async ({ segment, lane }) =>
     segmentFile(segment, { lane, path: `${root}/${segment.key}` }, await readParquetFooter(store, segment, run.signal)),
@@ -151,8 +199,8 @@ async function addBatch(run: Run, { segments, before, after }: Batch): Promise<'
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     run.signal?.throwIfAborted()
     const table = await openTable(run, files)
-    if (!isSamePositions(positionsOf(table.metadata), before)) return 'overtaken'
-    if (await changeTable(run, table, files, after)) return 'added'
+    if (!isSameHeld(heldBy(table.metadata), before)) return 'overtaken'
+    if (await changeTable(run, table, { files, removed, after })) return 'added'
   }
   const text = tableText(run.options.name)
   throw new MillpondError('TABLE_CONFLICT', `others changed the table ${text} ${ATTEMPTS} times while files were to be added`, {
@@ -169,19 +217,28 @@ async function openTable({ options, signal }: Run, files: readonly SegmentFile[]
 }
 
 /** Makes one snapshot; false where somebody else changed the table first. */
-async function changeTable(run: Run, table: LoadedTable, files: readonly SegmentFile[], after: Positions): Promise<boolean> {
+async function changeTable(
+  run: Run,
+  table: LoadedTable,
+  {
+    files,
+    removed,
+    after,
+  }: { readonly files: readonly SegmentFile[]; readonly removed: readonly SegmentEntry[]; readonly after: Held },
+): Promise<boolean> {
   const { options, signal } = run
   const { catalog, store, terms, topic, nowMs = Date.now } = options
   const needed = planChange(table.metadata, files, terms)
   const metadata = changedMetadata(table.metadata, needed, table.metadataFile, nowMs())
   const { added, unpartitioned } = planFiles(metadata, files, terms)
-  const positions = writePositions(after)
-  const draft = { added, summary: { [POSITIONS]: positions } }
+  const said = writeHeld(after)
+  const gone = new Set(removed.map(({ key }) => `${options.root}/${key}`))
+  const draft = { added, removed: gone, summary: said }
   const { snapshot, keys } = await writeSnapshot(options, metadata, draft, { nowMs: nowMs(), signal })
   const change: TableChange = {
     ...needed,
     snapshot,
-    properties: { ...needed.properties, [TOPIC]: topic, [POSITIONS]: positions },
+    properties: { ...needed.properties, [TOPIC]: topic, ...said },
   }
   const { outcome } = await catalog.change(table, change, signal)
   if (outcome === 'conflict') {
@@ -191,6 +248,7 @@ async function changeTable(run: Run, table: LoadedTable, files: readonly Segment
   run.snapshots++
   run.files += files.length
   run.rows += files.reduce((sum, { footer }) => sum + footer.rows, 0)
+  run.replaced += removed.length
   run.unpartitioned += unpartitioned
   return true
 }

@@ -1,11 +1,11 @@
 import { chainFolders, readGenesis } from '../commit/chain.ts'
 import type { StoredCommit } from '../commit/commit.ts'
 import { decodeCommit } from '../commit/commit-codec.ts'
-import { CHAINS_PREFIX, parseCommitKey } from '../commit/commit-names.ts'
+import { parseCommitKey } from '../commit/commit-names.ts'
 import { brokenChain, checkLink, commitKeys, type Link, newestKey } from '../commit/commit-objects.ts'
 import type { Store } from '../store/store.ts'
 import { MillpondError } from '../errors.ts'
-import type { Positions } from './positions.ts'
+import type { ChainNumbers } from './positions.ts'
 
 /** Commits read ahead of the one that is asked for, and chains that are looked at side by side. */
 const AT_ONCE = 16
@@ -22,7 +22,12 @@ export interface ChainTail {
  * What the chains of a topic have behind `positions`. Where nothing is new a chain costs one listing.
  * @throws MillpondError `TABLE_MISMATCH` where the table holds a chain that the store has not: it is the table of another archive.
  */
-export async function findTails(store: Store, topic: string, positions: Positions, signal?: AbortSignal): Promise<ChainTail[]> {
+export async function findTails(
+  store: Store,
+  topic: string,
+  positions: ChainNumbers,
+  signal?: AbortSignal,
+): Promise<ChainTail[]> {
   const folders = await Array.fromAsync(chainFolders(store, topic, signal))
   const there = new Set(folders)
   const strange = Object.keys(positions).find((folder) => !there.has(folder))
@@ -81,20 +86,4 @@ export async function mapAtOnce<T, R>(items: readonly T[], atOnce: number, act: 
   }
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker))
   return results
-}
-
-/** The topics that the archive has, by name. */
-export async function archivedTopics(store: Store, signal?: AbortSignal): Promise<string[]> {
-  const topics = new Set<string>()
-  for await (const folder of store.folders(CHAINS_PREFIX, signal)) {
-    if (folder.startsWith('_')) continue
-    // All lanes of a folder are of one topic.
-    for await (const lane of store.folders(`${CHAINS_PREFIX}${folder}/`, signal)) {
-      const genesis = await readGenesis(store, `${folder}/${lane}`, signal)
-      if (genesis === undefined) continue
-      topics.add(genesis.topic)
-      break
-    }
-  }
-  return [...topics].sort()
 }

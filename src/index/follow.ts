@@ -1,6 +1,7 @@
-import { chainFolders, readCommits, readGenesis } from '../commit/chain.ts'
+import { readCommits, readGenesis, topicChains } from '../commit/chain.ts'
 import type { StoredCommit } from '../commit/commit.ts'
 import { CHAINS_PREFIX, chainPrefix } from '../commit/commit-names.ts'
+import { readRewrites } from '../commit/rewrites.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
 import { laneName } from '../source/lane.ts'
 import type { Store } from '../store/store.ts'
@@ -34,7 +35,12 @@ export async function followChains(
 ): Promise<{ readonly commits: number }> {
   const lanes = (await index.lanes(filter.topic)).filter(({ lane }) => (filter.lane ?? lane) === lane)
   const known = new Map(lanes.map((lane) => [folderOf(lane), lane]))
-  const folders = await Array.fromAsync(chainFolders(store, filter.topic, signal))
+  const rewritten = new Set<string>()
+  const folders: string[] = []
+  for await (const chains of topicChains(store, filter.topic, signal)) {
+    folders.push(...chains.folders)
+    if (chains.isRewritten) for (const folder of chains.folders) rewritten.add(folder)
+  }
   refuseStrangers(known, folders, store)
   const failed = new AbortController()
   const ended = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal])
@@ -44,7 +50,7 @@ export async function followChains(
   const follow = async (folder: string) => {
     const head = known.get(folder)
     if (head === undefined && !(await isWanted(store, folder, filter, ended))) return
-    const added = await followChain({ store, index, folder }, head, ended)
+    const added = await followChain({ store, index, folder, isRewritten: rewritten.has(folder) }, head, ended)
     commits += added
   }
   const worker = async () => {
@@ -75,7 +81,9 @@ export async function followChainOf(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<{ readonly commits: number }> {
   const folder = folderOfKey(commit.key)
-  return { commits: await followChain({ store, index, folder }, await index.lane(commit), signal) }
+  // What others rewrite is seen when all chains are followed next.
+  const following = { store, index, folder, isRewritten: false }
+  return { commits: await followChain(following, await index.lane(commit), signal) }
 }
 
 /** True for what is wrong with one chain and says nothing of others. */
@@ -95,6 +103,8 @@ interface Following {
   readonly store: Store
   readonly index: SegmentIndex
   readonly folder: string
+  /** Whether there may be rewrites beside the chain. */
+  readonly isRewritten: boolean
 }
 
 /** Whether a folder that the index does not know holds a chain that the filter names. */
@@ -108,12 +118,23 @@ async function followChain(following: Following, head: IndexedLane | undefined, 
   let known = head
   for (let attempt = 1; ; attempt++) {
     try {
-      return await addNewer(following, known, signal)
+      const commits = await addNewer(following, known, signal)
+      if (following.isRewritten) await addRewrites(following, signal)
+      return commits
     } catch (error) {
       if (!isMillpondError(error, 'INDEX_GAP') || attempt === ATTEMPTS) throw error
       known = known && (await following.index.lane(known))
     }
   }
+}
+
+/** Applies the rewrites that the index has not. One that replaces commits made meanwhile is an `INDEX_GAP`. */
+async function addRewrites({ store, index, folder }: Following, signal: AbortSignal): Promise<void> {
+  const genesis = await readGenesis(store, folder, signal)
+  const lane = genesis && (await index.lane(genesis))
+  if (lane === undefined) return
+  const known = { count: lane.rewrites, sha256: lane.rewriteSha256 }
+  for await (const { rewrite } of readRewrites(store, folder, known, signal)) await index.replace(rewrite)
 }
 
 async function addNewer(

@@ -9,17 +9,25 @@ export interface SegmentRange {
   readonly maxTimestamp: number
 }
 
+/** A segment of the directory: where it lies, and which rewrite made it, counted from 1; 0 for a commit. */
+export interface DirectoryEntry extends SegmentRange {
+  readonly rewrite: number
+}
+
 /** Ranges of a lane's consecutive segments as compact bytes, about 8 a segment. */
-export function encodeRanges(ranges: readonly SegmentRange[]): Uint8Array {
+export function encodeRanges(ranges: readonly DirectoryEntry[]): Uint8Array {
   const out = new NumberWriter()
   out.unsigned(ranges.length)
   let position = 0
   let timestamp = 0
+  let rewrite = 0
   for (const range of ranges) {
     out.relative(range.firstPosition, position)
     out.relative(range.lastPosition, range.firstPosition)
     out.relative(range.minTimestamp, timestamp)
     out.relative(range.maxTimestamp, range.minTimestamp)
+    out.relative(range.rewrite, rewrite)
+    rewrite = range.rewrite
     position = range.lastPosition + 1
     timestamp = range.maxTimestamp
   }
@@ -30,17 +38,19 @@ export function encodeRanges(ranges: readonly SegmentRange[]): Uint8Array {
  * What `encodeRanges` was given.
  * @throws RangeError where the bytes are not that.
  */
-export function decodeRanges(bytes: Uint8Array): SegmentRange[] {
+export function decodeRanges(bytes: Uint8Array): DirectoryEntry[] {
   const from = new NumberReader(bytes)
-  const ranges: SegmentRange[] = []
+  const ranges: DirectoryEntry[] = []
   let position = 0
   let timestamp = 0
+  let rewrite = 0
   for (let left = from.count(); left > 0; left--) {
     const firstPosition = from.relative(position)
     const lastPosition = from.relative(firstPosition)
     const minTimestamp = from.relative(timestamp)
     const maxTimestamp = from.relative(minTimestamp)
-    ranges.push({ firstPosition, lastPosition, minTimestamp, maxTimestamp })
+    rewrite = from.relative(rewrite)
+    ranges.push({ firstPosition, lastPosition, minTimestamp, maxTimestamp, rewrite })
     position = lastPosition + 1
     timestamp = maxTimestamp
   }

@@ -10,6 +10,10 @@ export interface IndexedLane extends LaneId {
   readonly headKey: string
   readonly headSha256: string
   readonly commits: number
+  /** Rewrites that were applied, and the SHA-256 (hex) of the newest. */
+  readonly rewrites: number
+  readonly rewriteSha256: string
+  /** Those that commits and rewrites name now. */
   readonly segments: number
   readonly blocks: number
   readonly messages: number
@@ -36,6 +40,7 @@ export interface SegmentQuery {
 /** A segment with what a reader needs to plan: its lane, its blocks, and where its filters lie. */
 export interface IndexedSegment extends Omit<SegmentEntry, 'blocks' | 'lookups' | 'siblings'> {
   readonly lane: LaneId
+  /** Of the commit or rewrite that names it. */
   readonly commitKey: string
   readonly blocks: readonly BlockEntry[]
   /** As in the commit, but `offset` counts from the beginning of the commit object. */
@@ -54,6 +59,11 @@ export interface SegmentIndex extends AsyncDisposable {
    * @throws MillpondError `INDEX_GAP` where it is not known and does not follow the newest commit of its lane that is.
    */
   add(commit: StoredCommit): Promise<'added' | 'known'>
+  /**
+   * Puts the segments of a rewrite in the place of those that it replaces, once, however often it comes. Reading that has begun still gives the older.
+   * @throws MillpondError `INDEX_GAP` where it does not follow the newest rewrite of its lane that is known, or replaces commits that are not.
+   */
+  replace(rewrite: StoredCommit): Promise<'added' | 'known'>
   lane(id: LaneId): Promise<IndexedLane | undefined>
   /** Every lane, by topic, topic id and lane (numbers in their order). */
   lanes(topic?: string): Promise<readonly IndexedLane[]>

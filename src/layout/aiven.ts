@@ -1,8 +1,7 @@
 import { escapeText, type Escaping } from './escape.ts'
 import type { AivenLayoutConfig } from './layout-config.ts'
-import { type Part, splitExtension, text } from './parts.ts'
+import { type Part, splitExtension, text, timePart } from './parts.ts'
 import { type LayoutPlan, layoutInvalid, zoneOf } from './plan.ts'
-import { timeTerm } from './term-time.ts'
 import { keyTerm } from './term-value.ts'
 import { createTimeFormat } from './time-pattern.ts'
 import type { Zone } from './zone.ts'
@@ -106,7 +105,7 @@ function variablePart(key: string, { whole, name, parameter, value }: Variable, 
     throw layoutInvalid(key, `${whole}: ${name} has no parameter`)
   const time = (pattern: string, clock: 'record' | 'wallclock', of: Zone, index: string): Part => {
     const format = createTimeFormat(pattern, { zone: of, locale: 'en', flavour: 'java' })
-    return { kind: 'term', create: () => timeTerm({ clock: { source: clock }, format, name: index }) }
+    return timePart({ clock: { source: clock }, format, name: index })
   }
   switch (name) {
     case 'topic':

@@ -1,9 +1,8 @@
 import { escapeText, type Escaping } from './escape.ts'
 import { uuidOf } from './firehose.ts'
 import type { AzurePersistorLayoutConfig } from './layout-config.ts'
-import { type Part, text } from './parts.ts'
+import { type Part, text, timePart } from './parts.ts'
 import { type LayoutPlan, zoneOf } from './plan.ts'
-import { timeTerm } from './term-time.ts'
 import { createTimeFormat } from './time-pattern.ts'
 
 /**
@@ -24,6 +23,7 @@ export function planAzurePersistor(config: AzurePersistorLayoutConfig, strict: b
       : text(storeParam)
   const name: Part = {
     kind: 'object',
+    isClock: config.timedAppend && config.timestampSource === 'wallclock',
     write: (start, _end, lane) => {
       if (!config.timedAppend) return uuidOf(start, lane)
       const ms = config.timestampSource === 'record' ? start.timestampMs : start.nowMs
@@ -35,7 +35,7 @@ export function planAzurePersistor(config: AzurePersistorLayoutConfig, strict: b
     tellsSibling: true,
     write: (_start, { sibling }) => `${sibling === undefined ? '' : `.${sibling}`}.txt`,
   }
-  const day: Part = { kind: 'term', create: () => timeTerm({ clock: { source: config.timestampSource }, format, name: 'date' }) }
+  const day = timePart({ clock: { source: config.timestampSource }, format, name: 'date' })
   return {
     parts: [folder, text('/'), day, text('/'), name, end],
     fields: [],

@@ -1,9 +1,8 @@
 import { escapeText, type Escaping } from './escape.ts'
 import type { ConfluentLayoutConfig } from './layout-config.ts'
-import { extensionPart, type Part, positionPart, splitExtension, text, usualExtension } from './parts.ts'
+import { extensionPart, type Part, positionPart, splitExtension, text, timePart, usualExtension } from './parts.ts'
 import { DAY_MS, HOUR_MS } from './pattern-letters.ts'
 import { checked, clockOf, type LayoutPlan, layoutInvalid, zoneOf } from './plan.ts'
-import { timeTerm } from './term-time.ts'
 import { fieldTerm, schemaTerm } from './term-value.ts'
 import { createTimeFormat } from './time-pattern.ts'
 
@@ -100,5 +99,5 @@ function timePartition(config: ConfluentLayoutConfig, pattern: string, durationM
     field: config.timestampField,
     zone: zoneOf('confluent.timestampFieldTimezone', config.timestampFieldTimezone),
   })
-  return { parts: [{ kind: 'term', create: () => timeTerm({ clock, format, durationMs }) }], fields }
+  return { parts: [timePart({ clock, format, durationMs })], fields }
 }

@@ -4,6 +4,7 @@ import { planConfluent } from './confluent.ts'
 import { planDataphos } from './dataphos.ts'
 import { planFirehose } from './firehose.ts'
 import { planHive } from './hive.ts'
+import { clockTextOf } from './clock-text.ts'
 import { openLaneLayout } from './lane-layout.ts'
 import type { Layout } from './layout.ts'
 import type { LayoutConfig } from './layout-config.ts'
@@ -19,15 +20,24 @@ import { segmentFault } from '../store/key.ts'
  */
 export function createLayout(config: LayoutConfig): Layout {
   const { parts, nullParts, fields, usesSchemas = false, isUnique } = planLayout(config)
-  const { nullValues } = config
+  const { nullValues, graceMs } = config
+  const lateAfterMs = config.late === 'current' ? graceMs : undefined
   const isWhole = nullValues === 'write' && nullParts === undefined && parts.every(({ kind }) => kind !== 'term')
-  const options = { parts, nullValues, ...(nullParts === undefined ? {} : { nullParts }) }
+  const options = {
+    parts,
+    nullValues,
+    ...(nullParts === undefined ? {} : { nullParts }),
+    ...(lateAfterMs === undefined ? {} : { lateAfterMs }),
+  }
   return {
     name: config.type,
     isUnique,
     isWhole,
     fields,
     usesSchemas,
+    // What is late hangs on the messages before it: on where a commit begins, as what the clock says does.
+    ...(lateAfterMs === undefined ? {} : { clockText: () => '' }),
+    ...clockTextOf(parts),
     openLane: (lane) => openLaneLayout(lane, options),
   }
 }

@@ -1,8 +1,7 @@
 import { escapeText, type Escaping } from './escape.ts'
 import type { DataphosLayoutConfig } from './layout-config.ts'
-import { extensionPart, type LaneName, type Part, text, usualExtension } from './parts.ts'
+import { extensionPart, type LaneName, type Part, text, timePart, usualExtension } from './parts.ts'
 import { type LayoutPlan, layoutInvalid, zoneOf } from './plan.ts'
-import { timeTerm } from './term-time.ts'
 import { headerTerm } from './term-value.ts'
 import { createTimeFormat } from './time-pattern.ts'
 
@@ -58,8 +57,7 @@ function tokenPart(token: string, { timestampSource, mask }: DataphosLayoutConfi
   if (pattern !== undefined) {
     const zone = zoneOf('dataphos', 'UTC')
     const format = createTimeFormat(pattern, { zone, locale: 'en', flavour: 'java' })
-    const options = { clock: { source: timestampSource }, format, name: token.toLowerCase() }
-    return { kind: 'term', create: () => timeTerm(options) }
+    return timePart({ clock: { source: timestampSource }, format, name: token.toLowerCase() })
   }
   const header = /^\{(.+)\}$/u.exec(token)?.[1]
   if (header !== undefined)

@@ -1,9 +1,8 @@
 import { escapeText, type Escaping } from './escape.ts'
 import type { HiveLayoutConfig } from './layout-config.ts'
-import { extensionPart, type Part, positionPart, text, usualExtension } from './parts.ts'
+import { extensionPart, type Part, positionPart, text, timePart, usualExtension } from './parts.ts'
 import { pathSegment } from './path-segment.ts'
 import { clockOf, type LayoutPlan, layoutInvalid, zoneOf } from './plan.ts'
-import { timeTerm } from './term-time.ts'
 import { fieldTerm } from './term-value.ts'
 import { createTimeFormat } from './time-pattern.ts'
 
@@ -38,7 +37,7 @@ export function planHive(config: HiveLayoutConfig, strict: boolean): LayoutPlan 
   ]
   if (pattern !== undefined) {
     const format = createTimeFormat(pattern, { zone, locale: 'en', flavour: 'java' })
-    parts.push({ kind: 'term', create: () => timeTerm({ clock, format }) }, text('/'))
+    parts.push(timePart({ clock, format }), text('/'))
   }
   for (const field of config.fields) {
     if (TIME_NAMES.has(field) && pattern !== undefined)

@@ -3,6 +3,7 @@ import { isMillpondError } from '../errors.ts'
 import { checkKey } from '../store/key.ts'
 import { safePath } from './escape.ts'
 import type { Assignment, BatchContext, LaneLayout, ObjectPath, ObjectStart, PathlessMessage } from './layout.ts'
+import { createLateTimes } from './late-times.ts'
 import type { LaneName, Part } from './parts.ts'
 import type { Term, TermReader } from './term.ts'
 
@@ -19,17 +20,22 @@ export interface LaneLayoutOptions {
   readonly nullValues: NullValues
   /** Where messages without a value go instead; it holds the same parts that objects make anew. */
   readonly nullParts?: readonly Part[]
+  /** Messages that are so much older than one before them count to its time, ms; undefined where each counts to its own. */
+  readonly lateAfterMs?: number
 }
 
 /** A layout of one lane whose keys are made of parts. */
-export function openLaneLayout(lane: LaneName, { parts, nullValues, nullParts }: LaneLayoutOptions): LaneLayout {
+export function openLaneLayout(lane: LaneName, { parts, nullValues, nullParts, lateAfterMs }: LaneLayoutOptions): LaneLayout {
   const objectKey = createKeys(lane, parts)
   const main = createPaths(lane, parts, objectKey)
   const ofNull = nullParts === undefined ? main : createPaths(lane, nullParts, objectKey)
+  const late = lateAfterMs === undefined ? undefined : createLateTimes(lateAfterMs)
   const tellsNull = nullValues !== 'write' || nullParts !== undefined
   return {
     objectKey,
-    assign(batch, context) {
+    begin: () => late?.begin(),
+    assign(batch, given) {
+      const context = late === undefined ? given : { ...given, late }
       const paths: ObjectPath[] = []
       const pathOf = new Int32Array(batch.count)
       const pathless: PathlessMessage[] = []

@@ -102,6 +102,8 @@ export interface LayoutConfig {
   readonly headersFormat: 'none' | 'avro' | 'json' | 'parquet'
   /** Undefined: objects stay open until their commit. */
   readonly graceMs: number | undefined
+  /** Whether messages behind the grace lie under the path of their own time, or under that of the newest before them. */
+  readonly late: 'own' | 'current'
   readonly maxOpen: number
   readonly confluent: ConfluentLayoutConfig
   readonly aiven: AivenLayoutConfig

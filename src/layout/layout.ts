@@ -1,5 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { FieldColumn, ValueKind } from '../values/values.ts'
+import type { LateTimes } from './late-times.ts'
 
 /** Where objects of some messages lie. */
 export interface ObjectPath {
@@ -17,6 +18,8 @@ export interface BatchContext {
   readonly field?: (name: string) => FieldColumn
   /** The schema of a row's value. */
   readonly kind?: (row: number) => ValueKind | undefined
+  /** The time that a message counts to, where those that come late count to another one. */
+  readonly late?: LateTimes
 }
 
 /** A message that the layout has no path for, and why. */
@@ -49,6 +52,8 @@ export interface ObjectStart {
 
 /** The layout of one lane. */
 export interface LaneLayout {
+  /** A commit begins: what was late before counts no more. */
+  begin?(): void
   /** The paths of all messages; the same messages give the same paths, save where the layout asks for the wall clock. */
   assign(batch: MessageBatch, context: BatchContext): Assignment
   /**
@@ -69,6 +74,8 @@ export interface Layout {
   readonly fields: readonly string[]
   /** Whether paths are made of the schemas of values: then `assign` wants `kind`. */
   readonly usesSchemas: boolean
+  /** What paths say of a moment of the wall clock, ms; there where they are made of more than each message alone: of it, or of messages before. */
+  readonly clockText?: (nowMs: number) => string
   /** `folder` is that of the lane's chain, without which it is the usual one of the topic's name. */
   openLane(lane: { readonly topic: string; readonly lane: string; readonly folder?: string }): LaneLayout
 }

@@ -1,5 +1,6 @@
 import type { ObjectStart } from './layout.ts'
 import type { Term } from './term.ts'
+import { timeTerm, type TimeTermOptions } from './term-time.ts'
 
 /** A lane, as layouts are told it. */
 export interface LaneName {
@@ -15,22 +16,30 @@ export interface ObjectEnd {
   readonly sibling: 'keys' | 'headers' | undefined
 }
 
-/** A piece of a key. */
+/** A piece of a key; `isClock` where the wall clock says what it is. */
 export type Part =
   | { readonly kind: 'text'; readonly text: string }
   /** The same for all messages of a lane. */
   | { readonly kind: 'lane'; readonly write: (lane: LaneName) => string; readonly name?: string }
   /** Made of the message: part of its path. */
-  | { readonly kind: 'term'; readonly create: () => Term }
+  | { readonly kind: 'term'; readonly create: () => Term; readonly isClock?: boolean }
   /** Made of an object's first message: part of its name alone. */
   | {
       readonly kind: 'object'
       readonly write: (start: ObjectStart, end: ObjectEnd, lane: LaneName) => string
       /** Whether it tells siblings apart. */
       readonly tellsSibling?: boolean
+      readonly isClock?: boolean
     }
 
 export const text = (written: string): Part => ({ kind: 'text', text: written })
+
+/** The text of a message's time. */
+export const timePart = (options: TimeTermOptions): Part => ({
+  kind: 'term',
+  create: () => timeTerm(options),
+  isClock: options.clock.source === 'wallclock',
+})
 
 /** An extension split into what the format is called and what compresses the file: `json.gz`, `snappy.parquet`, `parquet.zst`. */
 export function splitExtension(extension: string): { readonly format: string; readonly compression: string } {

@@ -2,10 +2,10 @@ import { nearest } from '../nearest.ts'
 import { escapeText, type Escaping } from './escape.ts'
 import { uuidOf } from './firehose.ts'
 import type { TemplateLayoutConfig } from './layout-config.ts'
-import { type Part, text, usualExtension } from './parts.ts'
+import { type Part, text, timePart, usualExtension } from './parts.ts'
 import { pathSegment } from './path-segment.ts'
 import { checked, clockOf, type LayoutPlan, layoutInvalid, zoneOf } from './plan.ts'
-import { type Clock, timeTerm } from './term-time.ts'
+import type { Clock } from './term-time.ts'
 import { fieldTerm, headerTerm, keyTerm, schemaTerm } from './term-value.ts'
 import { createTimeFormat } from './time-pattern.ts'
 
@@ -111,7 +111,7 @@ function partOf({ whole, name, parameter, missing }: Token, { clock, escaping, t
     case 'record':
     case 'wallclock': {
       const format = time(needed('a date pattern'))
-      return { kind: 'term', create: () => timeTerm({ clock: name === 'time' ? clock : { source: name }, format, name }) }
+      return timePart({ clock: name === 'time' ? clock : { source: name }, format, name })
     }
     case 'field':
       return fieldPart(needed('a field'), options)

@@ -76,20 +76,29 @@ export function timeTerm({ clock, format, durationMs, name }: TimeTermOptions): 
       fieldTexts.clear()
       high = low
     },
-    open({ timestamps }, { nowMs, field }) {
+    open(batch, { nowMs, field, late }) {
       if (clock.source !== 'field') {
-        const read = clock.source === 'wallclock' ? () => nowMs : (row: number) => timestamps[row]!
+        const { timestamps } = batch
+        const times =
+          clock.source === 'record' ? late?.of(batch, { name: '', nowMs, timeOf: (row) => timestamps[row]! }) : undefined
+        const read = clock.source === 'wallclock' ? () => nowMs : (row: number) => (times ?? timestamps)[row]!
         return { code: (row) => codeOf(read(row)), reason: (row) => whyNoTime(read(row)) }
       }
       if (field === undefined)
         throw new MillpondError('CONFIG_INVALID', 'the layout needs fields of the values, which nothing reads')
       const column = field(clock.field)
+      const reason = (row: number) => whyNoField(clock.field, column(row))
+      if (late !== undefined) {
+        const timeOf = (row: number) => timeOfField(column(row), clock.zone)
+        const times = late.of(batch, { name: `field ${clock.field}`, nowMs, timeOf })
+        return { code: (row) => codeOf(times[row]!), reason }
+      }
       return {
         code(row) {
           const value = column(row)
           return typeof value === 'string' ? codeOfText(value, clock.zone) : codeOf(momentOf(value))
         },
-        reason: (row) => whyNoField(clock.field, column(row)),
+        reason,
       }
     },
   }
@@ -100,6 +109,10 @@ function momentOf(value: FieldValue): number {
   if (typeof value === 'number') return Number.isInteger(value) ? value : Number.NaN
   return typeof value === 'bigint' ? Number(value) : Number.NaN
 }
+
+/** The same for any field, text among them. */
+const timeOfField = (value: FieldValue, zone: Zone): number =>
+  typeof value === 'string' ? (parseIsoTime(value, zone) ?? Number.NaN) : momentOf(value)
 
 /** The parts of a text of the form `year=2018/month=01`, and all of it under `name`. */
 function timeValues(text: string, name: string | undefined): Record<string, string> {

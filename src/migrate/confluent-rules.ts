@@ -72,6 +72,10 @@ const storageBook: RuleBook = {
         ? draft.fixed(property, 'never')
         : draft.map(property, { 'archive.rotate.schedule': `${Math.max(1000, Number(property.value))}ms` }),
     'rotate.file.on.partition.change': fixed('a message of another partition closes nothing: layout.grace'),
+    'append.late.data': (property, draft) =>
+      isTrue(property.value)
+        ? draft.map(property, { 'layout.late': 'current', 'layout.grace': '0s' })
+        : draft.fixed(property, 'each lies under its own time'),
     'filename.offset.zero.pad.width': mapNumber(`${LAYOUT}.filenameOffsetZeroPadWidth`),
     'partitioner.class': partitioner,
     'partition.field.name': mapList(`${LAYOUT}.partitionFieldName`),

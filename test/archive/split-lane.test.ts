@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { openFileSpill } from '../../src/adapters/file/spill.ts'
 import { verifyArchive } from '../../src/commit/verify.ts'
 import { MillpondError } from '../../src/errors.ts'
+import { layoutOf } from '../layout/layout-of.ts'
 import { createMemorySource } from '../live/memory-source.ts'
 import { until } from '../live/until.ts'
 import { archiver, byKey, commitsOf, listed, messages, openStore, options, positionsByObject } from './split-scene.ts'
@@ -114,6 +115,33 @@ describe('a lane of several objects', () => {
     expect((await commitsOf(store)).filter(({ kind }) => kind === 'data')).toHaveLength(1)
   })
 
+  it('holds what comes later than that together, one object of a path in a commit, though batches are many', async () => {
+    const source = createMemorySource('orders')
+    for (let from = 0; from < 600; from += 20) {
+      const late = messages(from + 18, from + 20, 'ab').map((one) => ({ ...one, timestamp: one.timestamp - 3_600_000 }))
+      source.produce('0', [...messages(from, from + 18, 'c'), ...late])
+    }
+    const store = openStore()
+    await archiver(source).run(store, { graceMs: 60_000 })
+    const counts = Object.entries(await positionsByObject(store)).map(([key, found]) => [key.split('/')[1], found.length])
+    expect(counts).toEqual([
+      ['a', 30],
+      ['b', 30],
+      ['c', 540],
+    ])
+    expect((await verifyArchive(store, { against: source })).clean).toBe(true)
+  })
+
+  it('takes no message for late because of one from the future', async () => {
+    const source = createMemorySource('orders')
+    const future = messages(20, 21, 'b').map((one) => ({ ...one, timestamp: Date.UTC(2100, 1) }))
+    source.produce('0', [...messages(0, 20, 'a'), ...future])
+    for (let from = 21; from < 201; from += 20) source.produce('0', messages(from, from + 20, 'a'))
+    const store = openStore()
+    await archiver(source).run(store, { graceMs: 60_000 })
+    expect(Object.values(await positionsByObject(store)).map((found) => found.length)).toEqual([200, 1])
+  })
+
   it('leaves out what the layout leaves out, and records it', async () => {
     const source = createMemorySource('orders')
     source.produce('0', messages(0, 10, 'a?b'))
@@ -216,6 +244,64 @@ describe('a lane of several objects', () => {
       expect.objectContaining({ code: 'NAME_TAKEN', message: expect.stringContaining('move it elsewhere') as string }),
     )
     expect((await commitsOf(store)).filter(({ kind, lane }) => kind === 'data' && lane === '1')).toHaveLength(1)
+  })
+
+  it('leaves no part of an object behind where its source fails while the object is on its way', async () => {
+    const source = createMemorySource('orders')
+    for (let from = 0; from < 200; from += 20) source.produce('0', messages(from, from + 20, 'a', 500))
+    const failed = Promise.withResolvers<void>()
+    const failing = {
+      ...source,
+      async *read(...args: Parameters<typeof source.read>) {
+        for await (const item of source.read(...args)) {
+          if (source.given('0') >= 120) {
+            failed.resolve()
+            throw new MillpondError('STORE_REFUSED', 'the source is gone')
+          }
+          yield item
+        }
+      },
+    }
+    const store = openStore()
+    const open = new Set<object>()
+    const slow = {
+      ...store,
+      async openWriter(...args: Parameters<typeof store.openWriter>) {
+        const one = {}
+        open.add(one)
+        await failed.promise
+        for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+        const writer = await store.openWriter(...args)
+        const end = () => open.delete(one)
+        return { ...writer, finish: () => writer.finish().finally(end), abort: () => writer.abort().finally(end) }
+      },
+    }
+    const rotate = { ...options.rotate, maxBytes: 4096 }
+    const changes = { codec: 'null', blockBytes: 1024, rotate } as const
+    await expect(archiver(failing).run(slow, changes)).rejects.toThrow('gone')
+    await until(() => open.size === 0, 'the objects on their way')
+    // What is there is whole.
+    expect(Object.values(await positionsByObject(store)).every((found) => found.length > 0)).toBe(true)
+    source.reassign('0')
+    await archiver(source).run(store, { ...changes, writer: 'w2' })
+    expect(await held(store)).toEqual(positions(0, 200))
+  })
+
+  it('names an object that is begun for another schema by its own first message, whatever id the one before had', async () => {
+    const source = createMemorySource('orders')
+    const values = Array.from({ length: 40 }, (_, n) => (n < 20 ? `{"n":${n}}` : `{"n":"${n}","m":[1]}`))
+    const given = messages(0, 40, 'a').map((one, n) => ({ ...one, id: `id${n}`, value: values[n]! }))
+    source.produce('0', given.slice(0, 20))
+    source.produce('0', given.slice(20))
+    const store = openStore()
+    const layout = await layoutOf({ type: 'dataphos', dataphos: { mask: 'year' } })
+    const { createValues } = await import('../../src/values/create-values.ts')
+    await using known = createValues({ type: 'auto', registry: undefined, check: false, nowMs: Date.now })
+    await archiver(source).run(store, { format: 'value-parquet', layout, blockBytes: 64 }, { values: known })
+    const keys = await listed(store)
+    expect(keys.length).toBeGreaterThan(1)
+    expect((await commitsOf(store)).flatMap(({ segments }) => segments.map(({ key }) => key)).toSorted()).toEqual(keys.toSorted())
+    expect(await verifyArchive(store)).toMatchObject({ clean: true, messages: 40 })
   })
 
   it('is split by a layout alone: the same layout with names of its own for each writer needs no take-over', async () => {

@@ -151,6 +151,26 @@ describe('verify', () => {
   })
 })
 
+describe('compact', () => {
+  it('puts segments together, in another format, and all is found and replayed as before', async () => {
+    const counted = async () => {
+      const found = await find('--topic', 'orders')
+      return found.length
+    }
+    const count = await counted()
+    expect((await run('compact', '--dry-run', '--min-objects', '2')).json).toMatchObject([{ dryRun: true }])
+    const { exitCode, json } = await run('compact', 'orders', '--format', 'parquet', '--keep-replaced', '0s')
+    expect(exitCode).toBe(0)
+    expect(json).toMatchObject([{ messages: COUNT, lanes: [expect.anything(), expect.anything(), expect.anything()] }])
+    expect(await counted()).toBe(count)
+    expect((await run('verify', '--topic', 'orders', '--against', 'local')).json).toMatchObject([
+      { clean: true, compared: COUNT, replaced: { objects: 0 } },
+    ])
+    const { stderr, exitCode: refused } = await run('compact', 'ordrs')
+    expect([refused, stderr]).toEqual([4, expect.stringContaining('orders')])
+  })
+})
+
 describe('index', () => {
   it('is made anew from the archive alone', async () => {
     const before = (await run('index', 'status')).json

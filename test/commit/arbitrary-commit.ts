@@ -64,6 +64,19 @@ export const arbitraryCommit: fc.Arbitrary<CommitSample> = fc
     return { commit: { kind: 'data', ...names, firstPosition, ...covered, previousSha256: hashOf(names.writer) }, lookupBytes }
   })
 
+/** Any rewrite of commits. */
+export const arbitraryRewrite: fc.Arbitrary<CommitSample> = fc
+  .tuple(arbitraryCommit, fc.boolean())
+  .map(([{ commit, lookupBytes }, isFirst]) => ({
+    commit: {
+      ...commit,
+      kind: 'rewrite',
+      previousSha256: isFirst ? '' : commit.previousSha256,
+      replacedSha256: hashOf(commit.lane),
+    },
+    lookupBytes,
+  }))
+
 /** The segments, gaps and dead letters of these steps. */
 function cover(
   firstPosition: number,

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../../src/adapters/memory/store.ts'
 import { openChain } from '../../src/commit/chain.ts'
 import { collectGarbage } from '../../src/commit/collect.ts'
-import { commitKey } from '../../src/commit/commit-names.ts'
+import { clockNoteKey, commitKey } from '../../src/commit/commit-names.ts'
 import type { Store } from '../../src/store/store.ts'
 import { draftOf, lane, NO_BYTES } from './drafts.ts'
 
@@ -35,7 +35,10 @@ describe('collectGarbage', () => {
     const store = await filled()
     const named = await keysOf(store)
     await store.put(passed, new Uint8Array(7))
-    expect(await collectGarbage(store, tomorrow())).toEqual({ removed: { objects: 1, bytes: 7 }, left: { objects: 0, bytes: 0 } })
+    expect(await collectGarbage(store, tomorrow())).toMatchObject({
+      removed: { objects: 1, bytes: 7 },
+      left: { objects: 0, bytes: 0 },
+    })
     expect(await keysOf(store)).toEqual(named)
   })
 
@@ -51,12 +54,31 @@ describe('collectGarbage', () => {
     expect(await sleeper.append(draftOf(sleeper.folder, 10, 14, 'x'))).toEqual({ outcome: 'lost' })
   })
 
+  it('removes notes of the wall clock that the chain has passed, and leaves the one that a commit may still be made by', async () => {
+    const store = await filled()
+    for (const position of [0, 4, 10]) await store.put(clockNoteKey('orders/0', position), new Uint8Array(3))
+    await store.put('_millpond/orders/_clock/0/notes.txt', new Uint8Array(3))
+    // Not a note, though a part of its name looks like one's.
+    await store.put('orders/0/0123456789abcdef_0000000000000000.json', new Uint8Array(1))
+    const left = async () => (await Array.fromAsync(store.list('_millpond/orders/_clock/'))).map(({ key }) => key)
+    expect(await collectGarbage(store, { ...tomorrow(), nowMs: Date.now() })).toMatchObject({
+      removed: { objects: 0 },
+      left: { objects: 3 },
+    })
+    expect(await left()).toHaveLength(4)
+    expect(await collectGarbage(store, tomorrow())).toMatchObject({ removed: { objects: 2, bytes: 6 }, left: { objects: 1 } })
+    expect(await left()).toEqual([clockNoteKey('orders/0', 10), '_millpond/orders/_clock/0/notes.txt'])
+  })
+
   it('leaves objects of today, and those with names of others', async () => {
     const store = await filled()
     await store.put(passed, new Uint8Array(7))
     await store.put(foreign, new Uint8Array(1))
     const today = { olderThanMs: DAY_MS, nowMs: Date.now() }
-    expect(await collectGarbage(store, today)).toEqual({ removed: { objects: 0, bytes: 0 }, left: { objects: 2, bytes: 8 } })
+    expect(await collectGarbage(store, today)).toMatchObject({
+      removed: { objects: 0, bytes: 0 },
+      left: { objects: 2, bytes: 8 },
+    })
     await collectGarbage(store, tomorrow())
     expect(await keysOf(store)).toContain(foreign)
     expect(await keysOf(store)).not.toContain(passed)
@@ -112,7 +134,8 @@ describe('collectGarbage', () => {
     const removing = files.filter((file) => /store\??\.delete\(/u.test(readFileSync(join(root, file), 'utf8')))
     // The wrappers pass the call on; tables remove metadata of their own that no snapshot came to name.
     const tables = ['iceberg/snapshot.ts', 'iceberg/sync.ts']
-    const expected = ['commit/collect.ts', ...tables, 'store/metrics.ts', 'store/prefix.ts', 'store/probe.ts', 'store/retry.ts']
+    const compaction = ['commit/collect-replaced.ts', 'commit/collect.ts', 'compact/compact.ts', 'compact/intents.ts']
+    const expected = [...compaction, ...tables, 'store/metrics.ts', 'store/prefix.ts', 'store/probe.ts', 'store/retry.ts']
     expect(removing.map((file) => file.replaceAll('\\', '/')).sort()).toEqual(expected)
   })
 })

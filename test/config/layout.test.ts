@@ -105,6 +105,7 @@ describe('the section layout', () => {
     [{ layout: { type: 'firehose', firehose: { partitionKeys: { k: 'k' } } } }, 'k does not stand in the prefix'],
     [{ layout: { type: 'firehose', firehose: { fileExtension: 'json' } } }, 'must be like .json.gz'],
     [{ layout: { type: 'hive', hive: { fields: ['day'] } } }, 'layout.hive.fields: day is the name of a folder already'],
+    [{ layout: { type: 'hive', late: 'current' } }, 'layout.late: set layout.grace'],
     [template('{topic}'), 'layout.template.key: needs {lane} and {position}, or {uuid}'],
     [template('{topics}/{uuid}'), '{topics} stands for nothing; did you mean {topic}?'],
     [template('{field}/{uuid}'), '{field} needs a field behind a colon'],

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SegmentIndex, SegmentQuery } from '../../src/index/segment-index.ts'
-import { addAll, chainOf, dumpOf, segmentsOf } from '../index/chains.ts'
+import { addAll, chainOf, dumpOf, rewriteOf, segmentsOf } from '../index/chains.ts'
 
 const orders = { topic: 'orders', topicId: 'id-1', lane: '0' }
 const hour = 3_600_000
@@ -57,6 +57,8 @@ export function segmentIndexContract(
         headKey: head.key,
         headSha256: head.sha256,
         commits: 4,
+        rewrites: 0,
+        rewriteSha256: '',
         segments: 3,
         blocks: 9,
         messages: 16,
@@ -189,6 +191,55 @@ export function segmentIndexContract(
       const expected = Array.from({ length: 700 }, (_, i) => i * 3)
       expect((await segmentsOf(index, {})).map((segment) => segment.firstPosition)).toEqual(expected)
       expect(await segmentsOf(index, { timestamps: { from: 0 } })).toHaveLength(700)
+    })
+
+    it('puts the segments of a rewrite in the place of others, once, and goes on giving those to who has begun to read', async () => {
+      const commits = chainOf(
+        orders,
+        5,
+        Array.from({ length: 300 }, (_, i) => plain(3, i * hour)),
+      )
+      await addAll(index, commits)
+      const all = await segmentsOf(index, {})
+      const [reading, whole] = [index.segments({})[Symbol.asyncIterator](), await index.lane(orders)]
+      const begun = [(await reading.next()).value!]
+      const first = rewriteOf(orders, commits.slice(2, 200), { sequence: 0, previousSha256: '' })
+      const second = rewriteOf(orders, [commits[1]!, first, ...commits.slice(200, 280)], {
+        sequence: 1,
+        previousSha256: first.sha256,
+      })
+      expect(await index.replace(first)).toBe('added')
+      expect(await index.replace(first)).toBe('known')
+      const keys = async (query: SegmentQuery) => (await segmentsOf(index, query)).map(({ key, commitKey }) => [key, commitKey])
+      const [one, ...later] = [commits[1]!, ...commits.slice(200)]
+      const ofCommits = (some: readonly (typeof one)[]) =>
+        some.flatMap(({ segments, key }) => segments.map((each) => [each.key, key]))
+      expect(await keys({})).toEqual([...ofCommits([one]), [first.segments[0]!.key, first.key], ...ofCommits(later)])
+      expect(await keys({ positions: { from: 100, to: 101 } })).toEqual([[first.segments[0]!.key, first.key]])
+      expect(await index.replace(second)).toBe('added')
+      expect(await keys({})).toEqual([[second.segments[0]!.key, second.key], ...ofCommits(commits.slice(280))])
+      for (let next = await reading.next(); !next.done; next = await reading.next()) begun.push(next.value)
+      expect(begun).toEqual(all)
+      const lane = await index.lane(orders)
+      expect(lane).toMatchObject({ rewrites: 2, rewriteSha256: second.sha256, segments: 1 + commits.slice(280).length })
+      expect(lane).toMatchObject({ messages: whole!.messages, headSha256: whole!.headSha256, commits: whole!.commits })
+      expect(lane!.bytes).toBe((await segmentsOf(index, {})).reduce((sum, { bytes }) => sum + bytes, 0))
+      const [newest] = chainOf(orders, lane!.nextPosition, [plain(4, hour)]).slice(1)
+      const next = { ...newest!, previousSha256: lane!.headSha256 }
+      expect(await index.add(next)).toBe('added')
+      expect((await keys({})).at(-1)).toEqual(ofCommits([next])[0])
+    })
+
+    it('refuses a rewrite that does not follow, and stays as it was', async () => {
+      const commits = chainOf(orders, 5, [plain(3, 0), plain(4, hour), plain(2, hour)])
+      const rewrite = rewriteOf(orders, commits.slice(1), { sequence: 0, previousSha256: '' })
+      await expect(index.replace(rewrite)).rejects.toMatchObject({ code: 'INDEX_GAP' })
+      await addAll(index, commits.slice(0, 3))
+      const before = await dumpOf(index)
+      await expect(index.replace(rewrite)).rejects.toMatchObject({ code: 'INDEX_GAP' })
+      const later = rewriteOf(orders, commits.slice(1, 3), { sequence: 1, previousSha256: rewrite.sha256 })
+      await expect(index.replace(later)).rejects.toMatchObject({ code: 'INDEX_GAP' })
+      expect(await dumpOf(index)).toEqual(before)
     })
 
     it('forgets one lane, or everything, and takes it anew', async () => {

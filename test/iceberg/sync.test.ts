@@ -48,7 +48,7 @@ describe('syncTopic', () => {
     const chain = await openTestChain(store, 'orders')
     await chain.append(draftOf(chain.folder, 0, 3))
     expect(await syncTopic(options)).toMatchObject({ metadata: undefined, snapshots: 0, skipped: 1 })
-    expect(seen).toEqual(new Map([['orders/0', { held: undefined, next: 3 }]]))
+    expect(seen).toEqual(new Map([['orders/0', { held: undefined, next: 3, rewrites: 0 }]]))
     expect(await syncTopic(options)).toMatchObject({ skipped: 0 })
     await commitParquet(store, chain, [rows(2)])
     expect(await syncTopic(options)).toMatchObject({ files: 1, skipped: 0 })

@@ -107,6 +107,25 @@ describe('segments of kafka-backup', () => {
     240_000,
   )
 
+  it('are converted by compaction into objects of the archive, which leaves the objects of other programs where they are', async () => {
+    const dir = await prepare('kafka-backup', messages(200), 40, 'zstd')
+    const before = await objectsIn(dir)
+    await run(dir, 'import', 'kafka-backup', 'old/')
+    const found = (await run(dir, 'search', '--topic', 'orders')).json
+    expect((await run(dir, 'compact', '--format', 'avro', '--keep-replaced', '0s')).json[0]).toMatchObject({
+      messages: 400,
+      before: { objects: 10 },
+      after: { objects: 2 },
+      removed: 0,
+    })
+    const after = (await objectsIn(dir)).filter((path) => !path.includes('_millpond'))
+    expect(after.filter((path) => before.includes(path))).toEqual(before)
+    expect(after.length).toBe(before.length + 2)
+    for (const path of before) await rm(path)
+    expect((await run(dir, 'verify')).json[0]).toMatchObject({ clean: true, messages: 400 })
+    expect((await run(dir, 'search', '--topic', 'orders')).json).toEqual(found)
+  }, 120_000)
+
   it('are followed by what comes later, and refused where positions would be there twice', async () => {
     const some = messages(100)
     const dir = await prepare(

@@ -91,7 +91,13 @@ function outcomeOf(bytes: Uint8Array): string {
 
 describe('a directory of segments as bytes', () => {
   it('comes back as it was', () => {
-    const range = fc.record({ firstPosition: whole, lastPosition: whole, minTimestamp: timestamp, maxTimestamp: timestamp })
+    const range = fc.record({
+      firstPosition: whole,
+      lastPosition: whole,
+      minTimestamp: timestamp,
+      maxTimestamp: timestamp,
+      rewrite: whole,
+    })
     fc.assert(
       fc.property(fc.array(range), (ranges) => {
         expect(decodeRanges(encodeRanges(ranges))).toEqual(ranges)

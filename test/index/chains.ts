@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { StoredCommit } from '../../src/commit/commit.ts'
+import { rewriteKey } from '../../src/commit/commit-names.ts'
 import type { BlockEntry, SegmentEntry } from '../../src/encode/segment.ts'
 import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../../src/index/segment-index.ts'
 import type { LaneId } from '../../src/source/lane.ts'
@@ -52,6 +53,29 @@ export function chainOf(lane: LaneId, startPosition: number, plans: readonly Com
     push('data', next + deadLetters, { segments, gaps, deadLetters: dead })
   }
   return commits
+}
+
+/** A rewrite of some of these commits, with one segment of the messages of all. */
+export function rewriteOf(
+  lane: LaneId,
+  commits: readonly StoredCommit[],
+  place: { readonly sequence: number; readonly previousSha256: string },
+): StoredCommit {
+  const [first, last] = [commits[0]!, commits.at(-1)!]
+  const count = commits.flatMap(({ segments }) => segments).reduce((sum, segment) => sum + segment.count, 0)
+  const plan = { count, minTimestamp: 0, maxTimestamp: 9_000_000, blocks: 2 }
+  const key = rewriteKey(`${lane.topic}/${lane.lane}`, place.sequence)
+  const segment = segmentOf(lane, first.firstPosition, plan)
+  return {
+    ...last,
+    kind: 'rewrite',
+    key,
+    sha256: sha256(key),
+    firstPosition: first.firstPosition,
+    segments: [{ ...segment, key: `${segment.key}-${place.sequence}` }],
+    previousSha256: place.previousSha256,
+    replacedSha256: last.replacedSha256 ?? last.sha256,
+  }
 }
 
 function segmentOf(lane: LaneId, firstPosition: number, plan: CommitPlan['segments'][number]): SegmentEntry {

@@ -131,6 +131,8 @@ describeCases("Confluent's S3 sink", S3, [
   ['rotate.schedule.interval.ms', '3600000', 'mapped', 'archive.rotate.schedule: 3600000ms'],
   ['rotate.schedule.interval.ms', '-1', 'fixed'],
   ['rotate.file.on.partition.change', 'true', 'fixed'],
+  ['append.late.data', 'true', 'mapped', 'layout.late: current; layout.grace: 0s'],
+  ['append.late.data', 'false', 'fixed'],
   ['filename.offset.zero.pad.width', '12', 'mapped', 'layout.confluent.filenameOffsetZeroPadWidth: 12'],
   [
     'partitioner.class',

@@ -6,7 +6,7 @@ import { REMEDY } from '../../index/segment-index.ts'
 
 /** Marks a SQLite file as an index of Millpond ("MpIx"). */
 const APPLICATION_ID = 0x4d70_4978
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 const BUSY_TIMEOUT_MS = 10_000
 const SQLITE_BUSY = 5
 const SWITCH_PAUSE_MS = 5
@@ -15,13 +15,14 @@ const SWITCH_PAUSE_MS = 5
  * Lanes with their totals, commits, segments; no row for a message or a block. SQLite has no checksums, so `row_check` is a CRC-32 of
  * the row, and nothing is left out of an answer on the word of an unchecked page: a lane's segments are chosen by the ranges in its
  * `directory`, of which the lane's total says how many there must be, and `totals` says how many lanes. A `lane_ref` is never used
- * again, so that a reader of a cleared index finds nothing, not another lane.
+ * again, so that a reader of a cleared index finds nothing, not another lane. Rewrites are in `commits` under `-1 - sequence`, and so are their
+ * segments; those that they replace stay for readers at work, only not in the `directory`.
  */
 const SCHEMA = `
 CREATE TABLE lanes (
   lane_ref INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, topic_id TEXT NOT NULL, lane TEXT NOT NULL,
   first_position INTEGER NOT NULL, next_position INTEGER NOT NULL, head_key TEXT NOT NULL, head_sha256 BLOB NOT NULL,
-  commits INTEGER NOT NULL, segments INTEGER NOT NULL, blocks INTEGER NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  commits INTEGER NOT NULL, rewrites INTEGER NOT NULL, rewrite_sha256 BLOB NOT NULL, segments INTEGER NOT NULL, blocks INTEGER NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL,
   missing INTEGER NOT NULL, dead_lettered INTEGER NOT NULL, min_timestamp INTEGER, max_timestamp INTEGER, row_check INTEGER NOT NULL,
   UNIQUE (topic, topic_id, lane)
 ) STRICT;
@@ -34,7 +35,7 @@ CREATE TABLE segments (
   min_timestamp INTEGER NOT NULL, max_timestamp INTEGER NOT NULL, commit_next INTEGER NOT NULL,
   key TEXT NOT NULL, bytes INTEGER NOT NULL, crc32c INTEGER NOT NULL, sha256 BLOB NOT NULL, format TEXT NOT NULL, codec TEXT NOT NULL,
   count INTEGER NOT NULL, layout TEXT NOT NULL, tables BLOB NOT NULL, row_check INTEGER NOT NULL,
-  PRIMARY KEY (lane_ref, first_position)
+  PRIMARY KEY (lane_ref, first_position, commit_next)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE directory (
   lane_ref INTEGER NOT NULL, chunk INTEGER NOT NULL, ranges BLOB NOT NULL, row_check INTEGER NOT NULL, PRIMARY KEY (lane_ref, chunk)

@@ -1,11 +1,12 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import type { StoredCommit } from '../../commit/commit.ts'
+import { linkOf } from '../../commit/rewrites.ts'
 import type { SegmentEntry } from '../../encode/segment.ts'
 import { MillpondError } from '../../errors.ts'
 import { decodeTables, encodeTables } from '../../index/block-table.ts'
 import { decodeRanges, encodeRanges, rangeMayHold } from '../../index/segment-directory.ts'
-import type { SegmentRange } from '../../index/segment-directory.ts'
+import type { DirectoryEntry } from '../../index/segment-directory.ts'
 import { REMEDY } from '../../index/segment-index.ts'
 import type { IndexedLane, IndexedSegment, SegmentQuery } from '../../index/segment-index.ts'
 import { laneName } from '../../source/lane.ts'
@@ -19,7 +20,8 @@ export interface LaneRow extends IndexedLane {
 }
 
 const LANE_COLUMNS = [
-  'topic topic_id lane first_position next_position head_key head_sha256 commits segments blocks messages bytes',
+  'topic topic_id lane first_position next_position head_key head_sha256 commits rewrites rewrite_sha256 segments blocks',
+  'messages bytes',
   'missing dead_lettered min_timestamp max_timestamp',
 ].flatMap((names) => names.split(' '))
 const COMMIT_COLUMNS = 'lane_ref next_position first_position key sha256'.split(' ')
@@ -53,9 +55,10 @@ export function prepareStatements(database: DatabaseSync) {
     ),
     commit: database.prepare('SELECT * FROM commits WHERE lane_ref = ? AND next_position = ?'),
     insertCommit: database.prepare(insertInto('commits', COMMIT_COLUMNS)),
-    segment: database.prepare('SELECT * FROM segments WHERE lane_ref = ? AND first_position = ?'),
+    segment: database.prepare('SELECT * FROM segments WHERE lane_ref = ? AND first_position = ? AND commit_next BETWEEN ? AND ?'),
     directory: database.prepare('SELECT * FROM directory WHERE lane_ref = ? AND chunk >= ? ORDER BY chunk'),
     putDirectory: database.prepare(insertInto('directory', DIRECTORY_COLUMNS).replace('INSERT', 'INSERT OR REPLACE')),
+    clearDirectory: database.prepare('DELETE FROM directory WHERE lane_ref = ?'),
     insertSegment: database.prepare(insertInto('segments', SEGMENT_COLUMNS)),
     clear: ['segments', 'commits', 'directory', 'lanes'].map((table) =>
       database.prepare(`DELETE FROM ${table} WHERE lane_ref = ?`),
@@ -74,6 +77,8 @@ export function laneValues(lane: IndexedLane): SQLInputValue[] {
     lane.headKey,
     fromHex(lane.headSha256),
     lane.commits,
+    lane.rewrites,
+    fromHex(lane.rewriteSha256),
     lane.segments,
     lane.blocks,
     lane.messages,
@@ -86,9 +91,23 @@ export function laneValues(lane: IndexedLane): SQLInputValue[] {
   return [...values, rowCheck(values)]
 }
 
+/** What a commit is known by in its lane: where it ends; a rewrite is known by its number, below 0. */
+export const placeOf = (commit: StoredCommit): number =>
+  commit.kind === 'rewrite' ? -1 - linkOf(commit).sequence : commit.nextPosition
+
+/** The places of commits among which the one is that made a segment of the directory. */
+export const placesOf = ({ rewrite }: DirectoryEntry): readonly [number, number] =>
+  rewrite === 0 ? [0, Number.MAX_SAFE_INTEGER] : [-rewrite, -rewrite]
+
+/** Segments as the directory has them. */
+export const entriesOf = (commit: StoredCommit): DirectoryEntry[] => {
+  const rewrite = commit.kind === 'rewrite' ? linkOf(commit).sequence + 1 : 0
+  return commit.segments.map((segment) => ({ ...segment, rewrite }))
+}
+
 /** The values of a commit's row, its check last. */
 export function commitValues(laneRef: number, commit: StoredCommit): SQLInputValue[] {
-  const values = [laneRef, commit.nextPosition, commit.firstPosition, commit.key, fromHex(commit.sha256)]
+  const values = [laneRef, placeOf(commit), commit.firstPosition, commit.key, fromHex(commit.sha256)]
   return [...values, rowCheck(values)]
 }
 
@@ -101,7 +120,7 @@ export function segmentValues(laneRef: number, commit: StoredCommit, segment: Se
     segment.lastPosition,
     segment.minTimestamp,
     segment.maxTimestamp,
-    commit.nextPosition,
+    placeOf(commit),
     segment.key,
     segment.bytes,
     segment.crc32c,
@@ -116,12 +135,16 @@ export function segmentValues(laneRef: number, commit: StoredCommit, segment: Se
 }
 
 /** The rows of the directory, their checks last, that a lane's new segments make or replace. `last` is the chunk that is not full. */
-export function directoryValues(lane: LaneRow, last: Row | undefined, added: readonly SegmentRange[]): SQLInputValue[][] {
+export function directoryValues(lane: LaneRow, last: Row | undefined, added: readonly DirectoryEntry[]): SQLInputValue[][] {
   const firstChunk = openChunk(lane)
-  const ranges = [...toRanges(lane, last === undefined ? [] : [last], firstChunk), ...added]
+  return chunkValues(lane.laneRef, firstChunk, [...toRanges(lane, last === undefined ? [] : [last], firstChunk), ...added])
+}
+
+/** The rows of the directory from a chunk on, their checks last. */
+export function chunkValues(laneRef: number, firstChunk: number, ranges: readonly DirectoryEntry[]): SQLInputValue[][] {
   const rows: SQLInputValue[][] = []
   for (let from = 0; from < ranges.length; from += CHUNK_SEGMENTS) {
-    const values = [lane.laneRef, firstChunk + rows.length, encodeRanges(ranges.slice(from, from + CHUNK_SEGMENTS))]
+    const values = [laneRef, firstChunk + rows.length, encodeRanges(ranges.slice(from, from + CHUNK_SEGMENTS))]
     rows.push([...values, rowCheck(values)])
   }
   return rows
@@ -134,8 +157,8 @@ export const openChunk = (lane: LaneRow): number => Math.floor(lane.segments / C
  * The ranges of a lane's segments from a chunk on, in the order of their commits.
  * @throws MillpondError `INDEX_CORRUPT` where a row is not what was written, or there are not as many as the lane's total says.
  */
-export function toRanges(lane: LaneRow, rows: readonly Row[], fromChunk = 0): SegmentRange[] {
-  const ranges: SegmentRange[] = []
+export function toRanges(lane: LaneRow, rows: readonly Row[], fromChunk = 0): DirectoryEntry[] {
+  const ranges: DirectoryEntry[] = []
   for (const [at, row] of rows.entries()) {
     checkRow(row, DIRECTORY_COLUMNS, laneName(lane))
     if (row['chunk'] !== fromChunk + at) throw damagedLane(laneName(lane))
@@ -156,6 +179,8 @@ export function newLane(genesis: StoredCommit): IndexedLane {
     headKey: genesis.key,
     headSha256: genesis.sha256,
     commits: 1,
+    rewrites: 0,
+    rewriteSha256: '',
     segments: 0,
     blocks: 0,
     messages: 0,
@@ -187,6 +212,21 @@ export function extendedLane(lane: IndexedLane, commit: StoredCommit): IndexedLa
   }
 }
 
+/** The lane with the segments of a rewrite in the place of others. */
+export function rewrittenLane(lane: IndexedLane, rewrite: StoredCommit, replaced: readonly IndexedSegment[]): IndexedLane {
+  const { segments } = rewrite
+  const change = (of: (segment: Pick<SegmentEntry, 'bytes' | 'blocks'>) => number) =>
+    segments.reduce((sum, segment) => sum + of(segment), 0) - replaced.reduce((sum, segment) => sum + of(segment), 0)
+  return {
+    ...lane,
+    rewrites: lane.rewrites + 1,
+    rewriteSha256: rewrite.sha256,
+    segments: lane.segments + segments.length - replaced.length,
+    blocks: lane.blocks + change(({ blocks }) => blocks.length),
+    bytes: lane.bytes + change(({ bytes }) => bytes),
+  }
+}
+
 /** @throws MillpondError `INDEX_CORRUPT` where the row is not what was written. */
 export function toLane(row: Row): LaneRow {
   const lane: LaneRow = {
@@ -199,6 +239,8 @@ export function toLane(row: Row): LaneRow {
     headKey: String(row['head_key']),
     headSha256: toHex(row['head_sha256']),
     commits: Number(row['commits']),
+    rewrites: Number(row['rewrites']),
+    rewriteSha256: toHex(row['rewrite_sha256']),
     segments: Number(row['segments']),
     blocks: Number(row['blocks']),
     messages: Number(row['messages']),

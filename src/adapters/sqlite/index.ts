@@ -2,7 +2,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { StoredCommit } from '../../commit/commit.ts'
 import { MillpondError } from '../../errors.ts'
 import { compareLanes } from '../../index/lane-order.ts'
-import { rangeMayHold } from '../../index/segment-directory.ts'
+import { linkOf } from '../../commit/rewrites.ts'
+import { type DirectoryEntry, rangeMayHold } from '../../index/segment-directory.ts'
 import { REMEDY } from '../../index/segment-index.ts'
 import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../../index/segment-index.ts'
 import { laneName } from '../../source/lane.ts'
@@ -10,12 +11,17 @@ import type { LaneId } from '../../source/lane.ts'
 import { indexError, openIndexDatabase } from './index-database.ts'
 import type { IndexDatabaseOptions } from './index-database.ts'
 import {
+  chunkValues,
   commitValues,
+  entriesOf,
   extendedLane,
   laneMayHold,
   laneValues,
   newLane,
+  placeOf,
+  placesOf,
   prepareStatements,
+  rewrittenLane,
   segmentValues,
   toHex,
 } from './index-rows.ts'
@@ -52,6 +58,10 @@ class SqliteIndex implements SegmentIndex {
     return this.#guard(() => this.#transaction('BEGIN IMMEDIATE', () => this.#addInTransaction(commit)))
   }
 
+  async replace(rewrite: StoredCommit): Promise<'added' | 'known'> {
+    return this.#guard(() => this.#transaction('BEGIN IMMEDIATE', () => this.#replaceInTransaction(rewrite)))
+  }
+
   async lane(id: LaneId): Promise<IndexedLane | undefined> {
     const row = this.#guard(() => this.#laneRow(id))
     return row === undefined ? undefined : withoutRef(row)
@@ -64,9 +74,9 @@ class SqliteIndex implements SegmentIndex {
   async *segments(query: SegmentQuery): AsyncGenerator<IndexedSegment> {
     const lanes = this.#guard(() => this.#laneRows(query.topic)).filter((lane) => laneMayHold(lane, query))
     for (const lane of lanes) {
-      const positions = this.#guard(() => this.#transaction('BEGIN', () => this.#candidates(lane, query)))
-      for (let page = 0; page < positions.length; page += PAGE_SEGMENTS) {
-        const some = positions.subarray(page, page + PAGE_SEGMENTS)
+      const entries = this.#guard(() => this.#transaction('BEGIN', () => this.#candidates(lane, query)))
+      for (let page = 0; page < entries.length; page += PAGE_SEGMENTS) {
+        const some = entries.slice(page, page + PAGE_SEGMENTS)
         yield* this.#guard(() => this.#transaction('BEGIN', () => this.#page(lane, some, query)))
       }
     }
@@ -118,11 +128,37 @@ class SqliteIndex implements SegmentIndex {
     return 'added'
   }
 
+  #replaceInTransaction(rewrite: StoredCommit): 'added' | 'known' {
+    const { sequence } = linkOf(rewrite)
+    const lane = this.#laneRow(rewrite)
+    if (lane === undefined) throw gap(rewrite, 'its chain is not known')
+    const same = this.#statements.commit.get(lane.laneRef, placeOf(rewrite))
+    if (same !== undefined && toHex(same['sha256']) === rewrite.sha256) return 'known'
+    if (same !== undefined || sequence < lane.rewrites)
+      throw gap(rewrite, `the index knows another rewrite in its place; ${REMEDY}`)
+    if (sequence !== lane.rewrites || rewrite.nextPosition > lane.nextPosition)
+      throw gap(rewrite, `the index knows ${lane.rewrites} rewrites, and the lane up to position ${lane.nextPosition}`)
+    if (rewrite.previousSha256 !== lane.rewriteSha256)
+      throw gap(rewrite, `it follows another rewrite than the index knows; ${REMEDY}`)
+    const entries = toRanges(lane, this.#statements.directory.all(lane.laneRef, 0))
+    const isReplaced = ({ firstPosition }: DirectoryEntry) =>
+      firstPosition >= rewrite.firstPosition && firstPosition < rewrite.nextPosition
+    const replaced = entries.filter(isReplaced).map((entry) => this.#segment(lane, entry))
+    this.#statements.insertCommit.run(...commitValues(lane.laneRef, rewrite))
+    for (const segment of rewrite.segments) this.#statements.insertSegment.run(...segmentValues(lane.laneRef, rewrite, segment))
+    const kept = [...entries.filter((entry) => !isReplaced(entry)), ...entriesOf(rewrite)]
+    this.#statements.clearDirectory.run(lane.laneRef)
+    for (const values of chunkValues(lane.laneRef, 0, kept)) this.#statements.putDirectory.run(...values)
+    this.#known = undefined
+    this.#statements.updateLane.run(...laneValues(rewrittenLane(lane, rewrite, replaced)), lane.laneRef)
+    return 'added'
+  }
+
   #insertSegments(lane: LaneRow, commit: StoredCommit): void {
     this.#statements.insertCommit.run(...commitValues(lane.laneRef, commit))
     for (const segment of commit.segments) this.#statements.insertSegment.run(...segmentValues(lane.laneRef, commit, segment))
     const last = this.#statements.directory.get(lane.laneRef, openChunk(lane))
-    for (const values of directoryValues(lane, last, commit.segments)) this.#statements.putDirectory.run(...values)
+    for (const values of directoryValues(lane, last, entriesOf(commit))) this.#statements.putDirectory.run(...values)
   }
 
   #laneRow(id: LaneId): LaneRow | undefined {
@@ -144,27 +180,29 @@ class SqliteIndex implements SegmentIndex {
     throw new MillpondError('INDEX_CORRUPT', `${this.#path} has lost lanes; ${REMEDY}`)
   }
 
-  /** First positions, rising, of the lane's segments that the query's ranges touch; none where the lane was cleared meanwhile. */
-  #candidates(lane: LaneRow, query: SegmentQuery): Float64Array {
+  /** The lane's segments that the query's ranges touch, by first position; none where the lane was cleared meanwhile. */
+  #candidates(lane: LaneRow, query: SegmentQuery): DirectoryEntry[] {
     const row = this.#statements.laneByRef.get(lane.laneRef)
-    if (row === undefined) return new Float64Array()
-    const ranges = toRanges(toLane(row), this.#statements.directory.all(lane.laneRef, 0))
-    const positions: number[] = []
-    for (const range of ranges) if (rangeMayHold(range, query)) positions.push(range.firstPosition)
-    return Float64Array.from(positions).sort()
+    if (row === undefined) return []
+    const entries = toRanges(toLane(row), this.#statements.directory.all(lane.laneRef, 0))
+    return entries.filter((entry) => rangeMayHold(entry, query)).sort((a, b) => a.firstPosition - b.firstPosition)
   }
 
-  #page(lane: LaneRow, positions: Float64Array, query: SegmentQuery): IndexedSegment[] {
+  #page(lane: LaneRow, entries: readonly DirectoryEntry[], query: SegmentQuery): IndexedSegment[] {
     if (this.#statements.laneByRef.get(lane.laneRef) === undefined) return []
-    const id: LaneId = { topic: lane.topic, topicId: lane.topicId, lane: lane.lane }
     const segments: IndexedSegment[] = []
-    for (const position of positions) {
-      const row = this.#statements.segment.get(lane.laneRef, position)
-      if (row === undefined) throw damagedLane(laneName(lane))
-      const segment = toSegment(id, row, this.#statements.commit.get(lane.laneRef, Number(row['commit_next'])))
+    for (const entry of entries) {
+      const segment = this.#segment(lane, entry)
       if (query.layout === undefined || hasLayout(segment, query.layout)) segments.push(segment)
     }
     return segments
+  }
+
+  #segment({ topic, topicId, lane, laneRef }: LaneRow, entry: DirectoryEntry): IndexedSegment {
+    const id: LaneId = { topic, topicId, lane }
+    const row = this.#statements.segment.get(laneRef, entry.firstPosition, ...placesOf(entry))
+    if (row === undefined) throw damagedLane(laneName(id))
+    return toSegment(id, row, this.#statements.commit.get(laneRef, Number(row['commit_next'])))
   }
 
   #transaction<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', act: () => T): T {

@@ -1,12 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
+import { archivedTopics } from '../../commit/archived-topics.ts'
 import type { Config } from '../../config/config.ts'
 import type { IcebergConfig } from '../../config/iceberg-config.ts'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { Catalog } from '../../iceberg/catalog.ts'
 import { tableFolder } from '../../iceberg/file-catalog.ts'
 import { type SeenCommits, type SyncReport, syncTopic } from '../../iceberg/sync.ts'
-import { archivedTopics } from '../../iceberg/tail.ts'
 import type { Store } from '../../store/store.ts'
 import { openIcebergCatalog } from '../../wiring/iceberg.ts'
 import { openStore } from '../../wiring/store.ts'
@@ -106,10 +106,10 @@ async function syncOnce(cli: Cli, pass: Pass): Promise<void> {
     await cli.print(formatTable([['topic', 'table', 'files', 'rows', 'snapshots', 'metadata'], ...told.map(rowOf)]))
 }
 
-const rowOf = ({ topic, table, files, rows, snapshots, metadata }: SyncReport): string[] => [
+const rowOf = ({ topic, table, files, rows, replaced, snapshots, metadata }: SyncReport): string[] => [
   topic,
   table,
-  formatCount(files),
+  `${formatCount(files)}${replaced === 0 ? '' : ` for ${formatCount(replaced)}`}`,
   formatCount(rows),
   formatCount(snapshots),
   metadata ?? 'no Parquet segment yet',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Argument, type Command, Option } from 'commander'
+import { IMPORTER } from '../../commit/commit.ts'
 import type { LookupField } from '../../encode/block.ts'
 import { isFormat } from '../../encode/formats.ts'
 import { MillpondError } from '../../errors.ts'
@@ -98,7 +99,7 @@ function laneOptions(
     topicId: topicId ?? `imported-${kind}`,
     lookups,
     dryRun: dryRun === true,
-    writer: `import-${randomBytes(6).toString('hex')}`,
+    writer: `${IMPORTER}${randomBytes(6).toString('hex')}`,
     now: Date.now,
     signal: cli.signal,
     onObject(bytes, messages) {

@@ -56,7 +56,7 @@ accounted for. Nothing is changed, unless
       ]),
     )
     .addOption(new Option('--sample', 'read one block of each segment only'))
-    .addOption(new Option('--collect', 'remove objects that no commit names'))
+    .addOption(new Option('--collect', 'remove objects that no commit names, or that were replaced'))
     .addOption(
       new Option('--older-than <duration>', 'with --collect: only what is older')
         .argParser(durationOf('--older-than'))
@@ -202,6 +202,14 @@ async function printReport(
     formatBytes(report.bytes),
   ]
   await cli.print(`${report.clean ? 'verified' : 'checked'}: ${counts.join(', ')} in ${formatDuration(milliseconds)}`)
+  if (report.rewrites > 0) {
+    const kept = report.replaced.objects
+    const told =
+      kept === 0
+        ? ''
+        : `; ${formatCount(kept)} objects (${formatBytes(report.replaced.bytes)}) that they replaced are still there`
+    await cli.print(`${formatCount(report.rewrites)} rewrites account for what they replaced${told}`)
+  }
   if (report.missing > 0) await cli.print(`${formatCount(report.missing)} positions hold no message; the commits say why`)
   if (report.deadLettered > 0) await cli.print(`${formatMessages(report.deadLettered)} went to the dead letters`)
   if (report.compared > 0) await cli.print(`${formatMessages(report.compared)} are the same in the source`)
@@ -215,7 +223,7 @@ async function printReport(
   }
   if (collected !== undefined) {
     await cli.print(
-      `collected ${collected.removed.objects} objects (${formatBytes(collected.removed.bytes)}), left ${collected.left.objects}`,
+      `collected ${collected.removed.objects} objects (${formatBytes(collected.removed.bytes)}) of crashes and ${collected.replaced.objects} (${formatBytes(collected.replaced.bytes)}) that were replaced, left ${collected.left.objects}`,
     )
   }
 }

@@ -1,0 +1,128 @@
+import type { MessageBatch } from '../batch/batch.ts'
+import { segmentsBatches } from '../commit/archived-batches.ts'
+import { messageDifference } from '../commit/message-difference.ts'
+import type { EncodedBlock } from '../encode/block.ts'
+import { segmentFormat } from '../encode/formats.ts'
+import type { FinishedSegment } from '../encode/segment-builder.ts'
+import { MillpondError } from '../errors.ts'
+import { type LaneId, laneName } from '../source/lane.ts'
+import { copyGroup, readBack } from './copy.ts'
+import { type Making, type MergeOptions, openOutput } from './output.ts'
+import type { SegmentGroup } from './plan.ts'
+
+/** Blocks that are compressed while others are read. */
+const BLOCKS_AHEAD = 4
+
+/**
+ * Writes the messages of a group's segments into new ones, and reads them back.
+ * @throws MillpondError `COMPACT_UNFIT` for a message that the format cannot hold; `SEGMENT_CORRUPT`, `BLOCK_CORRUPT` where what was read or written
+ * is damaged. What was written before stays, for whoever cleans up.
+ */
+export async function mergeGroup(making: Making, group: SegmentGroup, options: MergeOptions): Promise<FinishedSegment[]> {
+  if (isApart(group) && group.copied !== undefined) {
+    const made = await copyGroup(making, group, options)
+    await readBack(making, made)
+    return made
+  }
+  const made = await writeGroup(making, group, options)
+  await compare(making, group, made)
+  return made
+}
+
+/** Whether the segments lie one behind the other: then their blocks do too. */
+const isApart = ({ sources }: SegmentGroup): boolean =>
+  sources.every(({ segment }, i) => i === 0 || sources[i - 1]!.segment.lastPosition < segment.firstPosition)
+
+async function writeGroup(making: Making, group: SegmentGroup, options: MergeOptions): Promise<FinishedSegment[]> {
+  const { store, lane, signal } = making
+  const rules = segmentFormat(group.format)
+  const encoder = rules.createEncoder({ ...options, origin: lane })
+  const output = openOutput(making, group, options)
+  const pending: Promise<EncodedBlock>[] = []
+  const push = (blocks: readonly Promise<EncodedBlock>[]) => {
+    for (const block of blocks) {
+      // Seen when its turn comes.
+      block.catch(() => undefined)
+      pending.push(block)
+    }
+  }
+  const write = async (most: number) => {
+    while (pending.length > most) await output.take(await pending.shift()!)
+  }
+  try {
+    for await (const batch of segmentsBatches(store, segmentsOf(group), signal)) {
+      signal?.throwIfAborted()
+      const [unfit] = rules.findUnencodable(batch, options.formatOptions)
+      if (unfit !== undefined) throw unfitError(lane, group, batch.positions[unfit.row]!, unfit.reason)
+      push(encoder.add(batch))
+      making.onRead(batch)
+      await write(BLOCKS_AHEAD)
+    }
+    const last = encoder.flush()
+    if (last !== undefined) push([last])
+    await write(0)
+    return await output.finish()
+  } catch (error) {
+    await output.abort()
+    throw error
+  }
+}
+
+const segmentsOf = ({ sources }: SegmentGroup) => sources.map(({ segment }) => segment)
+
+const unfitError = (lane: LaneId, { format }: SegmentGroup, position: number, reason: string): MillpondError =>
+  new MillpondError(
+    'COMPACT_UNFIT',
+    `the message of ${laneName(lane)} at position ${position} cannot be held by the format ${format}: ${reason}; leave --format out, or name another`,
+    { details: { ...lane, position, format } },
+  )
+
+/** Reads what was there and what is there now, message by message: only what is equal may be replaced. */
+async function compare({ store, lane, signal }: Making, group: SegmentGroup, made: readonly FinishedSegment[]): Promise<void> {
+  const written = made.map(({ entry }) => entry)
+  await using before = openRows(segmentsBatches(store, segmentsOf(group), signal))
+  await using after = openRows(segmentsBatches(store, written, signal))
+  for (;;) {
+    const [left, right] = [await before.fill(), await after.fill()]
+    if (left === undefined && right === undefined) return
+    if (left === undefined || right === undefined) throw changedError(lane, (left ?? right!).positions[0]!, 'number')
+    for (let rows = Math.min(left.count - before.row, right.count - after.row); rows > 0; rows--) {
+      const position = left.positions[before.row]!
+      const difference =
+        right.positions[after.row] === position ? messageDifference(left, before.row, right, after.row) : 'position'
+      if (difference !== undefined) throw changedError(lane, position, difference)
+      before.row++
+      after.row++
+    }
+  }
+}
+
+const changedError = (lane: LaneId, position: number, part: string): MillpondError =>
+  new MillpondError(
+    'SEGMENT_CORRUPT',
+    `the messages of ${laneName(lane)} from position ${position} on are not in the new segment as they were: ${part} differs; nothing was replaced`,
+    { details: { ...lane, position } },
+  )
+
+/** Rows of batches, one behind the other. */
+function openRows(batches: AsyncGenerator<MessageBatch>) {
+  let batch: MessageBatch | undefined
+  const rows = {
+    /** Of the batch that `fill` gives, the next row. */
+    row: 0,
+    /** The batch of the next row; undefined behind the last. */
+    async fill(): Promise<MessageBatch | undefined> {
+      while (batch === undefined || rows.row >= batch.count) {
+        const { value, done } = await batches.next()
+        if (done === true) return undefined
+        batch = value
+        rows.row = 0
+      }
+      return batch
+    },
+    async [Symbol.asyncDispose]() {
+      await batches.return(undefined)
+    },
+  }
+  return rows
+}
