@@ -43,7 +43,7 @@ export interface OpenObject {
   readonly count: number
   /** The largest timestamp in it, ms. */
   readonly lastTimestamp: number
-  /** How many messages it may still take: what was left under its key has so many. */
+  /** How many messages it may still take: what was left under its key has so many, or the rules say so. */
   readonly roomCount: number
   /** Bytes of messages that no block holds yet. */
   readonly pendingBytes: number
@@ -144,7 +144,7 @@ export function openObject(run: LaneRun, place: ObjectPlace): OpenObject {
       return lastTimestamp
     },
     get roomCount() {
-      return place.count === undefined ? Infinity : place.count - count
+      return (place.count ?? options.rotate.maxObjectCount ?? Infinity) - count
     },
     get pendingBytes() {
       return encoder.pendingBytes
