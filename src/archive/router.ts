@@ -31,6 +31,7 @@ export interface Router {
 
 export interface RouterOptions {
   readonly layout: Layout
+  readonly topic: string
   readonly lane: LaneLayout
   readonly format: SegmentFormat
   readonly formatOptions?: FormatOptions | undefined
@@ -41,11 +42,12 @@ export interface RouterOptions {
 }
 
 /** A router for what `lane` says. A message has one path and one schema, and so one object. */
-export function createRouter({ layout, lane, format, formatOptions, siblings = [], values }: RouterOptions): Router {
+export function createRouter(options: RouterOptions): Router {
+  const { layout, topic, lane, format, formatOptions, siblings = [], values } = options
   const needsValues = values !== undefined && (format.byKind === true || layout.usesSchemas || layout.fields.length > 0)
   return {
     async route(batch, nowMs, signal) {
-      const prepared = needsValues ? await values.prepare(batch, signal) : undefined
+      const prepared = needsValues ? await values.prepare(batch, signal, topic) : undefined
       const faults: Faults = new Map()
       const blame = (found: readonly { readonly row: number; readonly reason: string }[]) => {
         for (const { row, reason } of found) if (!faults.has(row)) faults.set(row, reason)

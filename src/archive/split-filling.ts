@@ -11,6 +11,7 @@ import { type LaneRun, nowOf } from './lane-run.ts'
 import type { OpenObject } from './open-object.ts'
 import { type SiblingRules, siblingRules } from './open-sibling.ts'
 import { createRouter, type Router } from './router.ts'
+import { createSharing, type Sharing } from './sharing.ts'
 
 /** A lane whose messages go to several objects, between two commits. */
 export interface Filling {
@@ -25,6 +26,8 @@ export interface Filling {
   readonly share: HeldShare
   /** Those that take messages, by path and schema. */
   readonly open: Map<string, OpenObject>
+  /** Undefined where each schema has objects of its own. */
+  readonly sharing: Sharing | undefined
   /** Those that are full. */
   full: OpenObject[]
   /** The last of them of each path and schema. */
@@ -69,6 +72,7 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain, clock: C
     siblings,
     router: createRouter({
       layout,
+      topic: lane.topic,
       lane: names,
       format: segmentFormat(options.format),
       formatOptions: options.formatOptions,
@@ -78,6 +82,7 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain, clock: C
     account: openAccount(chain.nextPosition),
     share: run.shares.open(),
     open: new Map(),
+    sharing: createSharing(options.schemaCompatibility),
     full: [],
     lastFull: new Map(),
     late: new Set(),

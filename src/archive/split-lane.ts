@@ -12,6 +12,7 @@ import { commit } from './split-commit.ts'
 import { beginTimes, type Filling, isOwing, openFilling } from './split-filling.ts'
 import { closeOldest, place } from './split-place.ts'
 import { makeRoom } from './split-room.ts'
+import { placeShared } from './split-shared.ts'
 import { nameTaken } from './takeover.ts'
 
 /** What filters, which only a commit gives back, may have of the memory budget before one is due. */
@@ -189,7 +190,7 @@ async function pass(filling: Filling, passedTo: number): Promise<void> {
 }
 
 async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal): Promise<void> {
-  const { run, account, router } = filling
+  const { run, account, router, sharing } = filling
   await run.parts.keepSchemas?.(run.lane.topic, batch, stop)
   const { groups, unencodable, encodableCount } = await router.route(batch, filling.clock.nowMs(), stop)
   if (unencodable !== undefined) await bury(run, account, unencodable)
@@ -200,7 +201,8 @@ async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal
   }
   // What the layout leaves out is passed over.
   account.addPassed(batch.positions[batch.count - 1]! + 1)
-  for (const group of groups) await place(filling, group)
+  if (sharing === undefined) for (const group of groups) await place(filling, group)
+  else await placeShared(filling, sharing, groups)
   const nowMs = run.parts.nowMs()
   for (const timestamp of batch.timestamps)
     if (timestamp > filling.lastTimestamp && timestamp <= nowMs) filling.lastTimestamp = timestamp

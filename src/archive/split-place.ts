@@ -1,8 +1,11 @@
 import { sliceBatch } from '../batch/batch.ts'
 import { idAt, keyAt } from '../batch/view.ts'
-import type { EncodedBlock } from '../encode/block.ts'
+import type { Codec, EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import type { RotationCause } from '../encode/rotation.ts'
+import type { ObjectPath } from '../layout/layout.ts'
+import type { ValueKind } from '../values/values.ts'
+import { objectExtension } from './object-extension.ts'
 import { type OpenObject, openObject } from './open-object.ts'
 import type { SiblingRules } from './open-sibling.ts'
 import type { Group } from './router.ts'
@@ -13,10 +16,14 @@ import { readLeft } from './takeover.ts'
 const MAX_COMPRESSING_BYTES = 8 * 1024 * 1024
 const DEFAULT_MAX_OPEN = 5_000
 
+/** What an open object of a lane is known by. */
+export const objectId = (path: ObjectPath, kind: ValueKind | undefined): string =>
+  kind === undefined ? path.id : `${path.id}\n${kind.id}`
+
 /** Puts a group's messages into the object of their path, and into the next where that is full. */
 export async function place(filling: Filling, group: Group): Promise<void> {
   const { options } = filling.run
-  const id = group.kind === undefined ? group.path.id : `${group.path.id}\n${group.kind.id}`
+  const id = objectId(group.path, group.kind)
   for (let from = 0; from < group.batch.count;) {
     const object = filling.open.get(id) ?? (await openNext(filling, group, { id, row: from }))
     // Those that got nothing for longest are the first.
@@ -85,7 +92,8 @@ async function openNext(
   const { run, names, siblings } = filling
   const { options, parts } = run
   const { format } = options
-  const extension = segmentFormat(format).extension(options.codec, options.formatOptions)
+  const ending = (own: string, codec: Codec) => objectExtension(options.layout, own, codec)
+  const extension = ending(segmentFormat(format).extension(options.codec, options.formatOptions), options.codec)
   const start = {
     position: batch.positions[row]!,
     timestampMs: batch.timestamps[row]!,
@@ -105,7 +113,7 @@ async function openNext(
   const left = filling.mayBeLeft ? await readLeft(parts.store, key, options) : undefined
   const beside = siblings.map((rules) => ({
     rules,
-    key: names.objectKey(path, start, rules.rules.extension(rules.codec), rules.role),
+    key: names.objectKey(path, start, ending(rules.rules.extension(rules.codec), rules.codec), rules.role),
   }))
   const count = left?.count ?? (filling.mayBeLeft ? await countBeside(filling, beside[0]) : undefined)
   const object = openObject(run, {

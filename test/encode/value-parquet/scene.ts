@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { batchOf, type MessageInput } from '../../../src/batch/builder.ts'
 import { segmentFormat } from '../../../src/encode/formats.ts'
-import type { ExtraColumn } from '../../../src/encode/segment-format.ts'
+import type { ExtraColumn } from '../../../src/encode/format-options.ts'
 import type { SchemaType, ValueKind } from '../../../src/values/values.ts'
 import { type Cell, parquetSegment, tableOf } from '../parquet-segments.ts'
 
@@ -25,11 +25,16 @@ export interface ValueOptions {
 }
 
 /** Rows of the file of these values, as another reader has them. */
-export async function rowsOf(values: readonly (Uint8Array | string)[], options: ValueOptions = {}): Promise<Cell[]> {
-  const batch = batchOf(messagesOf(values))
-  expect(segmentFormat('value-parquet').findUnencodable(batch, undefined, options.kind)).toEqual([])
-  const encoding = { codec: 'zstandard', lookups: [], blockBytes: 4096, ...options } as const
-  const { file } = await parquetSegment([batch], encoding, 'value-parquet')
+export async function rowsOf(
+  values: readonly (Uint8Array | string)[],
+  { extraColumns, ...options }: ValueOptions = {},
+  more: (message: MessageInput) => MessageInput = (message) => message,
+): Promise<Cell[]> {
+  const batch = batchOf(messagesOf(values).map(more))
+  const formatOptions = { extraColumns }
+  expect(segmentFormat('value-parquet').findUnencodable(batch, formatOptions, options.kind)).toEqual([])
+  const encoding = { codec: 'zstandard', lookups: [], blockBytes: 4096, formatOptions, ...options } as const
+  const { file } = await parquetSegment([batch], { ...encoding, origin: { topic: 'orders', lane: '3' } }, 'value-parquet')
   return tableOf(file)
 }
 
