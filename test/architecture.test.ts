@@ -37,7 +37,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   store: ['errors', 'kernel', 'batch'],
   sink: ['errors', 'batch', 'encode'],
   commit: [...ground, 'encode', 'layout', 'source', 'store'],
-  iceberg: [...ground, 'encode', 'layout', 'source', 'store', 'commit'],
+  iceberg: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'commit'],
   schemas: [...ground, 'values', 'store', 'commit'],
   index: ['errors', 'encode', 'source', 'store', 'commit'],
   search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],
