@@ -42,7 +42,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   index: ['errors', 'encode', 'source', 'store', 'commit'],
   search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],
   import: ['errors', 'kernel', 'encode', 'source', 'store', 'commit'],
-  query: ['errors', 'batch', 'encode', 'index', 'search'],
+  query: ['errors', 'batch', 'values', 'encode', 'index', 'search'],
   replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
   archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,

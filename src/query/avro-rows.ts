@@ -1,12 +1,14 @@
-import { AvroCursor, unfit } from '../encode/avro-cursor.ts'
-import { type AvroType, leastBytes } from '../encode/avro-types.ts'
+import { Cursor } from '../values/avro/cursor.ts'
+import type { AvroField, AvroType } from '../values/avro/schema.ts'
+import { leastBytes } from '../values/avro/walk.ts'
+import { fault } from '../values/fault.ts'
 import { avroJson, binaryText, chosen, readLong } from './avro-text.ts'
 import { avroColumnType, unitsPerSecond } from './avro-types.ts'
 import type { CellBuilder } from './column-builder.ts'
 import { isDirect } from './value-types.ts'
 
 /** Reads the next value. */
-type Step = (cursor: AvroCursor) => void
+type Step = (cursor: Cursor) => void
 
 /**
  * Reads `count` values of the type, which are all of `data`, into cells; `cellsOf` gives where those of a field go, undefined for one that is not
@@ -19,15 +21,15 @@ export function readAvroRows(
   count: number,
   cellsOf: (column: string) => CellBuilder | undefined,
 ): void {
-  const fields = type.kind === 'record' ? type.fields : [{ name: 'value', type }]
+  const fields: readonly Pick<AvroField, 'name' | 'type'>[] = type.kind === 'record' ? type.fields : [{ name: 'value', type }]
   const steps = fields.map((field): Step => {
     const cells = cellsOf(field.name)
     return cells === undefined ? skipping(field.type) : filling(field.type, cells)
   })
-  const cursor = new AvroCursor()
+  const cursor = new Cursor()
   cursor.open(data, 0, data.byteLength)
   for (let row = 0; row < count; row++) for (const step of steps) step(cursor)
-  if (cursor.at !== cursor.end) throw unfit('bytes follow the last value')
+  if (cursor.at !== cursor.end) throw fault('bytes follow the last value')
 }
 
 function filling(type: AvroType, cells: CellBuilder): Step {
@@ -58,19 +60,19 @@ function fillingDirect(type: AvroType, cells: CellBuilder): Step | undefined {
     case 'boolean':
       return (cursor) => cells.putNumber(cursor.readBoolean())
     case 'int': {
-      const factor = type.logical === 'time-millis' ? 1000 : 1
+      const factor = type.logical?.name === 'time-millis' ? 1000 : 1
       return (cursor) => cells.putNumber(cursor.readInt() * factor)
     }
     case 'long':
       return fillingLong(type, cells)
     case 'float':
-      return (cursor) => cells.putNumber(cursor.view.getFloat32(cursor.take(4), true))
+      return (cursor) => cells.putNumber(cursor.readFloat())
     case 'double':
-      return (cursor) => cells.putNumber(cursor.view.getFloat64(cursor.take(8), true))
+      return (cursor) => cells.putNumber(cursor.readDouble())
     case 'string':
       return fillingBytes(cells)
     case 'bytes':
-      return type.decimal === undefined ? fillingBytes(cells) : (cursor) => cells.putText(binaryText(type, cursor))
+      return type.logical?.name !== 'decimal' ? fillingBytes(cells) : (cursor) => cells.putText(binaryText(type, cursor))
     case 'fixed': {
       if (avroColumnType(type).kind !== 'blob') return (cursor) => cells.putText(binaryText(type, cursor))
       const { size } = type
@@ -116,7 +118,7 @@ function microsOfMillis(millis: bigint): bigint {
 const fillingBytes =
   (cells: CellBuilder): Step =>
   (cursor) => {
-    const length = cursor.readBytes()
+    const length = cursor.skipSized()
     cells.putBytes(cursor.bytes, cursor.at - length, cursor.at)
   }
 
@@ -137,7 +139,7 @@ function skipping(type: AvroType): Step {
       return (cursor) => void cursor.take(8)
     case 'string':
     case 'bytes':
-      return (cursor) => void cursor.readBytes()
+      return (cursor) => void cursor.skipSized()
     case 'fixed':
       return (cursor) => void cursor.take(type.size)
     case 'record':
@@ -170,5 +172,5 @@ function partsOf(type: AvroType): readonly AvroType[] {
   if (type.kind === 'record') return type.fields.map((field) => field.type)
   if (type.kind === 'union') return type.branches
   if (type.kind === 'array') return [type.items]
-  return type.kind === 'map' ? [{ kind: 'string' }, type.values] : []
+  return type.kind === 'map' ? [{ kind: 'string', logical: undefined }, type.values] : []
 }

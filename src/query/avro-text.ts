@@ -1,9 +1,9 @@
-import { type AvroCursor, unfit } from '../encode/avro-cursor.ts'
-import { type AvroType, leastBytes } from '../encode/avro-types.ts'
+import type { Cursor } from '../values/avro/cursor.ts'
+import type { AvroType } from '../values/avro/schema.ts'
+import { leastBytes } from '../values/avro/walk.ts'
+import { fault } from '../values/fault.ts'
 import { avroColumnType, branchName, unitsPerSecond } from './avro-types.ts'
 import { bytesText, dateText, decimalText, numberJson, timestampText, timeText, uuidText } from './cell-text.ts'
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Values nest no deeper, so that a damaged one cannot use up the stack. */
 const MAX_DEPTH = 200
@@ -13,26 +13,26 @@ const MAX_DEPTH = 200
  * union of several types as an object with the one that it is.
  * @throws MillpondError `INPUT_INVALID`.
  */
-export function avroJson(type: AvroType, cursor: AvroCursor, depth = 0): string {
-  if (depth > MAX_DEPTH) throw unfit(`it nests deeper than ${MAX_DEPTH}`)
+export function avroJson(type: AvroType, cursor: Cursor, depth = 0): string {
+  if (depth > MAX_DEPTH) throw fault(`it nests deeper than ${MAX_DEPTH}`)
   if (type.kind === 'union') return unionJson(type.branches, cursor, depth + 1)
   if (type.kind === 'array') return `[${listed(cursor, leastBytes(type.items), () => avroJson(type.items, cursor, depth + 1))}]`
   if (type.kind === 'map') {
-    const entry = () => `${JSON.stringify(readText(cursor))}:${avroJson(type.values, cursor, depth + 1)}`
+    const entry = () => `${JSON.stringify(cursor.readText())}:${avroJson(type.values, cursor, depth + 1)}`
     return `{${listed(cursor, 1, entry)}}`
   }
   if (type.kind !== 'record') return scalarJson(type, cursor)
   return `{${type.fields.map((field) => `${JSON.stringify(field.name)}:${avroJson(field.type, cursor, depth + 1)}`).join(',')}}`
 }
 
-function unionJson(branches: readonly AvroType[], cursor: AvroCursor, depth: number): string {
+function unionJson(branches: readonly AvroType[], cursor: Cursor, depth: number): string {
   const branch = chosen(branches, cursor, 'branch')
   const text = avroJson(branch, cursor, depth)
   const isChoice = branches.filter(({ kind }) => kind !== 'null').length > 1
   return isChoice && branch.kind !== 'null' ? `{${JSON.stringify(branchName(branch))}:${text}}` : text
 }
 
-function listed(cursor: AvroCursor, itemBytes: number, item: () => string): string {
+function listed(cursor: Cursor, itemBytes: number, item: () => string): string {
   const items: string[] = []
   for (let count = cursor.readBlock(itemBytes); count > 0; count = cursor.readBlock(itemBytes))
     for (let i = 0; i < count; i++) items.push(item())
@@ -41,7 +41,7 @@ function listed(cursor: AvroCursor, itemBytes: number, item: () => string): stri
 
 type ScalarAvro = Exclude<AvroType, { readonly kind: 'union' | 'array' | 'map' | 'record' }>
 
-function scalarJson(type: ScalarAvro, cursor: AvroCursor): string {
+function scalarJson(type: ScalarAvro, cursor: Cursor): string {
   switch (type.kind) {
     case 'null':
       return 'null'
@@ -52,11 +52,11 @@ function scalarJson(type: ScalarAvro, cursor: AvroCursor): string {
     case 'long':
       return wholeJson(type, readLong(cursor))
     case 'float':
-      return numberJson(cursor.view.getFloat32(cursor.take(4), true))
+      return numberJson(cursor.readFloat())
     case 'double':
-      return numberJson(cursor.view.getFloat64(cursor.take(8), true))
+      return numberJson(cursor.readDouble())
     case 'string':
-      return JSON.stringify(readText(cursor))
+      return JSON.stringify(cursor.readText())
     case 'enum':
       return JSON.stringify(chosen(type.symbols, cursor, 'symbol'))
     case 'bytes':
@@ -77,8 +77,8 @@ function wholeJson(type: AvroType, value: bigint): string {
 }
 
 /** Bytes as text: of a decimal, a UUID, or as SQL writes them. */
-export function binaryText(type: AvroType, cursor: AvroCursor): string {
-  const length = type.kind === 'fixed' ? type.size : cursor.readBytes()
+export function binaryText(type: AvroType, cursor: Cursor): string {
+  const length = type.kind === 'fixed' ? type.size : cursor.skipSized()
   const start = type.kind === 'fixed' ? cursor.take(length) : cursor.at - length
   const bytes = cursor.bytes.subarray(start, start + length)
   const own = avroColumnType(type)
@@ -87,24 +87,15 @@ export function binaryText(type: AvroType, cursor: AvroCursor): string {
 }
 
 /** The branch or symbol that comes next. @throws MillpondError `INPUT_INVALID`. */
-export function chosen<T>(from: readonly T[], cursor: AvroCursor, what: string): T {
+export function chosen<T>(from: readonly T[], cursor: Cursor, what: string): T {
   const index = cursor.readCount()
   const found = from[index]
-  if (found === undefined) throw unfit(`there is no ${what} ${index}`)
+  if (found === undefined) throw fault(`there is no ${what} ${index}`)
   return found
 }
 
 /** A number of 64 bits. */
-export function readLong(cursor: AvroCursor): bigint {
+export function readLong(cursor: Cursor): bigint {
   cursor.readWords()
   return (BigInt(cursor.high) << 32n) | BigInt(cursor.low >>> 0)
-}
-
-function readText(cursor: AvroCursor): string {
-  const length = cursor.readBytes()
-  try {
-    return decoder.decode(cursor.bytes.subarray(cursor.at - length, cursor.at))
-  } catch {
-    throw unfit('a text is not UTF-8')
-  }
 }

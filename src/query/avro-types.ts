@@ -1,4 +1,4 @@
-import type { AvroType } from '../encode/avro-types.ts'
+import type { AvroType } from '../values/avro/schema.ts'
 import { type ColumnType, structOf, type ValueColumn } from './value-types.ts'
 
 /** Values that nest deeper are JSON. */
@@ -51,18 +51,19 @@ const logicals: Readonly<Partial<Record<string, ColumnType['kind']>>> = {
 
 function scalarType(type: ScalarAvro): ColumnType {
   if (type.kind === 'enum') return { kind: 'text' }
-  if ((type.kind === 'bytes' || type.kind === 'fixed') && type.decimal !== undefined) return { kind: 'decimal', ...type.decimal }
-  if (type.kind === 'fixed' && type.logical === 'uuid' && type.size === 16) return { kind: 'uuid' }
+  const { logical: meant } = type
+  if (meant?.name === 'decimal') return { kind: 'decimal', precision: meant.precision, scale: meant.scale }
+  if (type.kind === 'fixed' && meant?.name === 'uuid' && type.size === 16) return { kind: 'uuid' }
   if (type.kind === 'fixed' || type.kind === 'bytes') return { kind: 'blob' }
   if (type.kind === 'null') return { kind: 'null' }
-  const logical = logicals[`${type.kind} ${type.logical ?? ''}`]
+  const logical = logicals[`${type.kind} ${meant?.name ?? ''}`]
   if (logical !== undefined) return { kind: logical } as ColumnType
   return { kind: type.kind === 'string' ? 'text' : type.kind }
 }
 
 /** How many of a logical type's units a second has; 1 for what is no time. */
 export function unitsPerSecond(type: AvroType): bigint {
-  const logical = ('logical' in type ? type.logical : undefined) ?? ''
+  const logical = ('logical' in type ? type.logical?.name : undefined) ?? ''
   if (logical.endsWith('-millis')) return 1000n
   if (logical.endsWith('-micros')) return 1_000_000n
   return logical.endsWith('-nanos') ? 1_000_000_000n : 1n

@@ -1,5 +1,6 @@
 import { parseJson } from '../encode/json-spans.ts'
-import { type Shape, UNKNOWN, widen } from '../encode/json-shape.ts'
+import { widen } from '../values/json/widen.ts'
+import { type Shape, UNKNOWN } from '../values/shape.ts'
 import { MillpondError } from '../errors.ts'
 import type { CellBuilder } from './column-builder.ts'
 import { hasEscapes, isObject, scanMembers, skipSpace, stringOf } from './json-scan.ts'

@@ -1,5 +1,5 @@
-import { type AvroType, parseAvroSchema } from '../encode/avro-types.ts'
-import { parseContainerHeader } from '../encode/avro-file.ts'
+import { type AvroType, parseAvroSchema } from '../values/avro/schema.ts'
+import { parseContainerHeader } from '../encode/avro-container.ts'
 import { delimiterBytes, type FormatOptions } from '../encode/format-options.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import type { Format } from '../encode/block.ts'
