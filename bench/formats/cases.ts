@@ -33,6 +33,15 @@ const moreCases: readonly FormatCase[] = [
   },
 ]
 
+const compacting = fileURLToPath(new URL('compact-case.ts', import.meta.url))
+
+/** Segments of 10,000 messages, put together and perhaps converted. */
+const compactCases = (['avro', 'parquet'] as const).map((name): FormatCase => ({
+  name: `compact-${name}`,
+  summary: `segments of 10,000 messages in avro → few in ${name}, read back and compared`,
+  words: (messages) => [compacting, String(messages), name],
+}))
+
 const querying = fileURLToPath(new URL('query-case.ts', import.meta.url))
 const queryCase = (format: string, by: 'millpond' | 'duckdb'): FormatCase => ({
   name: by === 'millpond' ? `query-${format}` : `duckdb-${format}`,
@@ -48,4 +57,4 @@ const queryCases: readonly FormatCase[] = [
 ]
 
 /** All that `npm run -s bench:formats` measures, in this order. */
-export const formatCases: readonly FormatCase[] = [...encodeCases, ...moreCases, ...queryCases]
+export const formatCases: readonly FormatCase[] = [...encodeCases, ...moreCases, ...compactCases, ...queryCases]
