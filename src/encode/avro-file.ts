@@ -72,10 +72,11 @@ export type ReadRange = (range: ByteRange) => Promise<Uint8Array> | Uint8Array
 export function avroFileHeader(codec: Codec, sync: Uint8Array, schema = JSON.stringify(messageSchema)): Uint8Array {
   const text = (value: string) => {
     const bytes = encoder.encode(value)
-    return [...longBytes(bytes.byteLength), ...bytes]
+    return [Uint8Array.from(longBytes(bytes.byteLength)), bytes]
   }
   const metadata = ['avro.schema', schema, 'avro.codec', codec].flatMap(text)
-  return Uint8Array.from([...MAGIC, ...longBytes(2), ...metadata, 0, ...sync])
+  const [pairs, end] = [Uint8Array.from(longBytes(2)), Uint8Array.of(0)]
+  return new Uint8Array(Buffer.concat([Uint8Array.from(MAGIC), pairs, ...metadata, end, sync]))
 }
 
 /** What comes before a block's records in the file: how many they are, and the length of their compressed form. */
