@@ -13,6 +13,8 @@ export interface OpenObject {
   readonly place: ObjectPlace
   /** How many objects of the lane were opened before it. */
   readonly ordinal: number
+  /** How many messages it may hold by the rules. */
+  readonly maxCount: number
   readonly queue: RowQueue
   readonly left: OwnOfLeft | undefined
   count: number
@@ -36,10 +38,11 @@ const MAX_COMPRESSING_BYTES = 8 * 1024 * 1024
 const WORTH_BYTES = 256 * 1024
 
 /** Opens an object of the lane. */
-export function openObject(place: ObjectPlace, ordinal: number): OpenObject {
+export function openObject(place: ObjectPlace, ordinal: number, maxCount = Infinity): OpenObject {
   return {
     place,
     ordinal,
+    maxCount,
     queue: openQueue(),
     left: place.left && { object: place.left, positions: [], timestamps: [] },
     count: 0,
@@ -49,8 +52,8 @@ export function openObject(place: ObjectPlace, ordinal: number): OpenObject {
   }
 }
 
-/** How many messages it may still take: what was left under its key, or beside it, has so many. */
-export const roomCount = ({ place, count }: OpenObject): number => (place.count === undefined ? Infinity : place.count - count)
+/** How many messages it may still take: what was left under its key, or beside it, has so many, or the rules say so. */
+export const roomCount = ({ place, maxCount, count }: OpenObject): number => (place.count ?? maxCount) - count
 
 /**
  * Takes messages; those whose numbers are known only wait until they are worth a block. What it gives is to be waited for: then few bytes are

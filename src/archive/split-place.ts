@@ -77,13 +77,15 @@ function mayClose(filling: Filling, cause: RotationCause): boolean {
   return false
 }
 
-/** Takes no more messages into the object, and makes it durable while others fill. */
+/** Takes no more messages into the object, and makes it durable while others fill, if it may. */
 function closeObject(filling: Filling, id: string, object: OpenObject): void {
   filling.open.delete(id)
   filling.owing.delete(object)
   filling.late.delete(object)
   filling.full.push(object)
   filling.lastFull.set(id, object)
+  // One that has its count is not seen before its commit either where its name hangs on the clock.
+  if (object.place.count === undefined && !mayClose(filling, 'count')) return
   // Its failure is seen when it is committed.
   finish(filling.objects, object, false).catch(() => undefined)
 }
@@ -143,7 +145,8 @@ async function openNext(filling: Filling, { id, path, kind }: Group, batch: Mess
   }))
   const count = left?.count ?? (filling.mayBeLeft ? await countBeside(filling, beside[0]) : undefined)
   const before = filling.lastFull.get(id)
-  const object = openObject({ key, keyFrom, siblings: beside, path, kind, left, count, before }, filling.opened++)
+  const place = { key, keyFrom, siblings: beside, path, kind, left, count, before }
+  const object = openObject(place, filling.opened++, options.rotate.maxObjectCount)
   if (count !== undefined) filling.owing.add(object)
   if (start.timestampMs < filling.lastTimestamp - (options.graceMs ?? Infinity)) filling.late.add(object)
   return object

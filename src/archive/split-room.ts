@@ -52,8 +52,9 @@ export async function makeRoom(filling: Filling): Promise<void> {
   await Promise.all(moving)
 }
 
-/** Those that have, or may have, messages that wait, in the order of their numbers. */
-const inOrder = ({ open }: Filling): OpenObject[] => [...open.values()].sort((a, b) => a.ordinal - b.ordinal)
+/** Those that have messages that wait in memory, in the order of their numbers; of those that are full some may not be written before their commit. */
+const inOrder = ({ full, open }: Filling): OpenObject[] =>
+  [...full, ...open.values()].filter(({ queue }) => queue.memoryBytes > 0).sort((a, b) => a.ordinal - b.ordinal)
 
 const queuesOf = (filling: Filling): RowQueue[] => inOrder(filling).map(({ queue }) => queue)
 
@@ -67,6 +68,6 @@ function spillOf(filling: Filling): Promise<Spill> | undefined {
 async function letGo(filling: Filling): Promise<void> {
   const disk = await spillOf(filling)
   if (disk !== undefined) return filling.objects.waiting.spill(disk, queuesOf(filling))
-  const objects = inOrder(filling).filter(({ queue }) => queue.count > 0)
+  const objects = inOrder(filling)
   while (objects.length > 0) await Promise.all(objects.splice(0, PRESSED_AT_ONCE).map((object) => press(filling.objects, object)))
 }

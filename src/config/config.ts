@@ -15,6 +15,8 @@ export interface RotateConfig {
   readonly idleMs: number
   /** `maxCount` counts all open objects of a lane together, to the message. */
   readonly exact: boolean
+  /** Messages in one object, to the message; undefined: what `maxCount` says. */
+  readonly maxObjectCount: number | undefined
   /** Beside all that whenever so much of the wall clock has passed since midnight in `timezone`; undefined is never. */
   readonly scheduleMs: number | undefined
   readonly timezone: string

@@ -52,6 +52,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
         maxAgeMs: msOf(archive.rotate.maxAge),
         idleMs: msOf(archive.rotate.idle),
         exact: archive.rotate.exact,
+        maxObjectCount: archive.rotate.maxObjectCount,
         scheduleMs: archive.rotate.schedule === undefined ? undefined : msOf(archive.rotate.schedule),
         timezone: archive.rotate.timezone,
       },
@@ -92,9 +93,10 @@ const defined = (retention: RetentionConfig): Partial<RetentionConfig> =>
 
 /** Only what is written: each format has defaults of its own. */
 function formatOptionsOf(archive: FileConfig['archive']): FormatOptions {
-  const { fields, envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding, headerLine, delimiter, extension } =
-    archive
-  const written = { envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding, headerLine, delimiter, extension }
+  const { fields, envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding } = archive
+  const { quoting, snappyFraming, headerLine, delimiter, extension } = archive
+  const encodings = { keyEncoding, valueEncoding, headersEncoding, timestampEncoding }
+  const written = { envelope, ...encodings, quoting, snappyFraming, headerLine, delimiter, extension }
   return { ...written, fields: fields?.filter(isWrittenField) }
 }
 

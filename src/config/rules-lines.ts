@@ -1,3 +1,4 @@
+import { csvFields } from '../encode/format-options.ts'
 import type { Finding } from './mistake.ts'
 import type { FileConfig } from './schema.ts'
 
@@ -9,6 +10,8 @@ type LineOption =
   | 'valueEncoding'
   | 'headersEncoding'
   | 'timestampEncoding'
+  | 'quoting'
+  | 'snappyFraming'
   | 'headerLine'
   | 'delimiter'
   | 'extension'
@@ -19,8 +22,10 @@ const formatsOf: Readonly<Record<LineOption, readonly Archive['format'][]>> = {
   envelope: ['value-json'],
   keyEncoding: ['value-json', 'csv'],
   valueEncoding: ['value-json', 'csv'],
-  headersEncoding: ['csv'],
+  headersEncoding: ['value-json', 'csv'],
   timestampEncoding: ['value-json', 'csv'],
+  quoting: ['csv'],
+  snappyFraming: ['json', 'value-json', 'csv', 'raw'],
   headerLine: ['csv'],
   delimiter: ['csv', 'raw'],
   extension: ['raw'],
@@ -39,7 +44,7 @@ export function lineRules({ archive }: FileConfig): Finding[] {
   return archive.format === 'csv' ? csvRules(archive) : archive.format === 'value-json' ? valueJsonRules(archive) : []
 }
 
-function csvRules({ delimiter, valueEncoding }: Archive): Finding[] {
+function csvRules({ delimiter, valueEncoding, headersEncoding, quoting, fields }: Archive): Finding[] {
   const findings: Finding[] = []
   if (delimiter !== undefined && (delimiter.length !== 1 || delimiter > '~' || delimiter === '\0'))
     findings.push({ path: ['archive', 'delimiter'], message: 'must be one ASCII character for the format csv' })
@@ -47,11 +52,22 @@ function csvRules({ delimiter, valueEncoding }: Archive): Finding[] {
     findings.push({ path: ['archive', 'delimiter'], message: 'must be neither a quote nor a line break' })
   if (valueEncoding === 'json')
     findings.push({ path: ['archive', 'valueEncoding'], message: 'must be text or base64 for the format csv' })
+  if (headersEncoding === 'base64')
+    findings.push({ path: ['archive', 'headersEncoding'], message: 'must be json or pairs for the format csv' })
+  const quoted = (fields ?? csvFields).find(
+    (field) => field.startsWith('value.') || (field === 'headers' && headersEncoding !== 'pairs'),
+  )
+  if (quoting === 'none' && quoted !== undefined) {
+    const instead = quoted === 'headers' ? 'headersEncoding: pairs has no quotes' : 'without it value is whole'
+    findings.push({ path: ['archive', 'quoting'], message: `must be rfc4180 where ${quoted} is a column; ${instead}` })
+  }
   return findings
 }
 
-function valueJsonRules({ fields = [], envelope }: Archive): Finding[] {
+function valueJsonRules({ fields = [], envelope, headersEncoding }: Archive): Finding[] {
   const findings: Finding[] = []
+  if (headersEncoding === 'pairs')
+    findings.push({ path: ['archive', 'headersEncoding'], message: 'must be json or base64 for the format value-json' })
   const ofValue = fields.find((field) => field.startsWith('value.'))
   if (ofValue !== undefined)
     findings.push({ path: ['archive', 'fields'], message: `${ofValue} is for the format csv; value-json writes values whole` })

@@ -63,9 +63,9 @@ const aiven = section(
     fileNameTemplate: optionalText(
       '`file.name.template`: `{{topic}}`, `{{partition}}`, `{{start_offset}}` (both with `:padding=true`), `{{timestamp:unit=yyyy}}`, `{{key}}`. Without it: `{{topic}}-{{partition}}-{{start_offset}}` with suffixes.',
     ),
-    fileNamePrefix: anyText(
-      '',
-      '`file.name.prefix`, `aws.s3.prefix`: what stands before it; also `{{utc_date}}` and `{{local_date}}`.',
+    fileNamePrefix: anyText('', '`file.name.prefix`: what stands before it.'),
+    awsS3Prefix: optionalText(
+      "`aws.s3.prefix`, with the variables of the template but `{{key}}`, `{{utc_date}}` and `{{local_date}}`, all of an object's first message. With it the rest is the topic, the partition and 20 digits of the offset, with suffixes.",
     ),
     fileNameTimestampTimezone: text('UTC', '`file.name.timestamp.timezone`.'),
     fileNameTimestampSource: oneOf(

@@ -25,12 +25,20 @@ export const lineOptions = {
     'How `value-json` and `csv` write values. Without it: `json` for `value-json`, `text` for `csv`, which has no `json`.',
   ),
   headersEncoding: optionalOneOf(
-    ['json', 'pairs'],
-    'How `csv` writes headers: a JSON list, or `base64(name):base64(value);` for each. Without it: `json`.',
+    ['json', 'base64', 'pairs'],
+    'How headers are written: a JSON list, whose values are text, or `base64` for `value-json`; `pairs` for `csv`: `base64(name):base64(value);` for each. Without it: `json`.',
   ),
   timestampEncoding: optionalOneOf(
     ['rfc3339', 'ms'],
     'How `value-json` and `csv` write timestamps: as `2026-11-21T08:03:59.125Z`, or as milliseconds since 1970. Without it: `rfc3339`.',
+  ),
+  quoting: optionalOneOf(
+    ['rfc4180', 'none'],
+    "Whether fields of `csv` are quoted where they have to be; `none` writes any bytes as they are, as Aiven's sinks do, so that null and empty are the same. Without it: `rfc4180`.",
+  ),
+  snappyFraming: optionalOneOf(
+    ['standard', 'xerial'],
+    "How the codec `snappy` frames `json`, `value-json`, `csv` and `raw`: by Snappy's framing format, or as `SnappyOutputStream` of snappy-java does. Without it: `standard`.",
   ),
   headerLine: optionalTruth('Whether each segment of `csv` begins with the names of its columns. Without it: true.'),
   delimiter: z

@@ -53,6 +53,11 @@ const rotate = section(
       false,
       'Whether `maxCount` counts all open objects of a lane together and holds to the message, so that the same messages give the same objects: `flush.size` of Kafka Connect.',
     ),
+    maxObjectCount: optionalNumber(
+      1,
+      100_000_000,
+      "Messages in each object, counted by itself and to the message, so that the same messages give the same objects: `file.max.records` of Aiven's sinks. Without it: `maxCount` alone.",
+    ),
     schedule: duration(
       1000,
       365 * DAY_MS,

@@ -33,8 +33,11 @@ function shape(options: FormatOptions): LineShape {
 
 function stepOf(field: WrittenField, options: FormatOptions, separator: number): LineStep {
   const { keyEncoding, valueEncoding, headersEncoding, timestampEncoding } = options
-  const part = (name: BytesPart, isBase64: boolean): LineStep =>
-    isBase64 ? { write: 'csvBase64', part: name } : { write: 'csvText', part: name, separator }
+  const isBare = options.quoting === 'none'
+  const part = (name: BytesPart, isBase64: boolean): LineStep => {
+    if (isBase64) return { write: 'csvBase64', part: name, isBare }
+    return isBare ? { write: 'bytes', part: name } : { write: 'csvText', part: name, separator }
+  }
   switch (field) {
     case 'key':
       return part('key', keyEncoding === 'base64')
@@ -54,14 +57,15 @@ function stepOf(field: WrittenField, options: FormatOptions, separator: number):
   }
 }
 
-/** What is written as text must be text; of what fields are taken from must be JSON. */
-function checksOf(fields: readonly WrittenField[], { keyEncoding, valueEncoding }: FormatOptions): LineCheck[] {
+/** What is written as text must be text, unless it is not quoted either; what fields are taken from must be JSON. */
+function checksOf(fields: readonly WrittenField[], { keyEncoding, valueEncoding, quoting }: FormatOptions): LineCheck[] {
   const has = (field: WrittenField) => fields.includes(field)
   const checks: LineCheck[] = []
-  if (has('key') && keyEncoding !== 'base64') checks.push({ part: 'key', is: 'utf8' })
+  const isText = quoting !== 'none'
+  if (isText && has('key') && keyEncoding !== 'base64') checks.push({ part: 'key', is: 'utf8' })
   if (fields.some((field) => field.startsWith(VALUE_PREFIX))) checks.push({ part: 'value', is: 'json' })
-  else if (has('value') && valueEncoding !== 'base64') checks.push({ part: 'value', is: 'utf8' })
-  if (has('id')) checks.push({ part: 'id', is: 'utf8' })
+  else if (isText && has('value') && valueEncoding !== 'base64') checks.push({ part: 'value', is: 'utf8' })
+  if (isText && has('id')) checks.push({ part: 'id', is: 'utf8' })
   return checks
 }
 

@@ -10,9 +10,13 @@ export interface FormatOptions {
   readonly keyEncoding?: 'text' | 'base64' | undefined
   /** `json`, which is the default of `value-json`, is for that format alone; `text` is the default of `csv`. */
   readonly valueEncoding?: 'json' | 'text' | 'base64' | undefined
-  /** A list of objects with `key` and `value`, or, in `csv`, base64 of both with `:` between and `;` behind each header. */
-  readonly headersEncoding?: 'json' | 'pairs' | undefined
+  /** A list of objects with `key` and `value`, `base64` (in `value-json`) with values as base64; `pairs` (in `csv`): base64 of both with `:` between and `;` behind each header. */
+  readonly headersEncoding?: 'json' | 'base64' | 'pairs' | undefined
   readonly timestampEncoding?: 'rfc3339' | 'ms' | undefined
+  /** `csv`: `none` writes the bytes as they are, so that nobody can tell null from empty, or a sign in a field from one between fields. */
+  readonly quoting?: 'rfc4180' | 'none' | undefined
+  /** How codec `snappy` frames lines: Snappy's framing format (default), or the one of snappy-java's `SnappyOutputStream`. */
+  readonly snappyFraming?: 'standard' | 'xerial' | undefined
   /** `csv`: whether each segment begins with the names of its columns. */
   readonly headerLine?: boolean | undefined
   /** `csv`: the sign between fields, one ASCII character; `raw`: what follows each value, any bytes as `delimiterBytes` reads them. */

@@ -47,7 +47,7 @@ function stepsOf(field: WrittenField, options: FormatOptions): readonly LineStep
     case 'timestamp':
       return timestampEncoding === 'ms' ? [{ write: 'timestamp' }] : [literal('"'), { write: 'time' }, literal('"')]
     case 'headers':
-      return [{ write: 'headers' }]
+      return [{ write: 'headers', isBase64: options.headersEncoding === 'base64' }]
     default:
       throw new MillpondError('FORMAT_UNSUPPORTED', `the format value-json has no field ${field}`)
   }

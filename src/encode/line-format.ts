@@ -1,6 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import { snappyFrame, snappyUnframe } from '../kernel/snappy-frame.ts'
+import { isXerial, xerialFrame, xerialUnframe } from '../kernel/snappy-xerial.ts'
 import type { Codec, PlainBlock, StoredCodec } from './block.ts'
 import { type BlockEncoder, createRowEncoder } from './block-encoder.ts'
 import { compress, compressNow, type CompressOptions, decompress, type LateBytes, MAX_RAW_BYTES } from './codec.ts'
@@ -36,20 +37,25 @@ function lineCodec(format: string, codec: StoredCodec): LineCodec {
   throw new MillpondError('FORMAT_UNSUPPORTED', `the format ${format} has no codec ${codec}`)
 }
 
+/** How Snappy's streams look, as the options say. */
+const snappyOf = ({ snappyFraming }: FormatOptions) => (snappyFraming === 'xerial' ? xerialFrame : snappyFrame)
+
 /** Compresses lines as one stream of the codec. */
 export async function compressLines(
   codec: Codec,
   lines: Uint8Array | LateBytes,
   options: CompressOptions = {},
+  formatOptions: FormatOptions = {},
 ): Promise<Uint8Array> {
-  if (codec === 'snappy') return snappyFrame(lines instanceof Uint8Array ? lines : lines.join())
+  if (codec === 'snappy') return snappyOf(formatOptions)(lines instanceof Uint8Array ? lines : lines.join())
   return compress(codec, lines, options)
 }
 
 /** The lines of streams of the codec. @throws MillpondError `BLOCK_CORRUPT`. */
 export async function decompressLines(format: string, codec: StoredCodec, stored: Uint8Array): Promise<Uint8Array> {
   const known = lineCodec(format, codec)
-  return known === 'snappy' ? snappyUnframe(stored, MAX_RAW_BYTES) : decompress(known, stored)
+  if (known !== 'snappy') return decompress(known, stored)
+  return (isXerial(stored) ? xerialUnframe : snappyUnframe)(stored, MAX_RAW_BYTES)
 }
 
 /** What the formats of lines differ in. */
@@ -78,7 +84,7 @@ export function lineFormat({ name, extension, shape, count, isAmbiguous, ...read
     openFraming(codec, _sync, _kind, options = {}) {
       const { firstLine } = shape(options, undefined)
       return {
-        header: firstLine === undefined ? NO_BYTES : headerOf(lineCodec(name, codec), firstLine),
+        header: firstLine === undefined ? NO_BYTES : headerOf(lineCodec(name, codec), firstLine, options),
         frame: ({ bytes }) => [bytes],
       }
     },
@@ -96,9 +102,9 @@ export function lineFormat({ name, extension, shape, count, isAmbiguous, ...read
 }
 
 /** What a segment begins with. */
-function headerOf(codec: LineCodec, line: Uint8Array): Uint8Array {
+function headerOf(codec: LineCodec, line: Uint8Array, options: FormatOptions): Uint8Array {
   if (codec === 'null') return line
-  return codec === 'snappy' ? snappyFrame(line) : compressNow(codec, line)
+  return codec === 'snappy' ? snappyOf(options)(line) : compressNow(codec, line)
 }
 
 function createLineEncoder(format: PlainBlock['format'], shape: LineShape, options: EncoderOptions): BlockEncoder<PlainBlock> {
@@ -110,7 +116,7 @@ function createLineEncoder(format: PlainBlock['format'], shape: LineShape, optio
       compressBlock: async ({ count, firstPosition, lastPosition, minTimestamp, maxTimestamp, filters }, lines, compression) => ({
         format,
         codec,
-        bytes: await compressLines(codec, lines, { ...compression, level: options.level }),
+        bytes: await compressLines(codec, lines, { ...compression, level: options.level }, options.formatOptions),
         rawBytes: lines.byteLength,
         count,
         firstPosition,

@@ -9,8 +9,12 @@ export type BytesPart = 'key' | 'value' | 'id'
 /** One thing that is written for a message; `src/kernel/assembly/lines.ts` says how each looks. */
 export type LineStep =
   | { readonly write: 'literal'; readonly bytes: Uint8Array }
-  | { readonly write: 'envelope' | 'position' | 'timestamp' | 'time' | 'headers' | 'csvHeaders' | 'csvPairs' | 'avroHeaders' }
-  | { readonly write: 'bytes' | 'json' | 'text' | 'base64' | 'csvBase64' | 'avroBytes'; readonly part: BytesPart }
+  | { readonly write: 'envelope' | 'position' | 'timestamp' | 'time' | 'csvHeaders' | 'csvPairs' | 'avroHeaders' }
+  /** Values are text unless they are to be base64. */
+  | { readonly write: 'headers'; readonly isBase64?: boolean }
+  | { readonly write: 'bytes' | 'json' | 'text' | 'base64' | 'avroBytes'; readonly part: BytesPart }
+  /** What is empty is quoted unless it is to be bare. */
+  | { readonly write: 'csvBase64'; readonly part: BytesPart; readonly isBare?: boolean }
   | { readonly write: 'csvText'; readonly part: BytesPart; readonly separator: number }
   | { readonly write: 'csvField'; readonly path: readonly string[]; readonly separator: number }
 
@@ -78,6 +82,8 @@ function operands(step: LineStep, place: (bytes: Uint8Array) => number): readonl
   if (step.write === 'literal') return [place(step.bytes), step.bytes.byteLength]
   if (step.write === 'csvField') return [place(Buffer.from(`${step.path.join('\0')}\0\0`)), step.separator]
   if ('separator' in step) return [columnOf[step.part], step.separator]
+  if (step.write === 'headers') return [step.isBase64 === true ? 1 : 0, 0]
+  if (step.write === 'csvBase64') return [columnOf[step.part], step.isBare === true ? 1 : 0]
   return ['part' in step ? columnOf[step.part] : 0, 0]
 }
 

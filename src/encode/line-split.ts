@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { MillpondError } from '../errors.ts'
 import { snappyUnframe } from '../kernel/snappy-frame.ts'
+import { xerialEnd, xerialUnframe } from '../kernel/snappy-xerial.ts'
 import { decompressFirst, MAX_RAW_BYTES } from './codec.ts'
 import type { FoundBlock } from './segment-format.ts'
 
@@ -23,6 +24,7 @@ const codecs: readonly { readonly magic: readonly number[]; readonly take: TakeS
   { magic: [0x1f, 0x8b, 8], take: takeGzip },
   { magic: [0x28, 0xb5, 0x2f, 0xfd], take: takeZstandard },
   { magic: [0xff, 6, 0, 0, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59], take: takeSnappy },
+  { magic: [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0], take: takeXerial },
 ]
 
 /**
@@ -90,6 +92,12 @@ async function takeSnappy(rest: Uint8Array): Promise<LineStream> {
     at += SNAPPY_HEAD_BYTES + rest[at + 1]! + (rest[at + 2]! << 8) + (rest[at + 3]! << 16)
   } while (at < rest.byteLength && rest[at] !== SNAPPY_IDENTIFIER)
   return { bytes: at, lines: snappyUnframe(rest.subarray(0, at), MAX_RAW_BYTES) }
+}
+
+async function takeXerial(rest: Uint8Array): Promise<LineStream> {
+  const bytes = xerialEnd(rest)
+  if (bytes === Infinity) throw corrupt('a chunk of snappy data is cut')
+  return { bytes, lines: xerialUnframe(rest.subarray(0, bytes), MAX_RAW_BYTES) }
 }
 
 const corrupt = (message: string) => new MillpondError('SEGMENT_CORRUPT', message)

@@ -3,6 +3,8 @@ import type { MessageBatch } from '../batch/batch.ts'
 /** When a segment closes; whichever comes first. `Infinity` switches a rule off. */
 export interface RotationRules {
   readonly maxCount: number
+  /** Where a lane's messages are looked at one by one: messages of one object, to the message; without it none are counted so. */
+  readonly maxObjectCount?: number
   /** Bytes of the segment as it lies in the store. */
   readonly maxBytes: number
   /** Distance of the smallest and the largest timestamp in the segment, ms. */

@@ -79,7 +79,10 @@ export function siblingOf(role: SiblingRole, format: SiblingFormat, options: For
           writer: lineWriter(program),
           areEncodable: (rows) => passAll(checks, rows),
           compressBlock: async (raw, records, compression) => {
-            const bytes = await (isAvro ? compress : compressLines)(codec, records, { ...compression, level })
+            const settings = { ...compression, level }
+            const bytes = await (isAvro
+              ? compress(codec, records, settings)
+              : compressLines(codec, records, settings, encoderOptions.formatOptions))
             return {
               format: isAvro ? 'value-avro' : format === 'json' ? 'value-json' : 'raw',
               codec,

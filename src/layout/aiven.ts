@@ -8,6 +8,7 @@ import type { Zone } from './zone.ts'
 
 const VARIABLE = /\{\{\s*(\w+)?(:?)([\w=]+)?\s*\}\}/gu
 const DEFAULT_TEMPLATE = '{{topic}}-{{partition}}-{{start_offset}}'
+const PREFIXED_TEMPLATE = '{{topic}}-{{partition}}-{{start_offset:padding=true}}'
 /** Suffixes of compressed files. Source: Aiven's `CompressionType`, read 2026-11. */
 const SUFFIX = { none: '', gzip: '.gz', snappy: '.snappy', zstd: '.zst' } as const
 /** What the parameter `unit` of `timestamp` may be. */
@@ -21,18 +22,29 @@ const UNITS: ReadonlySet<string | undefined> = new Set(['yyyy', 'YYYY', 'MM', 'd
 export function planAiven(config: AivenLayoutConfig, strict: boolean): LayoutPlan {
   const zone = zoneOf('aiven.fileNameTimestampTimezone', config.fileNameTimestampTimezone)
   const source = config.fileNameTimestampSource === 'event' ? 'record' : 'wallclock'
-  const options: Options = { escaping: { strict }, zone, source }
-  const template = config.fileNameTemplate ?? DEFAULT_TEMPLATE
-  const variables = variablesOf(template)
-  checkSet(new Set(variables))
-  if (variablesOf(config.fileNamePrefix).includes('key')) throw layoutInvalid('aiven.fileNamePrefix', 'has no variable key')
-  const parts = [
-    ...parseTemplate('aiven.fileNamePrefix', config.fileNamePrefix, options),
+  const options: Options = { escaping: { strict }, zone, source, tellsPath: true }
+  return { parts: partsOf(config, options), fields: [], isUnique: false, tellsTopic: true }
+}
+
+function partsOf(config: AivenLayoutConfig, options: Options): Part[] {
+  const { awsS3Prefix, fileNamePrefix, fileNameTemplate } = config
+  for (const [key, prefix] of Object.entries({ fileNamePrefix, awsS3Prefix: awsS3Prefix ?? '' }))
+    if (variablesOf(prefix).includes('key')) throw layoutInvalid(`aiven.${key}`, 'has no variable key')
+  if (awsS3Prefix !== undefined) {
+    return [
+      ...parseTemplate('aiven.awsS3Prefix', awsS3Prefix, { ...options, tellsPath: false }),
+      ...parseTemplate('aiven.awsS3Prefix', PREFIXED_TEMPLATE, options),
+      suffixPart(config),
+    ]
+  }
+  const template = fileNameTemplate ?? DEFAULT_TEMPLATE
+  checkSet(new Set(variablesOf(template)))
+  return [
+    ...parseTemplate('aiven.fileNamePrefix', fileNamePrefix, options),
     ...parseTemplate('aiven.fileNameTemplate', template, options),
+    // A template of one's own gets no extension, as it gets none from Aiven.
+    ...(fileNameTemplate === undefined ? [suffixPart(config)] : []),
   ]
-  // A template of one's own gets no extension, as it gets none from Aiven.
-  if (config.fileNameTemplate === undefined) parts.push(suffixPart(config))
-  return { parts, fields: [], isUnique: false, tellsTopic: true }
 }
 
 const variablesOf = (template: string): string[] => [...template.matchAll(VARIABLE)].map(([, name]) => name ?? '')
@@ -68,6 +80,8 @@ interface Options {
   readonly escaping: Escaping
   readonly zone: Zone
   readonly source: 'record' | 'wallclock'
+  /** Whether messages of different times lie in different objects; else the first one of an object says the time. */
+  readonly tellsPath: boolean
 }
 
 function parseTemplate(key: string, template: string, options: Options): Part[] {
@@ -94,7 +108,11 @@ interface Variable {
   readonly value: string | undefined
 }
 
-function variablePart(key: string, { whole, name, parameter, value }: Variable, { escaping, zone, source }: Options): Part {
+function variablePart(
+  key: string,
+  { whole, name, parameter, value }: Variable,
+  { escaping, zone, source, tellsPath }: Options,
+): Part {
   const padding = (digits: number): number => {
     if (parameter === undefined) return 0
     if (parameter !== 'padding' || (value !== 'true' && value !== 'false'))
@@ -105,7 +123,12 @@ function variablePart(key: string, { whole, name, parameter, value }: Variable, 
     throw layoutInvalid(key, `${whole}: ${name} has no parameter`)
   const time = (pattern: string, clock: 'record' | 'wallclock', of: Zone, index: string): Part => {
     const format = createTimeFormat(pattern, { zone: of, locale: 'en', flavour: 'java' })
-    return timePart({ clock: { source: clock }, format, name: index })
+    if (tellsPath) return timePart({ clock: { source: clock }, format, name: index })
+    return {
+      kind: 'object',
+      isClock: clock === 'wallclock',
+      write: ({ timestampMs, nowMs }) => format.text(clock === 'record' ? timestampMs : nowMs),
+    }
   }
   switch (name) {
     case 'topic':

@@ -20,7 +20,7 @@ export function planConfluent(config: ConfluentLayoutConfig, strict: boolean): L
   const escaping: Escaping = { strict, delimiters: delim.length === 1 && delim !== '/' && !strict ? delim : '' }
   const topic: Part = { kind: 'lane', name: 'topic', write: (lane) => escapeText(lane.topic, escaping) }
   const lane: Part = { kind: 'lane', name: 'partition', write: (one) => escapeText(one.lane, escaping) }
-  const folder = [...(topicsDir === '' ? [] : [text(topicsDir + delim)]), topic, text(delim)]
+  const folder = [...(topicsDir.trim() === '' ? [] : [text(topicsDir + delim)]), topic, text(delim)]
   const file = [
     text(delim),
     topic,

@@ -34,6 +34,8 @@ export interface AivenLayoutConfig {
   /** Undefined is their default with the suffixes of format and compression. */
   readonly fileNameTemplate?: string | undefined
   readonly fileNamePrefix: string
+  /** With it the names are those that the sink for S3 has with its older setting, whatever the template. */
+  readonly awsS3Prefix?: string | undefined
   readonly fileNameTimestampTimezone: string
   readonly fileNameTimestampSource: 'wallclock' | 'event'
   /** What compresses the file, where its extension does not tell it. */

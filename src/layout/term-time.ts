@@ -5,11 +5,14 @@ import { createTextTable, tableOf, type Term } from './term.ts'
 import type { TimeFormat } from './time-pattern.ts'
 import { MAX_TIME_MS, toUtcLeniently, type Zone } from './zone.ts'
 
-/** Which time of a message counts: its timestamp, the wall clock, or a field of its value (ms since 1970, or ISO 8601 text). */
+/** Which time of a message counts: its timestamp, the wall clock, or a field of its value (ms since 1970, as a number or text, or ISO 8601 text). */
 export type Clock =
   | { readonly source: 'record' | 'wallclock' }
   /** `zone` is that of text without an offset. */
   | { readonly source: 'field'; readonly field: string; readonly zone: Zone }
+
+/** Text that is whole milliseconds, as Confluent's partitioners read it before they look for ISO 8601. */
+const MILLISECONDS = /^-?\d{1,19}$/u
 
 /** Two days less, so that no zone's local time is out of range. */
 const MAX_MS = MAX_TIME_MS - 2 * 86_400_000
@@ -62,7 +65,7 @@ export function timeTerm({ clock, format, durationMs, name }: TimeTermOptions): 
   const codeOfText = (text: string, zone: Zone): number => {
     let code = fieldTexts.get(text)
     if (code === undefined) {
-      code = lookUp(parseIsoTime(text, zone) ?? Number.NaN)
+      code = lookUp(MILLISECONDS.test(text) ? Number(text) : (parseIsoTime(text, zone) ?? Number.NaN))
       fieldTexts.set(text, code)
     }
     return code
@@ -128,9 +131,13 @@ const whyNoTime = (ms: number): string => `${ms} ms since 1970 is no time that a
 
 function whyNoField(name: string, value: FieldValue): string {
   if (value === undefined) return `its value has no field ${name} that holds a time`
-  const ms = momentOf(value)
+  const ms = typeof value === 'string' && MILLISECONDS.test(value) ? Number(value) : momentOf(value)
   if (!Number.isNaN(ms)) return whyNoTime(ms)
   const what =
-    value === null ? 'null' : typeof value === 'string' ? 'text that is no time of ISO 8601' : `a ${typeof value} that is no time`
+    value === null
+      ? 'null'
+      : typeof value === 'string'
+        ? 'text that is neither milliseconds nor a time of ISO 8601'
+        : `a ${typeof value} that is no time`
   return `the field ${name} holds ${what}`
 }

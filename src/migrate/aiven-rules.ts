@@ -1,89 +1,30 @@
-import { completeSource, connectBook, valueForm } from './connect-rules.ts'
-import { type Draft, fixed, isTrue, listOf, mapSecretTo, mapTo, type Property, type Rule, unsupported } from './draft.ts'
+import { formatBook, hasS3Prefix } from './aiven-formats.ts'
+import { completeSource, connectBook } from './connect-rules.ts'
+import { type Draft, fixed, isTrue, mapSecretTo, mapTo, type Property, type Rule, unsupported } from './draft.ts'
 import { joinBooks, type RuleBook } from './rules.ts'
 
 const LAYOUT = 'layout.aiven'
+const NO_TEMPLATE = 'names with aws.s3.prefix are not made of the template'
 const RETRIED = 'requests are tried again until they succeed'
-
-const outputType = (draft: Draft): string => draft.value('format.output.type') ?? 'csv'
-
-/** Properties that say the same under an older name. */
-const firstOf = (draft: Draft, names: readonly string[]): string | undefined =>
-  names.map((name) => draft.value(name)).find((value) => value !== undefined)
-
-const fieldsOf = (draft: Draft): string[] => listOf(firstOf(draft, ['format.output.fields', 'output_fields']) ?? 'value')
-
-const format: Rule = (property, draft) => {
-  const form = valueForm(draft)
-  const fields = fieldsOf(draft)
-  const isValueAlone = fields.length === 1 && fields[0] === 'value'
-  switch (property.value) {
-    case 'csv':
-      draft.set('archive.headerLine', false)
-      return draft.map(property, { 'archive.format': 'csv' })
-    case 'jsonl':
-      return draft.map(property, { 'archive.format': 'value-json' })
-    case 'json':
-      draft.set('archive.format', 'value-json')
-      return draft.unsupported(property, 'an array a file: archive.format value-json writes the same objects a line each')
-    case 'parquet':
-      return isValueAlone
-        ? draft.map(property, { 'archive.format': 'value-parquet' })
-        : draft.map(property, { 'archive.format': 'parquet' }, 'with all that messages have as columns')
-    case 'avro':
-      return isValueAlone && (form === 'avro' || form === 'unknown')
-        ? draft.map(property, { 'archive.format': 'value-avro' })
-        : draft.map(property, { 'archive.format': 'avro' }, 'with all that messages have as fields')
-    default:
-      return draft.unsupported(property, 'known are csv, json, jsonl, parquet and avro')
-  }
-}
-
-const isLines = (draft: Draft): boolean => ['csv', 'json', 'jsonl'].includes(outputType(draft))
-
-const fields: Rule = (property, draft) => {
-  if (!isLines(draft)) return draft.fixed(property, 'said by archive.format')
-  const names = listOf(property.value)
-  if (outputType(draft) === 'csv') {
-    if (names.includes('key')) draft.set('archive.keyEncoding', 'base64')
-    if (names.includes('headers')) draft.set('archive.headersEncoding', 'pairs')
-  }
-  return draft.map(property, { 'archive.fields': names })
-}
-
-const encoding: Rule = (property, draft) => {
-  if (!isLines(draft)) return draft.fixed(property, 'for csv and JSON alone')
-  const plain = outputType(draft) === 'csv' ? 'text' : 'json'
-  // JSON holds values as they are unless they are bytes.
-  const isBase64 = property.value === 'base64' && (outputType(draft) === 'csv' || valueForm(draft) === 'bytes')
-  return draft.map(property, { 'archive.valueEncoding': isBase64 ? 'base64' : plain })
-}
-
-const envelope: Rule = (property, draft) => {
-  if (outputType(draft) === 'jsonl' || outputType(draft) === 'json')
-    return draft.map(property, { 'archive.envelope': isTrue(property.value) })
-  return isTrue(property.value) ? draft.fixed(property, 'as it is') : draft.unsupported(property, 'for JSON alone')
-}
-
-const COMPRESSION: Readonly<Record<string, string>> = { none: 'null', gzip: 'gzip', snappy: 'snappy', zstd: 'zstandard' }
-
-const compression: Rule = (property, draft) => {
-  const codec = COMPRESSION[property.value.toLowerCase()]
-  if (codec === undefined) return draft.unsupported(property, `known are ${Object.keys(COMPRESSION).join(', ')}`)
-  const suffix = { [`${LAYOUT}.fileCompressionType`]: property.value.toLowerCase() }
-  if (outputType(draft) !== 'avro' || codec !== 'gzip') return draft.map(property, { 'archive.codec': codec, ...suffix })
-  return draft.map(property, { 'archive.codec': 'deflate', ...suffix }, "Avro's deflate is what gzip holds; names keep .gz")
-}
 
 const maxRecords: Rule = (property, draft) =>
   property.value === '0'
     ? draft.fixed(property, 'objects close by time')
-    : draft.map(property, { 'archive.rotate.maxCount': Number(property.value), 'archive.rotate.exact': true })
+    : draft.map(property, { 'archive.rotate.maxObjectCount': Number(property.value) })
 
 const template: Rule = (property, draft) => {
   const variables = new Set([...property.value.matchAll(/\{\{\s*(\w+)/gu)].map(([, name]) => name))
   const isWhole = ['topic', 'partition', 'start_offset'].every((name) => variables.has(name))
-  if (isWhole) return draft.map(property, { [`${LAYOUT}.fileNameTemplate`]: property.value })
+  if (isWhole && hasS3Prefix(draft)) {
+    return variables.size === 3
+      ? draft.fixed(property, NO_TEMPLATE)
+      : draft.unsupported(property, `${NO_TEMPLATE}, and objects are not split by it`)
+  }
+  if (isWhole) {
+    // Keys stand in names as they are.
+    if (variables.has('key')) draft.set('layout.strict', true)
+    return draft.map(property, { [`${LAYOUT}.fileNameTemplate`]: property.value })
+  }
   return draft.unsupported(
     property,
     'without topic, partition and start_offset each message would replace an object; an archive replaces nothing. Names are the default ones',
@@ -97,27 +38,26 @@ const flush: Rule = (property, draft) =>
     'Aiven closes its files whenever Connect commits offsets',
   )
 
-const timezone: Rule = (property, draft) => draft.map(property, { [`${LAYOUT}.fileNameTimestampTimezone`]: property.value })
-const source: Rule = (property, draft) =>
-  draft.map(property, { [`${LAYOUT}.fileNameTimestampSource`]: property.value.toLowerCase() })
+/** The sink for S3 has two pairs of settings for times: names with the older prefix are made with the older pair, others with the other one. */
+const timeSetting =
+  (key: string, isOlder: boolean, form: (value: string) => string): Rule =>
+  (property, draft) =>
+    hasS3Prefix(draft) === isOlder
+      ? draft.map(property, { [`${LAYOUT}.${key}`]: form(property.value) })
+      : draft.fixed(property, isOlder ? 'for names with aws.s3.prefix' : 'for names without aws.s3.prefix')
+const timezone = (isOlder: boolean): Rule => timeSetting('fileNameTimestampTimezone', isOlder, (value) => value)
+const source = (isOlder: boolean): Rule => timeSetting('fileNameTimestampSource', isOlder, (value) => value.toLowerCase())
 
 const commonBook: RuleBook = {
   names: {
     'file.name.template': template,
     'file.name.prefix': mapTo(`${LAYOUT}.fileNamePrefix`),
-    'file.prefix.template': unsupported('layout.aiven.fileNamePrefix says the same', ['']),
-    'file.compression.type': compression,
-    output_compression: compression,
+    'file.prefix.template': fixed('the sinks do not use it'),
     'file.max.records': maxRecords,
-    'file.name.timestamp.timezone': timezone,
-    'timestamp.timezone': timezone,
-    'file.name.timestamp.source': source,
-    'timestamp.source': source,
-    'format.output.type': format,
-    'format.output.fields': fields,
-    output_fields: fields,
-    'format.output.fields.value.encoding': encoding,
-    'format.output.envelope': envelope,
+    'file.name.timestamp.timezone': timezone(false),
+    'timestamp.timezone': timezone(true),
+    'file.name.timestamp.source': source(false),
+    'timestamp.source': source(true),
     'kafka.retry.backoff.ms': fixed(RETRIED),
     'offset.flush.interval.ms': flush,
   },
@@ -145,8 +85,8 @@ const s3Book: RuleBook = {
     aws_s3_endpoint: endpoint,
     'aws.s3.region': mapTo('s3.region'),
     aws_s3_region: mapTo('s3.region'),
-    'aws.s3.prefix': mapTo(`${LAYOUT}.fileNamePrefix`),
-    aws_s3_prefix: mapTo(`${LAYOUT}.fileNamePrefix`),
+    'aws.s3.prefix': mapTo(`${LAYOUT}.awsS3Prefix`),
+    aws_s3_prefix: mapTo(`${LAYOUT}.awsS3Prefix`),
     'aws.s3.part.size.bytes': (property, draft) =>
       draft.map(property, { 's3.partSize': Math.max(Number(property.value), 5 * 1024 * 1024) }),
     'aws.s3.sse.algorithm': mapTo('s3.encryption'),
@@ -201,13 +141,15 @@ export function aivenSink(store: 's3' | 'gcs' | 'azure') {
     'format.output.type': 'csv',
     'format.output.fields': 'value',
     'format.output.fields.value.encoding': 'base64',
+    'format.output.envelope': 'true',
+    'header.converter': 'org.apache.kafka.connect.storage.SimpleHeaderConverter',
     'offset.flush.interval.ms': '60000',
   }
   const ofStore =
     store === 's3' ? { 'file.compression.type': 'gzip', 'aws.s3.region': 'us-east-1' } : { 'file.compression.type': 'none' }
   return {
     from: `Aiven ${{ s3: 'S3', gcs: 'Google Cloud Storage', azure: 'Azure Blob Storage' }[store]} sink`,
-    book: joinBooks(connectBook, commonBook, { s3: s3Book, gcs: gcsBook, azure: azureBook }[store]),
+    book: joinBooks(connectBook, formatBook, commonBook, { s3: s3Book, gcs: gcsBook, azure: azureBook }[store]),
     standards: { ...given, ...ofStore },
     aliases: ALIASES,
     complete: (draft: Draft) => {

@@ -18,13 +18,29 @@ export function format(property: Property, draft: Draft): void {
       `values are no Avro (${form}): they are kept as they are, with key, headers and time beside them`,
     )
   } else if (name === 'Parquet') draft.map(property, { 'archive.format': 'value-parquet' })
-  else if (name === 'Json') draft.map(property, { 'archive.format': 'value-json' }, 'a value a line')
+  else if (name === 'Json') jsonFormat(property, draft)
   else if (name === 'ByteArray') draft.map(property, { 'archive.format': 'raw' })
   else {
     draft.set('archive.format', 'avro')
     draft.unsupported(property, 'known are AvroFormat, ParquetFormat, JsonFormat and ByteArrayFormat')
   }
 }
+
+/** JSON of text is a string, of bytes base64; what is read by a schema would have to be converted. */
+function jsonFormat(property: Property, draft: Draft): void {
+  const form = valueForm(draft)
+  if (isConverted(draft)) {
+    const instead = form === 'avro' ? 'value-avro' : 'avro'
+    draft.set('archive.format', instead)
+    return draft.unsupported(property, `no format makes JSON of values in ${form}: ${instead} keeps them as they are`)
+  }
+  if (form === 'text' || form === 'bytes') draft.set('archive.valueEncoding', form === 'text' ? 'text' : 'base64')
+  return draft.map(property, { 'archive.format': 'value-json' }, 'a value a line')
+}
+
+/** Whether values would have to be made JSON of. */
+const isConverted = (draft: Draft): boolean =>
+  formatName(draft) === 'Json' && ['avro', 'json-schema', 'protobuf'].includes(valueForm(draft))
 
 /** The name of the format's class, without `Format`. */
 export const formatName = (draft: Draft): string => className(draft.value('format.class') ?? '', 'Format')
@@ -43,7 +59,8 @@ export const codecOf =
     const own = name === 'Avro' || name === 'Parquet' ? name : 'Text'
     if (own !== family) return draft.fixed(property, `not for ${name === '' ? 'this format' : `${name}Format`}`)
     const codec = codecs[family]![property.value]
-    if (codec !== undefined) return draft.map(property, { 'archive.codec': codec })
+    const suited = codec === 'gzip' && isConverted(draft) ? 'deflate' : codec
+    if (suited !== undefined) return draft.map(property, { 'archive.codec': suited })
     draft.set('archive.codec', 'snappy')
     return draft.unsupported(property, `known are ${Object.keys(codecs[family]!).join(', ')}; archive.codec is snappy`)
   }

@@ -35,13 +35,13 @@ export function translate(
   given: ReadonlyMap<string, string>,
   { from, book, standards, aliases = {}, complete }: Translation,
 ): Migration {
-  const draft = createDraft(given, standards)
+  // Where an older name says it, the default does not.
+  const standing = Object.entries(standards).filter(([name]) => !(aliases[name] ?? []).some((one) => given.has(one)))
+  const draft = createDraft(given, Object.fromEntries(standing))
   const strays: Property[] = []
   const all = [
     ...[...given].map(([name, value]) => ({ name, value, isStandard: false })),
-    ...Object.entries(standards)
-      .filter(([name]) => ![name, ...(aliases[name] ?? [])].some((one) => given.has(one)))
-      .map(([name, value]) => ({ name, value, isStandard: true })),
+    ...standing.filter(([name]) => !given.has(name)).map(([name, value]) => ({ name, value, isStandard: true })),
   ]
   for (const property of all) {
     const { names, patterns = [] } = book

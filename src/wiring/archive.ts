@@ -15,7 +15,7 @@ import { openRegistry } from './registry.ts'
 /** How the archive is written. */
 export function archiveOptions(config: Config, untilCaughtUp: boolean): ArchiveOptions {
   const { archive, source, layout } = config
-  const { scheduleMs, timezone, maxCount, maxBytes, maxSpanMs, maxAgeMs, idleMs } = archive.rotate
+  const { scheduleMs, timezone, maxObjectCount = Infinity, maxCount, maxBytes, maxSpanMs, maxAgeMs, idleMs } = archive.rotate
   const schedule = scheduleMs === undefined ? {} : { schedule: createSchedule(scheduleMs, timezone) }
   const splitting = layoutOf(config)
   return {
@@ -25,7 +25,7 @@ export function archiveOptions(config: Config, untilCaughtUp: boolean): ArchiveO
     ...(archive.level === undefined ? {} : { level: archive.level }),
     lookups: archive.lookups,
     blockBytes: archive.blockBytes,
-    rotate: { maxCount, maxBytes, maxSpanMs, maxAgeMs, idleMs, ...schedule },
+    rotate: { maxObjectCount, maxCount, maxBytes, maxSpanMs, maxAgeMs, idleMs, ...schedule },
     ...(splitting === undefined ? {} : { layout: splitting, maxOpenObjects: layout.maxOpen }),
     ...(layout.graceMs === undefined ? {} : { graceMs: layout.graceMs }),
     siblings: { ...siblingFormat('keys', layout.keysFormat), ...siblingFormat('headers', layout.headersFormat) },
@@ -46,7 +46,9 @@ function siblingFormat(role: 'keys' | 'headers', format: 'none' | 'parquet' | Si
 function layoutOf({ archive, layout, registry }: Config): Layout | undefined {
   const created = createLayout(layout)
   const keepsSchemas = registry.urls.length > 0
-  const isPlain = layout.type === 'millpond' && created.isWhole && !archive.rotate.exact && !keepsSchemas
+  const { exact, maxObjectCount } = archive.rotate
+  const isCounted = exact || maxObjectCount !== undefined
+  const isPlain = layout.type === 'millpond' && created.isWhole && !isCounted && !keepsSchemas
   return isPlain && segmentFormat(archive.format).byKind !== true ? undefined : created
 }
 

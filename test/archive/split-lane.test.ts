@@ -59,6 +59,29 @@ describe('a lane of several objects', () => {
     expect(data.map(({ nextPosition }) => nextPosition)).toEqual([25, 50, 75, 100])
   })
 
+  it('closes each object after exactly so many messages as it may hold, wherever batches end, all under one commit', async () => {
+    const source = createMemorySource('orders')
+    for (const [from, to] of [
+      [0, 3],
+      [3, 61],
+      [61, 100],
+    ] as const)
+      source.produce('0', messages(from, to))
+    const store = openStore()
+    await archiver(source).run(store, { rotate: { ...options.rotate, maxObjectCount: 10 } })
+    const data = (await commitsOf(store)).filter(({ kind }) => kind === 'data')
+    expect(data).toHaveLength(1)
+    const counts = Object.groupBy(data[0]!.segments, ({ layout }) => layout['letter']!)
+    const ofLetter = (letter: string) => positions(0, 100).filter((at) => 'abc'[(at * 7919) % 3] === letter)
+    for (const letter of 'abc') {
+      const first = ofLetter(letter).filter((_, i) => i % 10 === 0)
+      expect(counts[letter]!.map(({ firstPosition }) => firstPosition)).toEqual(first)
+      expect(counts[letter]!.slice(0, -1).every(({ count }) => count === 10)).toBe(true)
+    }
+    expect(await held(store)).toEqual(positions(0, 100))
+    expect((await verifyArchive(store, { against: source })).clean).toBe(true)
+  })
+
   it('commits where time has gone on so far, and not for a message that comes late', async () => {
     const source = createMemorySource('orders')
     const late = messages(10, 11).map((message) => ({ ...message, timestamp: 0 }))

@@ -40,7 +40,9 @@ async function runAll({ source, random, layout, nowMs = Date.now, beside = async
   // Each run cuts objects and blocks elsewhere: settings change, memory and time close early.
   const start = async (name: string, lastCall: number) => {
     source.reassign('0')
-    const rotate = { ...options.rotate, maxCount: 3 + Math.floor(random() * 40), maxBytes: 300 << Math.floor(random() * 8) }
+    const maxObjectCount = random() < 0.3 ? 1 + Math.floor(random() * 8) : Infinity
+    const maxBytes = 300 << Math.floor(random() * 8)
+    const rotate = { ...options.rotate, maxObjectCount, maxCount: 3 + Math.floor(random() * 40), maxBytes }
     const blockBytes = 64 << Math.floor(random() * 6)
     const through = mortal(store, lastCall, random() < 0.5, random)
     const changes = { writer: name, layout, rotate, blockBytes, codec: random() < 0.5 ? 'null' : 'zstandard' } as const

@@ -30,6 +30,12 @@ describe('archive.format and its options', () => {
     { archive: 'format: csv, delimiter: ";;"', mistake: 'must be one ASCII character for the format csv' },
     { archive: 'format: csv, delimiter: "\\n"', mistake: 'must be neither a quote nor a line break' },
     { archive: 'format: csv, valueEncoding: json', mistake: 'must be text or base64 for the format csv' },
+    { archive: 'format: csv, headersEncoding: base64', mistake: 'must be json or pairs for the format csv' },
+    { archive: 'format: value-json, headersEncoding: pairs', mistake: 'must be json or base64 for the format value-json' },
+    { archive: 'format: csv, quoting: none', mistake: 'must be rfc4180 where headers is a column' },
+    { archive: 'format: csv, quoting: none, fields: [value.a]', mistake: 'must be rfc4180 where value.a is a column' },
+    { archive: 'format: value-json, quoting: none', mistake: 'is for the formats csv, not value-json' },
+    { archive: 'format: avro, snappyFraming: xerial', mistake: 'is for the formats json and value-json and csv and raw' },
     { archive: 'format: raw, delimiter: "hex:0"', mistake: 'must be text, or hex: with two digits for each byte' },
     { archive: 'format: raw, extension: .bin', mistake: 'must be 1 to 16 small letters and digits' },
     { archive: 'format: value-json, fields: [value.a]', mistake: 'value.a is for the format csv' },
@@ -53,6 +59,11 @@ describe('archive.format and its options', () => {
       archive: 'format: csv, fields: [value.a.b, id], delimiter: "\\t", headerLine: false',
       options: { fields: ['value.a.b', 'id'], delimiter: '\t', headerLine: false },
     },
+    {
+      archive: 'format: csv, fields: [key, headers], quoting: none, headersEncoding: pairs, snappyFraming: xerial',
+      options: { fields: ['key', 'headers'], quoting: 'none', headersEncoding: 'pairs', snappyFraming: 'xerial' },
+    },
+    { archive: 'format: value-json, headersEncoding: base64', options: { headersEncoding: 'base64' } },
     { archive: 'format: raw, delimiter: "hex:00FF", extension: txt', options: { delimiter: 'hex:00FF', extension: 'txt' } },
   ])('takes { $archive }', async ({ archive, options }) => {
     const { config } = await check(archive)

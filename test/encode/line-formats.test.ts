@@ -137,6 +137,10 @@ describe('the format value-json', () => {
       ],
     ],
     [{ fields: ['value'], valueEncoding: 'text' }, ['{"value":"{\\"a\\":1}"}', '{"value":null}']],
+    [
+      { fields: ['headers'], headersEncoding: 'base64' },
+      ['{"headers":[{"key":"h","value":"w6k="},{"key":"h","value":"/w=="},{"key":"","value":null}]}', '{"headers":[]}'],
+    ],
   ]
   it.each(options)('writes what it is told to: %j', async (formatOptions, lines) => {
     const batch = batchOf([full, empty])
@@ -311,6 +315,20 @@ describe('the format csv', () => {
     expect(csvFormat.findUnencodable(batch, formatOptions)).toEqual([])
     const text = (await fileOf(await blocksOf('csv', [batch], { formatOptions }))).toString()
     expect(text).toBe('a2V5MA==,/wA=,10,20,aGVhZGVyMQ==:dmFsdWUx;bg==:;\n"",,11,21,\n')
+  })
+
+  it('writes any bytes as they are where nothing is quoted, and nothing for what is null or empty', async () => {
+    const formatOptions: FormatOptions = { fields: ['key', 'value', 'offset'], keyEncoding: 'base64', quoting: 'none' }
+    const odd = Uint8Array.of(0xff, 0x22, 0x2c, 0x0a, 0)
+    const batch = batchOf([
+      message(0, odd, { key: odd }),
+      message(1, '', { key: '' }),
+      message(2, null, { key: null }),
+      message(3, ' "a" ', { key: 'k' }),
+    ])
+    expect(csvFormat.findUnencodable(batch, formatOptions)).toEqual([])
+    const file = await fileOf(await blocksOf('csv', [batch], { formatOptions }))
+    expect(file.toString('latin1')).toBe('/yIsCgA=,\u00ff",\n\0,0\n,,1\n,,2\naw==, "a" ,3\n')
   })
 
   it('names messages that are no text where text is asked for', () => {

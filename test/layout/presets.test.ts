@@ -111,7 +111,7 @@ describe('confluent', () => {
     {
       layout: confluent(byField),
       message: { value: value({ metric_date: 'soon' }) },
-      key: 'the field metric_date holds text that is no time of ISO 8601',
+      key: 'the field metric_date holds text that is neither milliseconds nor a time of ISO 8601',
     },
     {
       layout: confluent(byField),
@@ -159,6 +159,22 @@ describe('confluent', () => {
       layout: confluent({ schemaPartitionAffixType: 'PREFIX' }),
       key: 'topics/orders/schema_name=null/partition=3/orders+3+0000000000.avro',
     },
+    {
+      layout: confluent(byField),
+      message: { value: value({ metric_date: '1515024000000' }) },
+      key: 'topics/orders/year=2018/month=01/day=04/orders+3+0000000000.avro',
+    },
+    {
+      layout: confluent(byField),
+      message: { value: value({ metric_date: '2018' }) },
+      key: 'topics/orders/year=1970/month=01/day=01/orders+3+0000000000.avro',
+    },
+    {
+      layout: confluent(byField),
+      message: { value: value({ metric_date: '-9223372036854775808' }) },
+      key: '-9223372036854776000 ms since 1970 is no time that a calendar has',
+    },
+    { layout: confluent({ topicsDir: ' ' }), key: 'orders/partition=3/orders+3+0000000000.avro' },
     { layout: confluent({ topicsDir: '' }), key: 'orders/partition=3/orders+3+0000000000.avro' },
     { layout: confluent({ topicsDir: 'a/b' }), key: 'a/b/orders/partition=3/orders+3+0000000000.avro' },
     {
@@ -237,10 +253,21 @@ describe('aiven', () => {
       key: 'k/eu/%2E%2E/%2E%2E/42/orders-3-0',
     },
     {
-      layout: aiven({ fileNamePrefix: '{{utc_date}}/{{local_date}}/', fileNameTimestampTimezone: 'Asia/Tokyo' }),
+      layout: aiven({ awsS3Prefix: '{{utc_date}}/{{local_date}}/', fileNameTimestampTimezone: 'Asia/Tokyo' }),
       nowMs: Date.UTC(2026, 10, 29, 23),
       extension: 'json',
-      key: '2026-11-29/2026-11-30/orders-3-0',
+      key: '2026-11-29/2026-11-30/orders-3-00000000000000000000',
+    },
+    {
+      layout: aiven({
+        awsS3Prefix: '{{topic}}/{{partition:padding=true}}/{{start_offset}}/{{timestamp:unit=dd}}/',
+        fileNameTemplate: 'not/used',
+        fileNameTimestampSource: 'event',
+        fileCompressionType: 'gzip',
+      }),
+      message: { position: 42 },
+      extension: 'avro',
+      key: 'orders/0000000003/42/04/orders-3-00000000000000000042.avro.gz',
     },
   ])('gives $key', expectKey)
 })
@@ -349,7 +376,7 @@ describe('hive', () => {
     {
       layout: hive({ by: 'year', timestampExtractor: 'RecordField', timestampField: 'at' }),
       message: { value: value({ at: '2020-02-30' }) },
-      key: 'the field at holds text that is no time of ISO 8601',
+      key: 'the field at holds text that is neither milliseconds nor a time of ISO 8601',
     },
     {
       layout: hive({}),

@@ -271,6 +271,18 @@ describeCases("Confluent's sink for Azure", AZURE, [
   ['azblob.connection.timeout.ms', '30000', 'mapped', 'azure.timeout: 30000ms'],
 ])
 
+const JSON_CLASS = JSON_FORMAT['format.class']
+describeCases("Confluent's JSON of text", { ...S3, 'value.converter': 'org.apache.kafka.connect.storage.StringConverter' }, [
+  ['format.class', JSON_CLASS, 'mapped', 'archive.format: value-json'],
+])
+describeCases("Confluent's JSON of Avro values", { ...S3, 'value.converter': 'io.confluent.connect.avro.AvroConverter' }, [
+  ['format.class', JSON_CLASS, 'unsupported'],
+])
+describeCases(
+  "Confluent's compressed JSON of Protobuf values",
+  { ...S3, ...JSON_FORMAT, 'value.converter': 'io.confluent.connect.protobuf.ProtobufConverter' },
+  [['s3.compression.type', 'gzip', 'mapped', 'archive.codec: deflate']],
+)
 describeCases("Aiven's S3 sink", AIVEN, [
   [
     'file.name.template',
@@ -280,9 +292,11 @@ describeCases("Aiven's S3 sink", AIVEN, [
   ],
   ['file.name.template', '{{key}}.gz', 'unsupported'],
   ['file.name.prefix', 'raw/', 'mapped', 'layout.aiven.fileNamePrefix: raw/'],
-  ['file.prefix.template', 'topics/{{topic}}/', 'unsupported'],
+  ['file.name.template', '{{topic}}/{{partition}}/{{key}}', 'unsupported'],
+  ['file.prefix.template', 'topics/{{topic}}/', 'fixed'],
   ['file.compression.type', 'zstd', 'mapped', 'archive.codec: zstandard; layout.aiven.fileCompressionType: zstd'],
-  ['file.max.records', '100', 'mapped', 'archive.rotate.maxCount: 100; archive.rotate.exact: true'],
+  ['file.compression.type', 'bzip2', 'unsupported'],
+  ['file.max.records', '100', 'mapped', 'archive.rotate.maxObjectCount: 100'],
   ['file.max.records', '0', 'fixed'],
   ['file.name.timestamp.timezone', 'Europe/Berlin', 'mapped', 'layout.aiven.fileNameTimestampTimezone: Europe/Berlin'],
   ['file.name.timestamp.timezone', 'Z', 'mapped', 'layout.aiven.fileNameTimestampTimezone: Z'],
@@ -298,6 +312,9 @@ describeCases("Aiven's S3 sink", AIVEN, [
     'mapped',
     'archive.fields: ["key","value","offset","timestamp","headers"]',
   ],
+  ['format.output.fields', 'Value, OFFSET', 'mapped', 'archive.fields: ["value","offset"]'],
+  ['avro.codec', 'deflate', 'fixed'],
+  ['key.converter', 'org.apache.kafka.connect.storage.StringConverter', 'fixed'],
   ['format.output.fields.value.encoding', 'base64', 'mapped', 'archive.valueEncoding: base64'],
   ['format.output.fields.value.encoding', 'none', 'mapped', 'archive.valueEncoding: text'],
   ['format.output.envelope', 'true', 'fixed'],
@@ -306,7 +323,7 @@ describeCases("Aiven's S3 sink", AIVEN, [
   ['aws.s3.bucket.name', 'b', 'mapped', 's3.bucket: b'],
   ['aws.s3.endpoint', 'http://minio:9000', 'mapped', 's3.endpoint: http://minio:9000'],
   ['aws.s3.region', 'eu-central-1', 'mapped', 's3.region: eu-central-1'],
-  ['aws.s3.prefix', 'p/{{utc_date}}/', 'mapped', 'layout.aiven.fileNamePrefix: p/{{utc_date}}/'],
+  ['aws.s3.prefix', 'p/{{utc_date}}/', 'mapped', 'layout.aiven.awsS3Prefix: p/{{utc_date}}/'],
   ['aws.s3.part.size.bytes', '5242880', 'mapped', 's3.partSize: 5242880'],
   ['aws.s3.sse.algorithm', 'AES256', 'mapped', 's3.encryption: AES256'],
   ['aws.sts.role.arn', 'arn', 'unsupported'],
@@ -322,11 +339,11 @@ describeCases("Aiven's S3 sink", AIVEN, [
   ['aws_s3_bucket', 'b', 'mapped', 's3.bucket: b'],
   ['aws_s3_endpoint', 'http://minio:9000', 'mapped', 's3.endpoint: http://minio:9000'],
   ['aws_s3_region', 'eu-west-1', 'mapped', 's3.region: eu-west-1'],
-  ['aws_s3_prefix', 'p/', 'mapped', 'layout.aiven.fileNamePrefix: p/'],
+  ['aws_s3_prefix', 'p/', 'mapped', 'layout.aiven.awsS3Prefix: p/'],
   ['output_compression', 'none', 'mapped', 'archive.codec: null; layout.aiven.fileCompressionType: none'],
   ['output_fields', 'key,value', 'mapped', 'archive.fields: ["key","value"]'],
-  ['timestamp.timezone', 'UTC', 'mapped', 'layout.aiven.fileNameTimestampTimezone: UTC'],
-  ['timestamp.source', 'wallclock', 'mapped', 'layout.aiven.fileNameTimestampSource: wallclock'],
+  ['timestamp.timezone', 'UTC', 'fixed'],
+  ['timestamp.source', 'wallclock', 'fixed'],
 ])
 describeCases("Aiven's keys", { ...AIVEN, ...KEYS }, [
   ['aws.access.key.id', 'AK', 'mapped', 's3.accessKeyId: AK'],
@@ -338,8 +355,50 @@ describeCases("Aiven's older keys", { ...AIVEN, aws_access_key_id: 'AK', aws_sec
 ])
 describeCases("Aiven's JSON", { ...AIVEN, 'format.output.type': 'jsonl' }, [
   ['format.output.envelope', 'false', 'mapped', 'archive.envelope: false'],
-  ['format.output.fields.value.encoding', 'base64', 'mapped', 'archive.valueEncoding: json'],
+  ['format.output.fields.value.encoding', 'base64', 'fixed'],
+  ['format.output.fields', 'key,value,offset', 'mapped', 'archive.fields: ["offset","value","key"]'],
+  ['file.compression.type', 'snappy', 'mapped', 'archive.codec: snappy; layout.aiven.fileCompressionType: snappy'],
 ])
+const CONVERTERS = 'org.apache.kafka.connect'
+describeCases(
+  "Aiven's JSON with all fields",
+  { ...AIVEN, 'format.output.type': 'jsonl', 'format.output.fields': 'key,headers' },
+  [
+    ['key.converter', `${CONVERTERS}.storage.StringConverter`, 'mapped', 'archive.keyEncoding: text'],
+    ['key.converter', `${CONVERTERS}.converters.ByteArrayConverter`, 'mapped', 'archive.keyEncoding: base64'],
+    ['key.converter', 'io.confluent.connect.avro.AvroConverter', 'unsupported'],
+    ['header.converter', `${CONVERTERS}.storage.StringConverter`, 'mapped', 'archive.headersEncoding: json'],
+    ['header.converter', `${CONVERTERS}.converters.ByteArrayConverter`, 'mapped', 'archive.headersEncoding: base64'],
+    ['header.converter', `${CONVERTERS}.storage.SimpleHeaderConverter`, 'unsupported'],
+  ],
+)
+const AVRO_VALUES = { ...AIVEN, 'value.converter': 'io.confluent.connect.avro.AvroConverter' }
+describeCases("Aiven's JSON of Avro values", AVRO_VALUES, [['format.output.type', 'jsonl', 'unsupported']])
+describeCases("Aiven's Avro", { ...AVRO_VALUES, 'format.output.type': 'avro' }, [
+  ['format.output.envelope', 'true', 'unsupported'],
+  ['format.output.envelope', 'false', 'fixed'],
+  ['file.compression.type', 'none', 'fixed'],
+  ['file.compression.type', 'gzip', 'unsupported'],
+  ['avro.codec', 'snappy', 'mapped', 'archive.codec: snappy'],
+  ['avro.codec', 'xz', 'unsupported'],
+])
+describeCases("Aiven's older prefix", { ...AIVEN, 'aws.s3.prefix': 'p/' }, [
+  ['file.name.template', '{{topic}}-{{partition}}-{{start_offset}}.gz', 'fixed'],
+  ['file.name.template', '{{topic}}-{{partition}}-{{start_offset}}-{{timestamp:unit=HH}}', 'unsupported'],
+  ['timestamp.timezone', 'UTC', 'mapped', 'layout.aiven.fileNameTimestampTimezone: UTC'],
+  ['timestamp.source', 'event', 'mapped', 'layout.aiven.fileNameTimestampSource: event'],
+  ['file.name.timestamp.timezone', 'UTC', 'fixed'],
+  ['file.name.timestamp.source', 'event', 'fixed'],
+  ['output_compression', 'gzip', 'mapped', 'archive.codec: gzip; layout.aiven.fileCompressionType: gzip'],
+])
+describeCases(
+  "Aiven's older names beside newer ones",
+  { ...AIVEN, 'file.compression.type': 'zstd', 'format.output.fields': 'key' },
+  [
+    ['output_compression', 'gzip', 'fixed'],
+    ['output_fields', 'value', 'fixed'],
+  ],
+)
 describeCases("Aiven's sink for Google Cloud Storage", AIVEN_GCS, [
   ['gcs.bucket.name', 'b', 'mapped', 'gcs.bucket: b'],
   ['gcs.credentials.json', 'secret', 'mapped', 'gcs.credentialsJson: ${GCS_CREDENTIALS_JSON}'],

@@ -34,8 +34,9 @@ const TEXT: i32 = 7
 const BASE64: i32 = 8
 /** As a field of a table, quoted where it has to be; nothing for null. The second word is the sign between fields. */
 const CSV_TEXT: i32 = 9
+/** Quoted where it is empty, unless the second word is 1. */
 const CSV_BASE64: i32 = 10
-/** A list of objects with `key` and `value`; the value as TEXT has it. */
+/** A list of objects with `key` and `value`; the value as TEXT has it, or, where the first word is 1, as BASE64 has it. */
 const HEADERS: i32 = 11
 /** The same as a field of a table. */
 const CSV_HEADERS: i32 = 12
@@ -121,8 +122,8 @@ function writeStep(out: usize, step: usize, program: usize, columns: usize, n: u
   const to = <usize>load<i32>(headerFrom + (row << 2), 4) - firstHeader
   if (what == AVRO_HEADERS) return writeAvroHeaders(out, columns, n, h, from, to, bytes)
   if (what == CSV_PAIRS) return writePairs(out, columns, n, h, from, to, bytes)
-  if (what == HEADERS) return writeHeaderList(out, columns, n, h, from, to, bytes)
-  const end = writeHeaderList(out, columns, n, h, from, to, bytes)
+  if (what == HEADERS) return writeHeaderList(out, columns, n, h, from, to, bytes, first == 1)
+  const end = writeHeaderList(out, columns, n, h, from, to, bytes, false)
   return writeCsvField(out, end)
 }
 
@@ -141,18 +142,31 @@ function writeSpan(out: usize, what: i32, column: usize, separator: u32, columns
     case TEXT:
       return writeText(out, from, end)
     case BASE64:
-      store<u8>(out, 0x22)
-      out = writeBase64(out + 1, from, end)
-      store<u8>(out, 0x22)
-      return out + 1
+      return writeQuotedBase64(out, from, end)
     case CSV_TEXT:
       return writeCsvText(out, from, end, <u8>separator)
     default:
-      return writeCsvBase64(out, from, end)
+      return separator == 1 ? writeBase64(out, from, end) : writeCsvBase64(out, from, end)
   }
 }
 
-function writeHeaderList(out: usize, columns: usize, n: usize, h: usize, from: usize, to: usize, bytes: usize): usize {
+function writeQuotedBase64(out: usize, from: usize, end: usize): usize {
+  store<u8>(out, 0x22)
+  out = writeBase64(out + 1, from, end)
+  store<u8>(out, 0x22)
+  return out + 1
+}
+
+function writeHeaderList(
+  out: usize,
+  columns: usize,
+  n: usize,
+  h: usize,
+  from: usize,
+  to: usize,
+  bytes: usize,
+  isBase64: bool,
+): usize {
   store<u8>(out++, 0x5b)
   for (let header = from; header < to; header++) {
     const at = header << 2
@@ -162,7 +176,10 @@ function writeHeaderList(out: usize, columns: usize, n: usize, h: usize, from: u
     out = writeLiteral(out, ',"value":')
     const start = load<i32>(headersOf(columns, n, h, 2) + at)
     if (start < 0) out = writeLiteral(out, 'null')
-    else out = writeText(out, bytes + start, bytes + load<i32>(headersOf(columns, n, h, 3) + at))
+    else {
+      const end = bytes + load<i32>(headersOf(columns, n, h, 3) + at)
+      out = isBase64 ? writeQuotedBase64(out, bytes + start, end) : writeText(out, bytes + start, end)
+    }
     store<u8>(out++, 0x7d)
   }
   store<u8>(out, 0x5d)
