@@ -312,13 +312,14 @@ describe('an archive in kafka', () => {
 })
 
 /** Formats that do not keep all, and whether their blocks say how many messages they hold. */
-const partial: readonly { readonly format: Format; readonly counts: boolean }[] = [
+const partial: readonly { readonly format: Format; readonly counts: boolean; readonly two?: string }[] = [
   { format: 'value-json', counts: true },
+  { format: 'value-json-array', counts: true, two: '1,\n2' },
   { format: 'csv', counts: true },
   { format: 'raw', counts: false },
 ]
 
-describe.each(partial)('an archive in $format, which does not keep all', ({ format, counts }) => {
+describe.each(partial)('an archive in $format, which does not keep all', ({ format, counts, two = '1\n2\n' }) => {
   const values = (from: number, to: number) => messages(from, to).map((one, i) => ({ ...one, value: `{"n":${from + i}}` }))
 
   async function prepare() {
@@ -404,9 +405,8 @@ describe.each(partial)('an archive in $format, which does not keep all', ({ form
       sync: new Uint8Array(16),
       formatOptions: { headerLine: false },
     })
-    const bytes = Buffer.concat(
-      builder.append({ ...block, bytes: Buffer.from('1\n2\n') } as EncodedBlock).map((chunk) => chunk.bytes),
-    )
+    const chunks = [...builder.append({ ...block, bytes: Buffer.from(two) } as EncodedBlock), ...builder.end()]
+    const bytes = Buffer.concat([builder.header, ...chunks.map((chunk) => chunk.bytes)])
     const { entry, lookupBytes } = builder.finish('orders/0/0000000000000000-w.x', {})
     await store.put(entry.key, bytes)
     await chain.append({ nextPosition: 3, segments: [entry], gaps: [], deadLetters: [], lookupBytes })

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { MessageBatch } from '../batch/batch.ts'
-import { isCodec } from '../encode/avro-file.ts'
 import type { Codec, EncodedBlock, Format } from '../encode/block.ts'
-import { isLineCodec } from '../encode/line-format.ts'
+import { segmentFormat } from '../encode/formats.ts'
 import type { SiblingEntry } from '../encode/segment.ts'
-import { type Sibling, type SiblingFormat, siblingOf } from '../encode/siblings.ts'
+import { hasCodec, type Sibling, type SiblingFormat, siblingOf } from '../encode/siblings.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import type { LaneRun } from './lane-run.ts'
@@ -36,9 +35,12 @@ export function siblingRules({ siblings = {}, codec, formatOptions }: ArchiveOpt
   })
 }
 
-const sameAs: Readonly<Record<SiblingFormat, Format>> = { avro: 'value-avro', json: 'value-json', raw: 'raw' }
-
-const hasCodec = (format: SiblingFormat, codec: Codec): boolean => (format === 'avro' ? isCodec(codec) : isLineCodec(codec))
+const sameAs: Readonly<Record<SiblingFormat, Format>> = {
+  avro: 'value-avro',
+  json: 'value-json',
+  parquet: 'value-parquet',
+  raw: 'raw',
+}
 
 /** Keys or headers of the messages of one segment, on their way. */
 export interface OpenSibling {
@@ -78,11 +80,13 @@ export function openSibling(
       const last = encoder.flush()
       if (last) take([last])
       await tail
-      const ours = Buffer.concat(chunks)
+      const ours = Buffer.concat([...chunks, framing.trailer?.() ?? new Uint8Array(0)])
       const bytes = (await store.putIfAbsent(key, ours)) === 'created' ? ours : await store.read(key)
       if (Buffer.compare(bytes, ours) !== 0) {
         const isSame = await holdSame([bytes, ours], { format, codec, formatOptions: options.formatOptions }).catch(() => false)
-        if (!isSame && !wasFound) throw new MillpondError('SEGMENT_TAKEN', `${key} is there already`, { details: { key } })
+        // What does not tell how much it holds is not found by the next attempt either.
+        const mayBeFound = !wasFound && segmentFormat(format).split !== undefined
+        if (!isSame && mayBeFound) throw new MillpondError('SEGMENT_TAKEN', `${key} is there already`, { details: { key } })
         if (!isSame) throw nameTaken(key, 'it holds something else')
       }
       const sha256 = createHash('sha256').update(bytes).digest('hex')

@@ -12,6 +12,7 @@ import type { LaneId } from '../source/lane.ts'
 import type { Source } from '../source/source.ts'
 import type { Spill } from '../store/spill.ts'
 import type { Store } from '../store/store.ts'
+import type { Compatibility } from '../values/projection.ts'
 import type { Values } from '../values/values.ts'
 
 export interface ArchiveOptions extends EncodeOptions {
@@ -19,6 +20,8 @@ export interface ArchiveOptions extends EncodeOptions {
   readonly formatOptions?: FormatOptions | undefined
   /** Where objects lie; without it: one segment a lane, under the names of the layout `millpond`. */
   readonly layout?: Layout
+  /** Which schemas share an object, for formats by schema; without it none do. Values then have to say their versions. */
+  readonly schemaCompatibility?: Compatibility
   /** How many objects one lane may keep open; of more, those that got nothing for longest close. */
   readonly maxOpenObjects?: number
   /** Objects beside each segment that hold the keys or headers of its messages, and their format. */

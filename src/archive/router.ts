@@ -38,6 +38,7 @@ export interface Router {
 
 export interface RouterOptions {
   readonly layout: Layout
+  readonly topic: string
   readonly lane: LaneLayout
   readonly format: SegmentFormat
   readonly formatOptions?: FormatOptions | undefined
@@ -47,8 +48,13 @@ export interface RouterOptions {
   readonly values: Values | undefined
 }
 
+/** What an open object of a lane is known by. */
+export const objectId = (path: ObjectPath, kind: ValueKind | undefined): string =>
+  kind === undefined ? path.id : `${path.id}\n${kind.id}`
+
 /** A router for what `lane` says. A message has one path and one schema, and so one object. */
-export function createRouter({ layout, lane, format, formatOptions, siblings = [], values }: RouterOptions): Router {
+export function createRouter(options: RouterOptions): Router {
+  const { layout, topic, lane, format, formatOptions, siblings = [], values } = options
   const needsValues = values !== undefined && (format.byKind === true || layout.usesSchemas || layout.fields.length > 0)
   // Made anew for each batch they would be hashed anew.
   const ids = new WeakMap<ObjectPath, Map<string, string>>()
@@ -57,12 +63,12 @@ export function createRouter({ layout, lane, format, formatOptions, siblings = [
     let byKind = ids.get(path)
     if (byKind === undefined) ids.set(path, (byKind = new Map()))
     let id = byKind.get(kind.id)
-    if (id === undefined) byKind.set(kind.id, (id = `${path.id}\n${kind.id}`))
+    if (id === undefined) byKind.set(kind.id, (id = objectId(path, kind)))
     return id
   }
   return {
     async route(batch, nowMs, signal) {
-      const prepared = needsValues ? await values.prepare(batch, signal) : undefined
+      const prepared = needsValues ? await values.prepare(batch, signal, topic) : undefined
       const faults: Faults = new Map()
       const blame = (found: readonly Blamed[]) => {
         for (const { row, reason } of found) if (!faults.has(row)) faults.set(row, reason)

@@ -19,6 +19,7 @@ export async function commit(filling: Filling, cause: RotationCause): Promise<vo
   closed.sort((a, b) => a.entry.firstPosition - b.entry.firstPosition)
   await appendToChain(run, chain, { nextPosition, ...joinSegments(closed), ...account.close(nextPosition) }, cause)
   filling.open.clear()
+  filling.sharing?.objectOf.clear()
   filling.full = []
   filling.lastFull.clear()
   filling.late.clear()

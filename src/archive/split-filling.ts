@@ -12,6 +12,7 @@ import type { ObjectsOf } from './object-place.ts'
 import type { OpenObject } from './open-object.ts'
 import { type SiblingRules, siblingRules } from './open-sibling.ts'
 import { createRouter, type Router } from './router.ts'
+import { createSharing, type Sharing } from './sharing.ts'
 import { createWaitingRows } from './waiting-rows.ts'
 
 /** A lane whose messages go to several objects, between two commits. */
@@ -28,6 +29,8 @@ export interface Filling {
   readonly objects: ObjectsOf
   /** Those that take messages, by path and schema. */
   readonly open: Map<string, OpenObject>
+  /** Undefined where each schema has objects of its own. */
+  readonly sharing: Sharing | undefined
   /** Those that are full. */
   full: OpenObject[]
   /** The last of them of each path and schema. */
@@ -75,6 +78,7 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain, clock: C
     siblings,
     router: createRouter({
       layout,
+      topic: lane.topic,
       lane: names,
       format: segmentFormat(options.format),
       formatOptions: options.formatOptions,
@@ -94,6 +98,7 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain, clock: C
       },
     },
     open: new Map(),
+    sharing: createSharing(options.schemaCompatibility),
     full: [],
     lastFull: new Map(),
     late: new Set(),

@@ -11,8 +11,9 @@ import { abort, roomCount } from './open-object.ts'
 import type { Routed } from './router.ts'
 import { commit } from './split-commit.ts'
 import { beginTimes, type Filling, isOwing, openFilling } from './split-filling.ts'
-import { closeOldest, placeAll } from './split-place.ts'
+import { closeOldest, groupsApart, placeAll } from './split-place.ts'
 import { makeRoom } from './split-room.ts'
+import { placeShared } from './split-shared.ts'
 import { nameTaken } from './takeover.ts'
 
 /** What filters, which only a commit gives back, may have of the memory budget before one is due. */
@@ -190,7 +191,7 @@ async function pass(filling: Filling, passedTo: number): Promise<void> {
 }
 
 async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal): Promise<void> {
-  const { run, account, router } = filling
+  const { run, account, router, sharing } = filling
   await run.parts.keepSchemas?.(run.lane.topic, batch, stop)
   const routed = await router.route(batch, filling.clock.nowMs(), stop)
   const { unencodable } = routed
@@ -203,7 +204,8 @@ async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal
   }
   // What the layout leaves out is passed over.
   account.addPassed(batch.positions[batch.count - 1]! + 1)
-  await placeAll(filling, routed)
+  if (sharing === undefined) await placeAll(filling, routed)
+  else await placeShared(filling, sharing, groupsApart(routed))
   const nowMs = run.parts.nowMs()
   for (const timestamp of batch.timestamps)
     if (timestamp > filling.lastTimestamp && timestamp <= nowMs) filling.lastTimestamp = timestamp

@@ -1,18 +1,46 @@
 import { type MessageBatch, selectRows } from '../batch/batch.ts'
 import { idAt, keyAt } from '../batch/view.ts'
-import type { EncodedBlock } from '../encode/block.ts'
+import type { Codec, EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import type { RotationCause } from '../encode/rotation.ts'
+import type { ObjectPath } from '../layout/layout.ts'
+import type { ValueKind } from '../values/values.ts'
+import { objectExtension } from './object-extension.ts'
 import { addTo, finish, type OpenObject, openObject, roomCount } from './open-object.ts'
 import type { SiblingRules } from './open-sibling.ts'
-import type { Group, Routed } from './router.ts'
+import { type Group, objectId, type Routed as WholeRouted } from './router.ts'
 import type { Filling } from './split-filling.ts'
 import { readLeft } from './takeover.ts'
+
+/** Where messages go. */
+type Routed = Pick<WholeRouted, 'batch' | 'rows' | 'groups'>
 
 const DEFAULT_MAX_OPEN = 5_000
 /** A group of so many rows, or bytes of keys, values and headers, is encoded at once; of fewer, an object's encoder costs more than they do. */
 const MANY_ROWS = 128
 const MANY_BYTES = 64 * 1024
+
+/** Messages that go to one object, with a batch of their own. */
+export interface GroupApart {
+  readonly path: ObjectPath
+  readonly kind: ValueKind | undefined
+  readonly batch: MessageBatch
+}
+
+/** The groups with a batch for each. */
+export const groupsApart = ({ batch, rows, groups }: Routed): GroupApart[] =>
+  groups.map(({ path, kind, from, to }) => ({
+    path,
+    kind,
+    batch: to - from === batch.count ? batch : selectRows(batch, rows.subarray(from, to)),
+  }))
+
+/** Puts the messages of one group into the object of its path and kind, and into the next where that is full. */
+export async function placeApart(filling: Filling, { path, kind, batch }: GroupApart): Promise<void> {
+  const rows = Int32Array.from({ length: batch.count }, (_, row) => row)
+  const groups = [{ id: objectId(path, kind), path, kind, from: 0, to: batch.count }]
+  await placeAll(filling, { batch, rows, groups })
+}
 
 /** Puts the messages of each group into the object of its path, and into the next where that is full. */
 export async function placeAll(filling: Filling, routed: Routed): Promise<void> {
@@ -120,7 +148,8 @@ async function openNext(filling: Filling, { id, path, kind }: Group, batch: Mess
   const { run, names, siblings } = filling
   const { options, parts } = run
   const { format } = options
-  const extension = segmentFormat(format).extension(options.codec, options.formatOptions)
+  const ending = (own: string, codec: Codec) => objectExtension(options.layout, own, codec)
+  const extension = ending(segmentFormat(format).extension(options.codec, options.formatOptions), options.codec)
   const start = {
     position: batch.positions[row]!,
     timestampMs: batch.timestamps[row]!,
@@ -141,7 +170,7 @@ async function openNext(filling: Filling, { id, path, kind }: Group, batch: Mess
   const left = filling.mayBeLeft ? await readLeft(parts.store, key, options) : undefined
   const beside = siblings.map((rules) => ({
     rules,
-    key: names.objectKey(path, start, rules.rules.extension(rules.codec), rules.role),
+    key: names.objectKey(path, start, ending(rules.rules.extension(rules.codec), rules.codec), rules.role),
   }))
   const count = left?.count ?? (filling.mayBeLeft ? await countBeside(filling, beside[0]) : undefined)
   const before = filling.lastFull.get(id)

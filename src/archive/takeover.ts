@@ -52,6 +52,8 @@ export async function holdSame(
   { format, codec, formatOptions }: Pick<ArchiveOptions, 'format' | 'codec' | 'formatOptions'>,
 ): Promise<boolean> {
   const rules = segmentFormat(format)
+  // What cannot be taken apart is the same only byte for byte.
+  if (rules.split === undefined || rules.rawOf === undefined) return false
   const crcOf = async (object: Uint8Array) => {
     const header = rules.readHeader(object)
     let crc = 0

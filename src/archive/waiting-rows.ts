@@ -51,7 +51,7 @@ export interface WaitingRows {
   /** Puts a row at the end of the queue. */
   put(queue: RowQueue, row: number): void
   /**
-   * Takes all messages out of the queue and hands them to `use`, whose bytes are used again when it returns; for none it is not called. Who takes from
+   * Takes all messages out of the queue and hands them to `use`, which may keep them; for none it is not called. Who takes from
    * all queues in the order in which they were spilled says so: what they share on disk is read once.
    */
   take(queue: RowQueue, isSweep: boolean, use: (batch: MessageBatch) => void): Promise<void>
@@ -66,9 +66,6 @@ export interface WaitingRows {
 /** Length of a chunk: few enough that one for each time that memory was full can be in memory, enough for one call of the system. */
 const CHUNK_BYTES = 256 * 1024
 
-/** Length of a buffer into which the messages of one object are read; longer ones have one of their own. */
-const BUFFER_BYTES = 64 * 1024
-
 const NO_BYTES = new Uint8Array(0)
 
 /** No rows wait; told of memory that rows take more (or less) than before, bytes. */
@@ -76,8 +73,7 @@ export function createWaitingRows(onHeld: (change: number) => void): WaitingRows
   const records = new Growing(NO_BYTES)
   let ends = new Int32Array(0)
   let next = new Int32Array(0)
-  /** For messages that are being taken. */
-  const buffers: Uint8Array[] = []
+  /** For chunks that are read whole. */
   const chunkBuffers: Uint8Array[] = []
   let rows = 0
   let wanted = 0
@@ -164,8 +160,7 @@ export function createWaitingRows(onHeld: (change: number) => void): WaitingRows
     async take(queue, isSweep, use) {
       const { count, bytes, memoryBytes } = queue
       if (count === 0) return
-      const buffer = bytes > BUFFER_BYTES ? new Uint8Array(bytes) : (buffers.pop() ?? new Uint8Array(BUFFER_BYTES))
-      const raw = buffer.subarray(0, bytes)
+      const raw = new Uint8Array(bytes)
       moveOut(queue, raw, bytes - memoryBytes)
       const parts = queue.spilled.splice(0)
       queue.count = 0
@@ -176,7 +171,6 @@ export function createWaitingRows(onHeld: (change: number) => void): WaitingRows
         at += part.bytes
       }
       use(readRecords(raw, count))
-      if (bytes <= BUFFER_BYTES) buffers.push(buffer)
     },
     async spill(disk, queues) {
       const writer = createChunkWriter(disk)
@@ -207,7 +201,6 @@ export function createWaitingRows(onHeld: (change: number) => void): WaitingRows
     clear() {
       clear()
       records.bytes = NO_BYTES
-      buffers.length = 0
       chunkBuffers.length = 0
       ends = new Int32Array(0)
       next = new Int32Array(0)

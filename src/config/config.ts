@@ -92,6 +92,8 @@ export interface Config {
   readonly archive: {
     readonly format: Format
     readonly formatOptions: FormatOptions
+    /** Which schemas share an object. */
+    readonly schemaCompatibility: 'none' | 'backward' | 'forward' | 'full'
     readonly codec: Codec
     readonly level: number | undefined
     readonly lookups: readonly LookupField[]

@@ -42,6 +42,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),
+      schemaCompatibility: archive.schemaCompatibility,
       codec: archive.codec,
       level: archive.level,
       lookups: lookupFields(archive.lookups),
@@ -94,10 +95,10 @@ const defined = (retention: RetentionConfig): Partial<RetentionConfig> =>
 /** Only what is written: each format has defaults of its own. */
 function formatOptionsOf(archive: FileConfig['archive']): FormatOptions {
   const { fields, envelope, keyEncoding, valueEncoding, headersEncoding, timestampEncoding } = archive
-  const { quoting, snappyFraming, headerLine, delimiter, extension } = archive
+  const { quoting, snappyFraming, headerLine, delimiter, extension, extraColumns } = archive
   const encodings = { keyEncoding, valueEncoding, headersEncoding, timestampEncoding }
   const written = { envelope, ...encodings, quoting, snappyFraming, headerLine, delimiter, extension }
-  return { ...written, fields: fields?.filter(isWrittenField) }
+  return { ...written, fields: fields?.filter(isWrittenField), extraColumns }
 }
 
 function lookupFields({ key, id, headers }: FileConfig['archive']['lookups']): LookupField[] {

@@ -13,35 +13,44 @@ type LineOption =
   | 'quoting'
   | 'snappyFraming'
   | 'headerLine'
+  | 'extraColumns'
   | 'delimiter'
   | 'extension'
 
+const JSON_VALUES = ['value-json', 'value-json-array'] as const satisfies readonly Archive['format'][]
+
 /** The formats that look at each option. */
 const formatsOf: Readonly<Record<LineOption, readonly Archive['format'][]>> = {
-  fields: ['value-json', 'csv'],
-  envelope: ['value-json'],
-  keyEncoding: ['value-json', 'csv'],
-  valueEncoding: ['value-json', 'csv'],
-  headersEncoding: ['value-json', 'csv'],
-  timestampEncoding: ['value-json', 'csv'],
+  fields: [...JSON_VALUES, 'csv'],
+  envelope: JSON_VALUES,
+  keyEncoding: [...JSON_VALUES, 'csv'],
+  valueEncoding: [...JSON_VALUES, 'csv'],
+  headersEncoding: [...JSON_VALUES, 'csv'],
+  timestampEncoding: [...JSON_VALUES, 'csv'],
   quoting: ['csv'],
-  snappyFraming: ['json', 'value-json', 'csv', 'raw'],
+  snappyFraming: ['json', ...JSON_VALUES, 'csv', 'raw'],
   headerLine: ['csv'],
+  extraColumns: ['value-parquet'],
   delimiter: ['csv', 'raw'],
   extension: ['raw'],
 }
 
-/** What is wrong with how lines are to be written. */
-export function lineRules({ archive }: FileConfig): Finding[] {
-  const options = Object.keys(formatsOf) as LineOption[]
+const inWords = (names: readonly string[]): string =>
+  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+
+/** What is wrong with how parts of messages are to be written. */
+export function lineRules({ archive, layout }: FileConfig): Finding[] {
+  // What is written beside objects is written as its own format has it.
+  const options = (Object.keys(formatsOf) as LineOption[]).filter((one) => one !== 'keyEncoding' || layout.keysFormat === 'none')
   const without = options
     .filter((option) => archive[option] !== undefined && !formatsOf[option].includes(archive.format))
     .map((option) => ({
       path: ['archive', option],
-      message: `is for the formats ${formatsOf[option].join(' and ')}, not ${archive.format}`,
+      message: `is for the formats ${inWords(formatsOf[option])}, not ${archive.format}`,
     }))
   if (without.length > 0) return without
-  return archive.format === 'csv' ? csvRules(archive) : archive.format === 'value-json' ? valueJsonRules(archive) : []
+  if (archive.format === 'csv') return csvRules(archive)
+  return JSON_VALUES.some((format) => format === archive.format) ? valueJsonRules(archive) : []
 }
 
 function csvRules({ delimiter, valueEncoding, headersEncoding, quoting, fields }: Archive): Finding[] {

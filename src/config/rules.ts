@@ -50,16 +50,19 @@ function tokenRule({ http }: FileConfig, broken: (path: ConfigPath) => boolean):
 
 type WrittenFormat = FileConfig['archive']['format']
 
+const AVRO_CODECS = ['zstandard', 'deflate', 'snappy', 'null'] as const
 const USUAL_CODECS = ['zstandard', 'gzip', 'snappy', 'null'] as const
 
 /** The codecs that can be asked for in each format; Kafka's own names for them are in docs/formats.md. */
 const codecsOf: Readonly<Record<WrittenFormat, readonly FileConfig['archive']['codec'][]>> = {
-  avro: ['zstandard', 'deflate', 'snappy', 'null'],
+  avro: AVRO_CODECS,
+  persistorrecord: AVRO_CODECS,
   kafka: ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
   json: USUAL_CODECS,
   parquet: USUAL_CODECS,
-  'value-avro': ['zstandard', 'deflate', 'snappy', 'null'],
+  'value-avro': AVRO_CODECS,
   'value-json': USUAL_CODECS,
+  'value-json-array': USUAL_CODECS,
   'value-parquet': USUAL_CODECS,
   csv: USUAL_CODECS,
   raw: USUAL_CODECS,
@@ -71,9 +74,17 @@ function codecRule({ archive: { format, codec } }: FileConfig): Finding[] {
   return [{ path: ['archive', 'codec'], message: `the format ${format} has no codec ${codec}: it has ${codecs.join(', ')}` }]
 }
 
-function schemaRule({ archive: { format }, registry }: FileConfig): Finding[] {
-  if (format !== 'value-avro' || registry.urls.length > 0) return []
-  return [{ path: ['archive', 'format'], message: 'value-avro writes values under their registered schemas: set registry.urls' }]
+function schemaRule({ archive: { format, schemaCompatibility }, registry }: FileConfig): Finding[] {
+  const hasRegistry = registry.urls.length > 0
+  if (format === 'value-avro' && !hasRegistry)
+    return [
+      { path: ['archive', 'format'], message: 'value-avro writes values under their registered schemas: set registry.urls' },
+    ]
+  if (schemaCompatibility === 'none') return []
+  const path = ['archive', 'schemaCompatibility']
+  if (format !== 'value-avro' && format !== 'value-parquet')
+    return [{ path, message: `is for the formats value-avro and value-parquet, not ${format}` }]
+  return hasRegistry ? [] : [{ path, message: 'versions of schemas are those of a registry: set registry.urls' }]
 }
 
 function levelRule({ archive: { codec, level } }: FileConfig): Finding[] {

@@ -108,16 +108,33 @@ export const configSchema = section(
     archive: section(
       {
         format: oneOf(
-          ['avro', 'kafka', 'json', 'parquet', 'value-avro', 'value-json', 'value-parquet', 'csv', 'raw'],
+          [
+            'avro',
+            'kafka',
+            'json',
+            'parquet',
+            'value-avro',
+            'value-json',
+            'value-json-array',
+            'value-parquet',
+            'csv',
+            'raw',
+            'persistorrecord',
+          ],
           'avro',
-          'How segments are written. `avro`, `kafka` (the very record batches of the broker), `json` and `parquet` keep everything, and are searched and replayed; `value-avro`, `value-json`, `value-parquet`, `csv` and `raw` keep what docs/formats.md says.',
+          'How segments are written. `avro`, `kafka` (the very record batches of the broker), `json` and `parquet` keep everything, and are searched and replayed; `value-avro`, `value-json`, `value-json-array`, `value-parquet`, `csv`, `raw` and `persistorrecord` (the blobs of Dataphos) keep what [formats.md](formats.md) says.',
         ),
         codec: oneOf(
           ['zstandard', 'deflate', 'gzip', 'snappy', 'null'],
           'zstandard',
-          'Compression of the blocks. `avro` and `value-avro` have no `gzip`; all others but `kafka` have no `deflate`.',
+          'Compression of the blocks. `avro`, `value-avro` and `persistorrecord` have no `gzip`; all others but `kafka` have no `deflate`.',
         ),
         level: optionalNumber(1, 19, 'Level of zstandard (1 to 19), deflate or gzip (1 to 9). Without it: 1.'),
+        schemaCompatibility: oneOf(
+          ['none', 'backward', 'forward', 'full'],
+          'none',
+          '`schema.compatibility` of Kafka Connect, for `value-avro` and `value-parquet`: whether values of several versions of a schema share an object, written as the newest (`backward`, `full`) or the oldest (`forward`) says; see [schemas.md](schemas.md).',
+        ),
         ...lineOptions,
         lookups: section(
           {

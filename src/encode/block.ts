@@ -13,9 +13,11 @@ export type Format =
   | 'parquet'
   | 'value-avro'
   | 'value-json'
+  | 'value-json-array'
   | 'value-parquet'
   | 'csv'
   | 'raw'
+  | 'persistorrecord'
   | ImportedFormat
 
 /** Compression that can be asked for; the names are those of the Avro specification, which has no `gzip`. */

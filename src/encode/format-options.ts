@@ -1,7 +1,10 @@
 /** What of a message is written: one of its parts, or a field of its JSON value, named `value.` and its dotted name. */
 export type WrittenField = 'key' | 'value' | 'position' | 'offset' | 'timestamp' | 'headers' | 'id' | `value.${string}`
 
-/** How the formats of lines are written that hold part of a message; each looks at what concerns it. */
+/** What may stand beside the values of messages. */
+export type ExtraColumn = 'topic' | 'lane' | 'position' | 'timestamp' | 'key' | 'headers' | 'id'
+
+/** How the formats are written that hold part of a message; each looks at what concerns it. */
 export interface FormatOptions {
   /** Which parts, in this order; without it `value-json` writes the value alone, `csv` the columns of `csvFields`. `offset` is the position under that name. */
   readonly fields?: readonly WrittenField[] | undefined
@@ -21,6 +24,8 @@ export interface FormatOptions {
   readonly headerLine?: boolean | undefined
   /** `csv`: the sign between fields, one ASCII character; `raw`: what follows each value, any bytes as `delimiterBytes` reads them. */
   readonly delimiter?: string | undefined
+  /** `value-parquet`: columns beside those of the values, `__position` and so on, in this order, each once. */
+  readonly extraColumns?: readonly ExtraColumn[] | undefined
   /** `raw`: the end of the name of segments, without its dot. */
   readonly extension?: string | undefined
 }

@@ -52,7 +52,8 @@ function schemaOf(kind: ValueKind | undefined): string {
   throw new MillpondError('INTERNAL', `a segment of Avro values has a schema of Avro, not of ${kind?.type ?? 'nothing'}`)
 }
 
-const writeValues: WriteRows = ({ kernel, columns, bytesAt, free }, { from, to, pendingBytes, blockBytes }) =>
+/** Writes values one behind the other, as they are. */
+export const writeValues: WriteRows = ({ kernel, columns, bytesAt, free }, { from, to, pendingBytes, blockBytes }) =>
   kernel.exports.writeValues(columns.start, columns.count, from, to, bytesAt, free, pendingBytes, blockBytes, kernel.arenaStart)
 
 /** The encoder of messages, but that it writes values alone. */

@@ -8,28 +8,31 @@ import { notReadable } from './segment-format.ts'
 
 const text = new TextEncoder()
 const literal = (words: string): LineStep => ({ write: 'literal', bytes: text.encode(words) })
+const LINE_END = text.encode('\n')
 
 /** Values as JSON, one on each line, or objects of chosen parts of messages; see docs/formats.md. */
 export const valueJsonFormat = lineFormat({
   name: 'value-json',
   keepsAll: false,
   extension: () => 'json',
-  shape,
+  shape: (options) => valueJsonShape(options, LINE_END),
   count: countLines,
   ...notReadable('value-json'),
 })
 
-function shape(options: FormatOptions): LineShape {
+/** What is written of each message, and `end` behind it. */
+export function valueJsonShape(options: FormatOptions, end: Uint8Array): LineShape {
+  const behind: LineStep = { write: 'literal', bytes: end }
   const fields = options.fields ?? ['value']
   const isEnvelope = options.fields !== undefined && options.envelope !== false
   const hasJsonValue = fields.includes('value') && (options.valueEncoding ?? 'json') === 'json'
   const checks: readonly LineCheck[] = hasJsonValue ? [{ part: 'value', is: 'json' }] : []
-  if (!isEnvelope) return { steps: [...stepsOf(fields[0]!, options), literal('\n')], checks }
+  if (!isEnvelope) return { steps: [...stepsOf(fields[0]!, options), behind], checks }
   const steps = fields.flatMap((field, at) => [
     literal(`${at === 0 ? '{' : ','}${JSON.stringify(field)}:`),
     ...stepsOf(field, options),
   ])
-  return { steps: [...steps, literal('}\n')], checks }
+  return { steps: [...steps, literal('}'), behind], checks }
 }
 
 function stepsOf(field: WrittenField, options: FormatOptions): readonly LineStep[] {

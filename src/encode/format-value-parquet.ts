@@ -1,9 +1,11 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { isMillpondError } from '../errors.ts'
 import type { ValueKind } from '../values/values.ts'
-import type { UnencodableMessage } from './avro-block.ts'
+import { findUnencodable, type UnencodableMessage } from './avro-block.ts'
+import type { FormatOptions } from './format-options.ts'
 import { readParquetHeader } from './format-parquet.ts'
 import { parquetFraming } from './parquet-footer.ts'
+import { splitParquetFile } from './parquet-split.ts'
 import { createValueEncoder } from './parquet-value-encoder.ts'
 import { valueWriter } from './parquet-value-kinds.ts'
 import type { ValueWriter } from './parquet-value-writer.ts'
@@ -19,7 +21,8 @@ export const valueParquetFormat: SegmentFormat = {
   mixesCodecs: false,
   hasTrailer: true,
   createEncoder: createValueEncoder,
-  findUnencodable: (batch, _options, kind) => withBeyondTime(batch, findUnfit(batch, checkerOf(kind))),
+  findUnencodable: (batch, options, kind) =>
+    withBeyondTime(batch, inOrder([...findUnfit(batch, checkerOf(kind)), ...findNoText(batch, options)])),
   openFraming: (_codec, _sync, kind) =>
     parquetFraming({
       about: { 'io.millpond.format': 'value', ...(kind && kind.type !== 'none' && schemaText(kind)) },
@@ -27,6 +30,7 @@ export const valueParquetFormat: SegmentFormat = {
     }),
   readHeader: readParquetHeader,
   ...notReadable('value-parquet'),
+  split: async (object) => splitParquetFile(object),
 }
 
 /** The schema that the columns were made from. */
@@ -48,6 +52,16 @@ function checkerOf(kind: ValueKind | undefined): ValueWriter {
     checkers.set(kind, checker)
   }
   return checker
+}
+
+/** Ids and names of headers that no column of text can hold. */
+const findNoText = (batch: MessageBatch, { extraColumns = [] }: FormatOptions = {}): UnencodableMessage[] =>
+  extraColumns.includes('headers') || extraColumns.includes('id') ? findUnencodable(batch) : []
+
+/** One entry a message, rising by row. */
+function inOrder(found: readonly UnencodableMessage[]): UnencodableMessage[] {
+  const byRow = new Map(found.toReversed().map((one) => [one.row, one]))
+  return [...byRow.values()].sort((a, b) => a.row - b.row)
 }
 
 function findUnfit(batch: MessageBatch, checker: ValueWriter): UnencodableMessage[] {

@@ -10,8 +10,10 @@ import { jsonFormat } from './format-json.ts'
 import { kafkaBackupFormat } from './format-kafka-backup.ts'
 import { kafkaFormat } from './format-kafka.ts'
 import { parquetFormat } from './format-parquet.ts'
+import { persistorrecordFormat } from './format-persistorrecord.ts'
 import { rawFormat } from './format-raw.ts'
 import { valueAvroFormat } from './format-value-avro.ts'
+import { valueJsonArrayFormat } from './format-value-json-array.ts'
 import { valueJsonFormat } from './format-value-json.ts'
 import { valueParquetFormat } from './format-value-parquet.ts'
 import { readRecordBlock } from './record-block.ts'
@@ -31,8 +33,10 @@ const formats: Readonly<Partial<Record<string, SegmentFormat>>> = {
   parquet: parquetFormat,
   'value-avro': valueAvroFormat,
   'value-json': valueJsonFormat,
+  'value-json-array': valueJsonArrayFormat,
   csv: csvFormat,
   raw: rawFormat,
+  persistorrecord: persistorrecordFormat,
   'value-parquet': valueParquetFormat,
   ...importedFormats,
 } satisfies Partial<Record<Format, SegmentFormat>>

@@ -17,6 +17,8 @@ export interface LineShape {
   readonly checks: readonly LineCheck[]
   /** Written once at the beginning of a segment. */
   readonly firstLine?: Uint8Array
+  /** Bytes at the end of each block that are left out: what stands between messages and not behind them. */
+  readonly droppedBytes?: number
 }
 
 /** Compression of lines: each block is a whole stream of its codec, so that streams one behind the other are the file. */
@@ -84,7 +86,7 @@ export function lineFormat({ name, extension, shape, count, isAmbiguous, ...read
     openFraming(codec, _sync, _kind, options = {}) {
       const { firstLine } = shape(options, undefined)
       return {
-        header: firstLine === undefined ? NO_BYTES : headerOf(lineCodec(name, codec), firstLine, options),
+        header: firstLine === undefined ? NO_BYTES : smallStream(name, codec, firstLine, options),
         frame: ({ bytes }) => [bytes],
       }
     },
@@ -101,23 +103,42 @@ export function lineFormat({ name, extension, shape, count, isAmbiguous, ...read
   }
 }
 
-/** What a segment begins with. */
-function headerOf(codec: LineCodec, line: Uint8Array, options: FormatOptions): Uint8Array {
-  if (codec === 'null') return line
-  return codec === 'snappy' ? snappyOf(options)(line) : compressNow(codec, line)
+/** Few bytes as a stream of their own, made at once. */
+export function smallStream(format: string, codec: StoredCodec, content: Uint8Array, options: FormatOptions = {}): Uint8Array {
+  const known = lineCodec(format, codec)
+  if (known === 'null') return content
+  return known === 'snappy' ? snappyOf(options)(content) : compressNow(known, content)
 }
 
-function createLineEncoder(format: PlainBlock['format'], shape: LineShape, options: EncoderOptions): BlockEncoder<PlainBlock> {
+/** All but the last bytes. */
+function without(lines: LateBytes, droppedBytes: number): LateBytes {
+  if (droppedBytes === 0) return lines
+  const byteLength = lines.byteLength - droppedBytes
+  return { byteLength, join: () => lines.join().subarray(0, byteLength) }
+}
+
+/** An encoder of blocks of lines of this shape. */
+export function createLineEncoder(
+  format: PlainBlock['format'],
+  shape: LineShape,
+  options: EncoderOptions,
+): BlockEncoder<PlainBlock> {
   const codec = lineCodec(format, options.codec)
+  const { steps, checks, droppedBytes = 0 } = shape
   return createRowEncoder<PlainBlock>(
     {
-      writer: lineWriter(lineProgram(shape.steps)),
-      areEncodable: (rows) => passAll(shape.checks, rows),
+      writer: lineWriter(lineProgram(steps)),
+      areEncodable: (rows) => passAll(checks, rows),
       compressBlock: async ({ count, firstPosition, lastPosition, minTimestamp, maxTimestamp, filters }, lines, compression) => ({
         format,
         codec,
-        bytes: await compressLines(codec, lines, { ...compression, level: options.level }, options.formatOptions),
-        rawBytes: lines.byteLength,
+        bytes: await compressLines(
+          codec,
+          without(lines, droppedBytes),
+          { ...compression, level: options.level },
+          options.formatOptions,
+        ),
+        rawBytes: lines.byteLength - droppedBytes,
         count,
         firstPosition,
         lastPosition,

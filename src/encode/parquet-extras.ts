@@ -1,11 +1,18 @@
 import type { MessageBatch } from '../batch/batch.ts'
+import type { ExtraColumn } from './format-options.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
+import { type HeaderColumn, headersNode, writeHeaders } from './parquet-headers.ts'
 import { putMicros, putWhole } from './parquet-micros.ts'
-import type { LeafNode, SchemaNode } from './parquet-schema.ts'
+import { leavesOf, type LogicalType, type SchemaNode } from './parquet-schema.ts'
 import { leafNode } from './parquet-writers.ts'
-import type { ExtraColumn } from './segment-format.ts'
+import type { EncoderOptions } from './segment-format.ts'
 
-const nodes: Readonly<Record<ExtraColumn, LeafNode>> = {
+const STRING: LogicalType = { kind: 'string' }
+const HEADERS: HeaderColumn = { name: '__headers', nameOf: 'name', isText: false }
+
+const nodes: Readonly<Record<ExtraColumn, SchemaNode>> = {
+  topic: leafNode({ name: '__topic', repetition: 'required' }, 'BYTE_ARRAY', STRING),
+  lane: leafNode({ name: '__lane', repetition: 'required' }, 'BYTE_ARRAY', STRING),
   position: leafNode({ name: '__position', repetition: 'required' }, 'INT64', undefined, { encoding: 'delta' }),
   timestamp: leafNode(
     { name: '__timestamp', repetition: 'required' },
@@ -14,22 +21,54 @@ const nodes: Readonly<Record<ExtraColumn, LeafNode>> = {
     { encoding: 'delta' },
   ),
   key: leafNode({ name: '__key', repetition: 'optional' }, 'BYTE_ARRAY'),
+  headers: headersNode(HEADERS),
+  id: leafNode({ name: '__id', repetition: 'optional' }, 'BYTE_ARRAY', STRING),
 }
 
-/** Columns of what stands beside the values; where a value has a column of that name, one more underscore tells them apart. */
+/** Columns of what stands beside the values; where a value has a column of that name, more underscores tell them apart. */
 export function extraNodes(extras: readonly ExtraColumn[], values: readonly SchemaNode[]): SchemaNode[] {
+  const taken = new Set(values.map(({ name }) => name))
   return extras.map((extra) => {
     const node = nodes[extra]
-    return values.some(({ name }) => name === node.name) ? { ...node, name: `_${node.name}` } : node
+    let { name } = node
+    while (taken.has(name)) name = `_${name}`
+    return { ...node, name }
   })
 }
 
-/** Writes them for all messages, to the first of the columns. */
-export function writeExtras(extras: readonly ExtraColumn[], builders: readonly ColumnBuilder[], batch: MessageBatch): void {
-  for (const [i, extra] of extras.entries()) {
-    if (extra === 'key') writeKeys(builders[i]!, batch)
-    else if (extra === 'position') writeNumbers(builders[i]!, batch.positions, putWhole)
-    else writeNumbers(builders[i]!, batch.timestamps, putMicros)
+/** How many columns they have. */
+export const extraColumnCount = (extras: readonly ExtraColumn[]): number => leavesOf(extras.map((extra) => nodes[extra])).length
+
+/** Bytes that they have of these messages, about. */
+export function extraBytes(
+  extras: readonly ExtraColumn[],
+  { count, keyStart, keyEnd, headerFrom, ...batch }: MessageBatch,
+): number {
+  let bytes = 0
+  if (extras.includes('key')) for (let row = 0; row < count; row++) bytes += keyEnd[row]! - keyStart[row]!
+  if (!extras.includes('headers')) return bytes
+  const { headerNameStart, headerNameEnd, headerValueStart, headerValueEnd } = batch
+  for (let header = headerFrom[0]!; header < headerFrom[count]!; header++) {
+    bytes += headerNameEnd[header]! - headerNameStart[header]! + headerValueEnd[header]! - headerValueStart[header]!
+  }
+  return bytes
+}
+
+/** Writes them for all messages of the lane, to the first of the columns. */
+export function writeExtras(
+  { extras, origin }: { readonly extras: readonly ExtraColumn[]; readonly origin: EncoderOptions['origin'] },
+  builders: readonly ColumnBuilder[],
+  batch: MessageBatch,
+): void {
+  let column = 0
+  for (const extra of extras) {
+    const builder = builders[column++]!
+    if (extra === 'key') writeSpans(builder, batch, batch.keyStart, batch.keyEnd)
+    else if (extra === 'id') writeSpans(builder, batch, batch.idStart, batch.idEnd)
+    else if (extra === 'topic' || extra === 'lane') writeText(builder, batch.count, origin?.[extra] ?? '')
+    else if (extra === 'headers') writeHeaders(builder, builders[column++]!, batch, HEADERS)
+    else if (extra === 'position') writeNumbers(builder, batch.positions, putWhole)
+    else writeNumbers(builder, batch.timestamps, putMicros)
   }
 }
 
@@ -42,10 +81,17 @@ function writeNumbers(
   builder.addLevels(numbers.length, undefined, undefined)
 }
 
-function writeKeys(builder: ColumnBuilder, { bytes, count, keyStart, keyEnd }: MessageBatch): void {
+function writeText(builder: ColumnBuilder, count: number, content: string): void {
   for (let row = 0; row < count; row++) {
-    const start = keyStart[row]!
-    if (start >= 0) builder.pushBytes(bytes, start, keyEnd[row]! - start)
+    builder.pushText(content)
+    builder.addLevel(0, 0)
+  }
+}
+
+function writeSpans(builder: ColumnBuilder, { bytes, count }: MessageBatch, starts: Int32Array, ends: Int32Array): void {
+  for (let row = 0; row < count; row++) {
+    const start = starts[row]!
+    if (start >= 0) builder.pushBytes(bytes, start, ends[row]! - start)
     builder.addLevel(start >= 0 ? 1 : 0, 0)
   }
 }

@@ -102,8 +102,8 @@ export function thriftBytes(value: Thrift): Uint8Array {
 /** What was read: numbers of 64 bits as far as they are safe, bytes, lists and structs. */
 export type ThriftRead = number | boolean | Uint8Array | readonly ThriftRead[] | ReadonlyMap<number, ThriftRead>
 
-/** Deep enough for every header; what nests deeper is none. */
-const MAX_DEPTH = 8
+/** Deep enough for every header and footer; what nests deeper is none. */
+const MAX_DEPTH = 16
 
 /**
  * Reads the struct that begins at `at`; gives it and the place behind it.

@@ -2,9 +2,10 @@ import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import type { ParquetBlock } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
+import type { ExtraColumn } from './format-options.ts'
 import { forgetJsonValues } from './json-value.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
-import { extraNodes, writeExtras } from './parquet-extras.ts'
+import { extraBytes, extraColumnCount, extraNodes, writeExtras } from './parquet-extras.ts'
 import { createGroupWriter, groupBytes, type GroupWriter } from './parquet-group.ts'
 import { pageCodec } from './parquet-page.ts'
 import { leavesOf, type SchemaNode } from './parquet-schema.ts'
@@ -46,7 +47,8 @@ interface Held {
 
 /** An encoder of row groups of values. All of them must have passed `findUnencodable`. It keeps the batches it takes while it learns from them. */
 export function createValueEncoder(options: EncoderOptions): BlockEncoder<ParquetBlock> {
-  const { blockBytes, extraColumns = [] } = options
+  const { blockBytes, origin } = options
+  const extras = options.formatOptions?.extraColumns ?? []
   const mostBytes = groupBytes(blockBytes)
   const target: ColumnTarget = { columns: [] }
   const values = valueWriter(options.kind, target)
@@ -57,11 +59,11 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
 
   const open = (): Filling => {
     if (columns === undefined) {
-      const schema = [...extraNodes(extraColumns, values.schema), ...values.schema]
+      const schema = [...extraNodes(extras, values.schema), ...values.schema]
       columns = { schema, schemaId: JSON.stringify(schema), writer: createGroupWriter(leavesOf(schema), options) }
     }
     const builders = columns.writer.open()
-    target.columns = builders.slice(extraColumns.length)
+    target.columns = builders.slice(extraColumnCount(extras))
     const times = { minTimestamp: Infinity, maxTimestamp: -Infinity }
     return { columns, builders, bytes: 0, count: 0, firstPosition: NaN, lastPosition: NaN, ...times }
   }
@@ -82,7 +84,7 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
     if (filling !== undefined && filling.bytes + bytes > mostBytes) closeFilling(blocks)
     filling ??= open()
     for (const builder of filling.builders) builder.beginRows(0)
-    writeExtras(extraColumns, filling.builders, chunk)
+    writeExtras({ extras, origin }, filling.builders, chunk)
     writeValues(values, chunk)
     account(filling, chunk, bytes)
     if (filling.bytes >= mostBytes) closeFilling(blocks)
@@ -92,7 +94,7 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
     const { chunks } = held
     held = undefined
     columns = undefined
-    for (const chunk of chunks) write(chunk, chunkBytes(chunk), blocks)
+    for (const chunk of chunks) write(chunk, chunkBytes(chunk, extras), blocks)
   }
   /** Lets the values be seen; true where they are to wait for more. */
   const learn = (chunk: MessageBatch, bytes: number, blocks: Promise<ParquetBlock>[]) => {
@@ -121,7 +123,7 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
       for (let row = 0; row < batch.count; row += CHUNK_ROWS) {
         const chunk = sliceBatch(batch, row, Math.min(batch.count, row + CHUNK_ROWS))
         lastPosition = checkPositions(chunk, lastPosition)
-        const bytes = chunkBytes(chunk)
+        const bytes = chunkBytes(chunk, extras)
         if (!learn(chunk, bytes, blocks)) write(chunk, bytes, blocks)
       }
       forgetJsonValues(batch)
@@ -147,8 +149,9 @@ function checkPositions({ positions, count }: MessageBatch, before: number): num
   return last
 }
 
-function chunkBytes({ count, valueStart, valueEnd }: MessageBatch): number {
-  let bytes = ROW_BYTES * count
+function chunkBytes(chunk: MessageBatch, extras: readonly ExtraColumn[]): number {
+  const { count, valueStart, valueEnd } = chunk
+  let bytes = ROW_BYTES * count + (extras.length === 0 ? 0 : extraBytes(extras, chunk))
   for (let row = 0; row < count; row++) bytes += valueEnd[row]! - valueStart[row]!
   return bytes
 }

@@ -43,12 +43,7 @@ export interface EncoderOptions extends EncodeOptions {
   /** Whose messages they are; formats that say so in each message leave it out otherwise. */
   readonly origin?: { readonly topic: string; readonly lane: string }
   readonly formatOptions?: FormatOptions | undefined
-  /** What a format of values alone keeps beside them, where it can: columns `__position`, `__timestamp` and `__key`. */
-  readonly extraColumns?: readonly ExtraColumn[]
 }
-
-/** What may stand beside the values of messages. */
-export type ExtraColumn = 'position' | 'timestamp' | 'key'
 
 /** All that differs between formats: how blocks are made, how a segment holds them, and how they are read again. */
 export interface SegmentFormat {

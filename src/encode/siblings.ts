@@ -8,6 +8,8 @@ import { delimiterBytes, type FormatOptions } from './format-options.ts'
 import { findFailing, type LineCheck, passAll } from './line-checks.ts'
 import { compressLines, isLineCodec, lineEnding } from './line-format.ts'
 import { lineProgram, type LineStep, lineWriter } from './line-program.ts'
+import { parquetFraming } from './parquet-footer.ts'
+import { createSiblingEncoder } from './parquet-sibling.ts'
 import type { SiblingEntry } from './segment.ts'
 import type { EncoderOptions, SegmentFraming } from './segment-format.ts'
 import { MillpondError } from '../errors.ts'
@@ -16,14 +18,16 @@ import { MillpondError } from '../errors.ts'
 type SiblingRole = SiblingEntry['role']
 
 /** How it is written; headers have no `raw`. */
-export type SiblingFormat = 'avro' | 'json' | 'raw'
+export type SiblingFormat = 'avro' | 'json' | 'parquet' | 'raw'
+
+type RowFormat = Exclude<SiblingFormat, 'parquet'>
 
 /** Objects beside segments of one role and format: the keys or the headers of the same messages, in the same order, in blocks of their own. */
 export interface Sibling {
   /** The end of a file's name behind `keys.` or `headers.`, without a dot. */
   extension(codec: Codec): string
   /** Takes the messages that the segment gets; its blocks need not be cut where those of the segment are. */
-  createEncoder(options: EncoderOptions): BlockEncoder<PlainBlock>
+  createEncoder(options: EncoderOptions): BlockEncoder
   findUnencodable(batch: MessageBatch): UnencodableMessage[]
   openFraming(codec: Codec, sync: Uint8Array): SegmentFraming
 }
@@ -52,17 +56,38 @@ interface Shape {
   readonly schema?: unknown
 }
 
+/** Whether siblings of the format can have the codec. */
+export function hasCodec(format: SiblingFormat, codec: Codec): boolean {
+  if (format === 'parquet') return true
+  return format === 'avro' ? isCodec(codec) : isLineCodec(codec)
+}
+
 /**
- * Siblings of this role in this format. Keys are text, or with `keyEncoding: 'base64'` bytes; in JSON those are base64. A key that is null is null in Avro
- * and JSON, and nothing but its delimiter in `raw`.
+ * Siblings of this role in this format. Keys are text, or with `keyEncoding: 'base64'` bytes; in JSON those are base64. A key that is null is null in Avro,
+ * JSON and Parquet, and nothing but its delimiter in `raw`.
  * @throws MillpondError `FORMAT_UNSUPPORTED` for headers in `raw`.
  */
-export function siblingOf(role: SiblingRole, format: SiblingFormat, options: FormatOptions = {}): Sibling {
+export const siblingOf = (role: SiblingRole, format: SiblingFormat, options: FormatOptions = {}): Sibling =>
+  format === 'parquet' ? parquetSibling(role, options) : rowSibling(role, format, options)
+
+/** The columns `key`, or `headers`, as Kafka Connect's sinks name them. */
+function parquetSibling(role: SiblingRole, options: FormatOptions): Sibling {
+  const inAvro = rowSibling(role, 'avro', options)
+  return {
+    extension: () => 'parquet',
+    createEncoder: (encoderOptions) =>
+      createSiblingEncoder(role, { ...encoderOptions, isTextKey: options.keyEncoding !== 'base64' }),
+    findUnencodable: (batch) => inAvro.findUnencodable(batch),
+    openFraming: () => parquetFraming({ about: { 'io.millpond.format': role }, sortedBy: undefined }),
+  }
+}
+
+function rowSibling(role: SiblingRole, format: RowFormat, options: FormatOptions): Sibling {
   const { steps, checks, schema } = shapeOf(role, format, options)
   const program = lineProgram(steps)
   const isAvro = format === 'avro'
   const check = (codec: Codec) => {
-    if (isAvro ? isCodec(codec) : isLineCodec(codec)) return
+    if (hasCodec(format, codec)) return
     throw new MillpondError('FORMAT_UNSUPPORTED', `the format ${format} has no codec ${codec}`)
   }
   return {
@@ -108,7 +133,7 @@ export function siblingOf(role: SiblingRole, format: SiblingFormat, options: For
   }
 }
 
-function shapeOf(role: SiblingRole, format: SiblingFormat, { keyEncoding = 'text', delimiter = '\n' }: FormatOptions): Shape {
+function shapeOf(role: SiblingRole, format: RowFormat, { keyEncoding = 'text', delimiter = '\n' }: FormatOptions): Shape {
   if (role === 'headers') {
     if (format === 'raw') throw new MillpondError('FORMAT_UNSUPPORTED', 'headers cannot be written in the format raw')
     if (format === 'avro') return { steps: [{ write: 'avroHeaders' }], checks: [], schema: HEADERS_SCHEMA }

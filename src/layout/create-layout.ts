@@ -32,6 +32,7 @@ export function createLayout(config: LayoutConfig): Layout {
   return {
     name: config.type,
     isUnique,
+    tellsCodec: config.type === 'confluent',
     isWhole,
     fields,
     usesSchemas,

@@ -68,6 +68,8 @@ export interface Layout {
   readonly name: string
   /** Whether keys end in the writer's id, so that no two writers want the same one. */
   readonly isUnique: boolean
+  /** Whether names tell also what files are compressed with within: `snappy.parquet`. */
+  readonly tellsCodec?: boolean
   /** Whether all messages of a lane have one path. */
   readonly isWhole: boolean
   /** Fields of the value that paths are made of. */

@@ -93,9 +93,8 @@ function jsonFormat(property: Property, draft: Draft): void {
   }
   const values = fieldsOf(draft).includes('value') ? jsonEncoding(draft) : undefined
   if (values !== undefined) draft.set('archive.valueEncoding', values)
-  if (property.value.toLowerCase() === 'jsonl') return draft.map(property, { 'archive.format': 'value-json' })
-  draft.set('archive.format', 'value-json')
-  return draft.unsupported(property, 'an array a file: archive.format value-json writes the same objects a line each')
+  const isArray = property.value.toLowerCase() === 'json'
+  return draft.map(property, { 'archive.format': isArray ? 'value-json-array' : 'value-json' })
 }
 
 function fields(property: Property, draft: Draft): void {

@@ -1,4 +1,4 @@
-import { completeSource, connectBook } from './connect-rules.ts'
+import { completeSource, connectBook, valueForm } from './connect-rules.ts'
 import { codecOf, format, formatName } from './confluent-formats.ts'
 import { storeBooks } from './confluent-stores.ts'
 import { className, type Draft, fixed, isTrue, mapList, mapNumber, mapTo, type Rule, unsupported } from './draft.ts'
@@ -6,7 +6,6 @@ import { joinBooks, type RuleBook } from './rules.ts'
 
 const LAYOUT = 'layout.confluent'
 const RETRIED = 'requests are tried again until they succeed'
-const PROJECTED = 'objects hold values of one schema each, several are open at once; nothing is projected'
 
 const duration =
   (path: string, never: string): Rule =>
@@ -37,15 +36,33 @@ const sibling =
     const name = className(draft.value(`${what}.format.class`) ?? 'AvroFormat', 'Format')
     const format = { Avro: 'avro', Json: 'json', Parquet: 'parquet', ByteArray: what === 'keys' ? 'raw' : undefined }[name]
     if (!isTrue(property.value)) return draft.map(property, { [`layout.${what}Format`]: 'none' })
-    return format === undefined
-      ? draft.unsupported(property, `${what} have no format ${name}`)
-      : draft.map(property, { [`layout.${what}Format`]: format })
+    if (format === undefined) return draft.unsupported(property, `${what} have no format ${name}`)
+    const keys = className(draft.value('key.converter') ?? 'StringConverter')
+    if (what === 'headers' || format === 'json' || format === 'raw' || keys === 'StringConverter')
+      return draft.map(property, { [`layout.${what}Format`]: format })
+    draft.map(
+      property,
+      { [`layout.${what}Format`]: format, 'archive.keyEncoding': 'base64' },
+      `keys are the bytes that ${keys} reads, and are not read here`,
+    )
   }
 
-const compatibility: Rule = (property, draft) =>
-  property.value === 'NONE'
-    ? draft.fixed(property, 'a schema of its own gets an object of its own, without closing the others')
-    : draft.unsupported(property, PROJECTED)
+const compatibility: Rule = (property, draft) => {
+  const form = valueForm(draft)
+  const name = formatName(draft)
+  if (property.value === 'NONE')
+    return draft.fixed(property, 'a schema of its own gets an object of its own, without closing the others')
+  if (!['BACKWARD', 'FORWARD', 'FULL'].includes(property.value))
+    return draft.unsupported(property, 'known are NONE, BACKWARD, FORWARD and FULL')
+  if (name !== 'Avro' && name !== 'Parquet') return draft.fixed(property, 'lines have no schema')
+  if (form !== 'avro' && form !== 'unknown')
+    return draft.unsupported(property, `values of Avro are written as another version says, and these are none (${form})`)
+  draft.map(
+    property,
+    { 'archive.schemaCompatibility': property.value.toLowerCase() },
+    'another version opens an object beside those of before, and closes none',
+  )
+}
 
 const separator: Rule = (property, draft) =>
   formatName(draft) === 'ByteArray'

@@ -16,6 +16,7 @@ import type { RuleBook } from './rules.ts'
 const LAYOUT = 'layout.dataphos'
 const NO_BROKER = 'there is no source for this broker yet: source.type is kafka or local'
 const NO_INDEX_TOPIC = 'the index follows the commits: nothing is sent to it'
+const WITH_INDEX = `${NO_INDEX_TOPIC}; archive.format avro is searched and replayed, and persistorrecord with archive.codec 'null' is what tools of Dataphos read`
 const NO_MONGO = 'the index is a file (index.path), made anew from the store at any time'
 const IGNORED = 'Dataphos ignores it too'
 const REPLAY = 'replays name their target: millpond replay --to kafka:TOPIC'
@@ -111,6 +112,9 @@ const unlessRead =
 const TLS = 'TLS is for a proxy before the program'
 const KERBEROS = 'SASL knows PLAIN, SCRAM and OAUTHBEARER'
 
+/** Whether nothing was asked of the index: then what is read are the blobs. */
+export const isOfBlobsAlone = (draft: Draft): boolean => !isTrue(draft.value('INDEXERENABLED') ?? 'true')
+
 const coreNames: Readonly<Record<string, Rule>> = {
   READER_TYPE: sourceType,
   READER_KAFKA_ADDRESS: mapList('kafka.brokers'),
@@ -136,7 +140,14 @@ const coreNames: Readonly<Record<string, Rule>> = {
   STORAGE_MSGEXTENSION: mapTo(`${LAYOUT}.msgExtension`),
   STORAGE_MASK: optional(mapTo(`${LAYOUT}.mask`)),
   STORAGE_CUSTOMVALUES: customValues,
-  INDEXERENABLED: fixed(NO_INDEX_TOPIC),
+  INDEXERENABLED: (property, draft) =>
+    isOfBlobsAlone(draft)
+      ? draft.map(
+          property,
+          { 'archive.format': 'persistorrecord', 'archive.codec': 'null' },
+          "Dataphos' own blobs, byte for byte what its tools read; archive.format avro keeps keys and times too, and is searched and replayed",
+        )
+      : draft.fixed(property, WITH_INDEX),
   DEADLETTERENABLED: fixed('what cannot be archived is always a dead letter (deadLetters), counted by the commit'),
   SENDER_TYPE: fixed(NO_INDEX_TOPIC),
   SENDER_TOPICID: fixed(NO_INDEX_TOPIC),

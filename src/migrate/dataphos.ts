@@ -1,6 +1,6 @@
 import { parse } from 'yaml'
 import { MillpondError } from '../errors.ts'
-import { dataphosBook, dataphosStandards } from './dataphos-rules.ts'
+import { dataphosBook, dataphosStandards, isOfBlobsAlone } from './dataphos-rules.ts'
 import type { AccountEntry, Draft, Migration } from './draft.ts'
 import { helmVariables } from './helm.ts'
 import { parseEnvironment } from './properties.ts'
@@ -9,7 +9,7 @@ import { translate } from './rules.ts'
 /** What no variable says. */
 function complete(draft: Draft): void {
   draft.set('layout.type', 'dataphos')
-  draft.set('archive.format', 'avro')
+  if (!isOfBlobsAlone(draft)) draft.set('archive.format', 'avro')
   if (draft.value('READER_TYPE') === undefined)
     draft.set('source.type', draft.value('READER_KAFKA_ADDRESS') === undefined ? 'local' : 'kafka')
   const isKafka = (draft.value('READER_TYPE') ?? 'kafka') === 'kafka'

@@ -41,10 +41,10 @@ export function createValues({ type, registry, check, nowMs, withVersions = fals
   if (registry === undefined) throw new MillpondError('CONFIG_INVALID', `values of the type ${type} need a schema registry`)
   const lookup = createSchemaLookup(registry, { nowMs, withVersions })
   return {
-    async prepare(batch, signal) {
+    async prepare(batch, signal, topic) {
       const marks = markSchemas(batch)
       if (marks.names.length === 0 && type === 'auto') return prepareAlike(batch, plainKind)
-      const schemas = await findAll(lookup, marks.names, signal)
+      const schemas = await findAll(lookup, { names: marks.names, topic }, signal)
       return prepare(batch, marks, { type, schemas, check })
     },
     [Symbol.asyncDispose]: close,
@@ -64,12 +64,16 @@ function prepareAlike(batch: MessageBatch, one: CompiledKind): PreparedValues {
   }
 }
 
-async function findAll(lookup: SchemaLookup, names: readonly SchemaName[], signal: AbortSignal): Promise<FoundSchema[]> {
-  const found = names.map((name) => lookup.known(name))
+async function findAll(
+  lookup: SchemaLookup,
+  { names, topic }: { readonly names: readonly SchemaName[]; readonly topic: string | undefined },
+  signal: AbortSignal,
+): Promise<FoundSchema[]> {
+  const found = names.map((name) => lookup.known(name, topic))
   const missing = [...found.keys()].filter((index) => found[index] === undefined)
   while (missing.length > 0) {
     const some = missing.splice(0, LOOKUPS_AT_ONCE)
-    const schemas = await Promise.all(some.map((index) => lookup.find(names[index]!, signal)))
+    const schemas = await Promise.all(some.map((index) => lookup.find(names[index]!, signal, topic)))
     for (const [i, index] of some.entries()) found[index] = schemas[i]
   }
   return found as FoundSchema[]

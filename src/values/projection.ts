@@ -6,7 +6,7 @@ import { Cursor, fault } from './avro/cursor.ts'
 import { Output } from './avro/output.ts'
 import { createProjection } from './avro/project.ts'
 import { parseAvroSchema } from './avro/schema.ts'
-import type { UnreadableValue, ValueKind } from './values.ts'
+import type { SubjectVersion, UnreadableValue, ValueKind } from './values.ts'
 
 /** Which schemas share an object; the words are those of Kafka Connect's `schema.compatibility`. */
 export type Compatibility = 'none' | 'backward' | 'forward' | 'full'
@@ -16,8 +16,8 @@ export type Placement = 'same' | 'project' | 'new'
 
 /**
  * Where a value goes whose kind is `incoming` while an object of the kind `current` is open, as Kafka Connect decides it: `backward` and `full` keep the
- * newest schema and write older values as it says; `forward` keeps the oldest. Kinds that cannot be compared, for want of a version or because they
- * are of another type, have objects of their own.
+ * newest schema and write older values as it says; `forward` keeps the oldest. Kinds that cannot be compared, for want of versions of one subject or because
+ * they are of another type, have objects of their own.
  */
 export function placeValue(
   { compatibility, topic }: { readonly compatibility: Compatibility; readonly topic: string },
@@ -28,18 +28,22 @@ export function placeValue(
   if (compatibility === 'none' || current.type !== 'avro' || incoming.type !== 'avro') return 'new'
   const currentVersion = versionFor(topic, current)
   const version = versionFor(topic, incoming)
-  if (currentVersion === undefined || version === undefined) return 'new'
-  return (compatibility === 'forward' ? version < currentVersion : version > currentVersion) ? 'new' : 'project'
+  if (currentVersion === undefined || version?.subject !== currentVersion.subject) return 'new'
+  const change = version.version - currentVersion.version
+  return (compatibility === 'forward' ? change < 0 : change > 0) ? 'new' : 'project'
 }
 
-/** The version of a kind's schema for a topic: that of the subject `<topic>-value`, or of the only subject it has; else undefined. */
-export function versionFor(topic: string, { versions = [] }: ValueKind): number | undefined {
-  const subject = `${topic}-value`
-  const own = versions.filter((one) => one.subject === subject)
-  const subjects = new Set(versions.map((one) => one.subject))
-  const [first, ...more] = own.length > 0 ? own : subjects.size === 1 ? versions : []
-  // One that was deleted and registered again has several.
-  return first === undefined ? undefined : Math.max(first.version, ...more.map(({ version }) => version))
+/**
+ * The version of a kind's schema for a topic: that of the first of the subjects `<topic>-value`, `<topic>-<name>` and `<name>` that it is registered under,
+ * which are those of Confluent's strategies. Serializers register a schema there before they use it, so that every reader of the message finds the same.
+ */
+export function versionFor(topic: string, { name, versions = [] }: ValueKind): SubjectVersion | undefined {
+  for (const subject of [`${topic}-value`, `${topic}-${name}`, name]) {
+    const own = versions.filter((one) => one.subject === subject)
+    // One that was deleted and registered again has several.
+    if (own.length > 0) return { subject: own[0]!.subject, version: Math.max(...own.map(({ version }) => version)) }
+  }
+  return undefined
 }
 
 /** Messages whose values were written anew. */

@@ -12,10 +12,10 @@ export type FoundSchema = CompiledSchema | { readonly reason: string }
 
 /** Looks up schemas, and remembers them. */
 export interface SchemaLookup {
-  /** What is known already; undefined where `find` has to be asked. */
-  known(name: SchemaName): FoundSchema | undefined
+  /** What is known already for messages of the topic; undefined where `find` has to be asked. */
+  known(name: SchemaName, topic?: string): FoundSchema | undefined
   /** @throws MillpondError `REGISTRY_UNAVAILABLE`, `REGISTRY_REFUSED`. */
-  find(name: SchemaName, signal: AbortSignal): Promise<FoundSchema>
+  find(name: SchemaName, signal: AbortSignal, topic?: string): Promise<FoundSchema>
 }
 
 const MAX_SCHEMAS = 1000
@@ -31,6 +31,8 @@ export interface LookupOptions {
 
 /** A look-up in a registry. Schemas that are the same under several names are one. */
 export function createSchemaLookup(registry: SchemaRegistry, { nowMs, withVersions }: LookupOptions): SchemaLookup {
+  // A schema is registered before a topic's first message names it, and perhaps for this topic long after for another: each asks where.
+  const keyOf = (name: SchemaName, topic = '') => (withVersions ? `${topic}\n${name}` : name)
   const known = new Map<SchemaName, { readonly schema: FoundSchema; readonly untilMs: number }>()
   const kinds = new Map<string, { readonly kind: CompiledKind; readonly all: SubjectVersion[] }>()
   const remember = (name: SchemaName, schema: FoundSchema, untilMs: number): FoundSchema => {
@@ -57,23 +59,24 @@ export function createSchemaLookup(registry: SchemaRegistry, { nowMs, withVersio
   const load = async (name: SchemaName, signal: AbortSignal): Promise<RegisteredSchema | undefined> =>
     typeof name === 'number' ? registry.byId(name, signal) : registry.byGuid(name, signal)
   return {
-    known(name) {
-      const found = known.get(name)
+    known(name, topic) {
+      const found = known.get(keyOf(name, topic))
       return found !== undefined && nowMs() < found.untilMs ? found.schema : undefined
     },
-    async find(name, signal) {
+    async find(name, signal, topic) {
+      const key = keyOf(name, topic)
       const registered = await load(name, signal)
       if (registered === undefined) {
         const reason = `the registry knows no schema ${name}`
-        return remember(name, { reason }, nowMs() + UNKNOWN_MS)
+        return remember(key, { reason }, nowMs() + UNKNOWN_MS)
       }
       try {
         const whole = await wholeSchema(registry, registered, signal)
         const versions = withVersions ? await versionsOf(name, signal) : []
-        return remember(name, await compileSchema(whole, (kind) => share(kind, versions)), Infinity)
+        return remember(key, await compileSchema(whole, (kind) => share(kind, versions)), Infinity)
       } catch (error) {
         if (!isMillpondError(error, 'SCHEMA_INVALID')) throw error
-        return remember(name, { reason: `schema ${name}: ${error.message}` }, nowMs() + UNKNOWN_MS)
+        return remember(key, { reason: `schema ${name}: ${error.message}` }, nowMs() + UNKNOWN_MS)
       }
     },
   }

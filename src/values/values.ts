@@ -62,8 +62,8 @@ export interface PreparedValues {
 /** What is known about the values of messages: their schemas, and their fields. */
 export interface Values extends AsyncDisposable {
   /**
-   * Reads the schemas of all values of the batch.
+   * Reads the schemas of all values of the batch. Where kinds say their versions, those for this topic are known.
    * @throws MillpondError `REGISTRY_UNAVAILABLE`, which passes: nothing is skipped for it.
    */
-  prepare(batch: MessageBatch, signal: AbortSignal): Promise<PreparedValues>
+  prepare(batch: MessageBatch, signal: AbortSignal, topic?: string): Promise<PreparedValues>
 }

@@ -2,8 +2,6 @@ import { randomBytes } from 'node:crypto'
 import type { ArchiveOptions, ArchiveParts } from '../archive/options.ts'
 import type { Config } from '../config/config.ts'
 import { segmentFormat } from '../encode/formats.ts'
-import type { SiblingFormat } from '../encode/siblings.ts'
-import { MillpondError } from '../errors.ts'
 import { createLayout } from '../layout/create-layout.ts'
 import type { Layout } from '../layout/layout.ts'
 import { createSchedule } from '../layout/schedule.ts'
@@ -21,6 +19,7 @@ export function archiveOptions(config: Config, untilCaughtUp: boolean): ArchiveO
   return {
     format: archive.format,
     formatOptions: archive.formatOptions,
+    schemaCompatibility: archive.schemaCompatibility,
     codec: archive.codec,
     ...(archive.level === undefined ? {} : { level: archive.level }),
     lookups: archive.lookups,
@@ -28,18 +27,14 @@ export function archiveOptions(config: Config, untilCaughtUp: boolean): ArchiveO
     rotate: { maxObjectCount, maxCount, maxBytes, maxSpanMs, maxAgeMs, idleMs, ...schedule },
     ...(splitting === undefined ? {} : { layout: splitting, maxOpenObjects: layout.maxOpen }),
     ...(layout.graceMs === undefined ? {} : { graceMs: layout.graceMs }),
-    siblings: { ...siblingFormat('keys', layout.keysFormat), ...siblingFormat('headers', layout.headersFormat) },
+    siblings: {
+      ...(layout.keysFormat !== 'none' && { keys: layout.keysFormat }),
+      ...(layout.headersFormat !== 'none' && { headers: layout.headersFormat }),
+    },
     memoryBytes: archive.memoryBytes - (source.type === 'kafka' ? fetchBytes(archive.memoryBytes) : 0),
     writer: randomBytes(6).toString('hex'),
     untilCaughtUp,
   }
-}
-
-function siblingFormat(role: 'keys' | 'headers', format: 'none' | 'parquet' | SiblingFormat): ArchiveOptions['siblings'] {
-  if (format === 'none') return {}
-  if (format !== 'parquet') return { [role]: format }
-  const message = `layout.${role}Format: ${role} are not written in parquet; avro and json are`
-  throw new MillpondError('CONFIG_INVALID', message)
 }
 
 /** The layout where messages are looked at one by one; undefined where a lane's blocks pass as they are, each segment under a name of ours. */
@@ -67,7 +62,8 @@ export async function openArchiveParts(config: Config, store: Store): Promise<Op
   }
   const registry = await openRegistry(config.registry)
   const { createValues } = await import('../values/create-values.ts')
-  const values = createValues({ type: 'auto', registry, check: false, nowMs: Date.now })
+  const withVersions = config.archive.schemaCompatibility !== 'none'
+  const values = createValues({ type: 'auto', registry, check: false, nowMs: Date.now, withVersions })
   const keeping = registry === undefined ? {} : await schemaKeeping(store, registry)
   return { parts: { values, openSpill, ...keeping }, [Symbol.asyncDispose]: () => values[Symbol.asyncDispose]() }
 }

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { openFileSpill } from '../../src/adapters/file/spill.ts'
 import { verifyArchive } from '../../src/commit/verify.ts'
 import { MillpondError } from '../../src/errors.ts'
+import { tableOf } from '../encode/parquet-segments.ts'
 import { layoutOf } from '../layout/layout-of.ts'
 import { createMemorySource } from '../live/memory-source.ts'
 import { until } from '../live/until.ts'
@@ -428,5 +429,45 @@ describe('a lane of several objects', () => {
     await store.delete(before.find((key) => key.includes('headers'))!)
     const problems = (await verifyArchive(store)).problems.map(({ code }) => code)
     expect(problems).toEqual(expect.arrayContaining(['OBJECT_MISSING', 'SEGMENT_CORRUPT']))
+  })
+
+  it('has keys and headers in Parquet beside values in Parquet, under the names of Confluent, and the lane in columns', async () => {
+    const source = createMemorySource('orders')
+    source.produce(
+      '0',
+      messages(0, 30).map((message) => ({
+        ...message,
+        value: `{"n":${message.position}}`,
+        headers: [{ name: 'n', value: String(message.position) }],
+      })),
+    )
+    const store = openStore()
+    await archiver(source).run(store, {
+      format: 'value-parquet',
+      codec: 'snappy',
+      layout: await layoutOf({ type: 'confluent' }),
+      siblings: { keys: 'parquet', headers: 'parquet' },
+      formatOptions: { extraColumns: ['lane', 'position'] },
+    })
+    const name = 'topics/orders/partition=0/orders+0+0000000000'
+    const keys = ['', '.headers', '.keys'].map((sibling) => `${name}${sibling}.snappy.parquet`)
+    expect((await listed(store)).sort()).toEqual(keys.toSorted())
+    const [values, headers, ownKeys] = await Promise.all(keys.map(async (key) => tableOf(await store.read(key))))
+    expect(values).toEqual(positions(0, 30).map((n) => ({ __lane: '0', __position: n, n })))
+    expect(headers).toEqual(positions(0, 30).map((n) => ({ headers: [{ key: 'n', value: String(n) }] })))
+    expect(ownKeys).toEqual(messages(0, 30).map(({ key }) => ({ key })))
+    expect(await verifyArchive(store)).toMatchObject({ clean: true, messages: 30 })
+  })
+
+  it.each([
+    ['zstandard', 'zstd.parquet'],
+    ['gzip', 'gz.parquet'],
+    ['null', 'parquet'],
+  ] as const)('names Parquet files in %s as Confluent does: .%s', async (codec, ending) => {
+    const source = createMemorySource('orders')
+    source.produce('0', [{ position: 0, timestamp: 0, value: '{}' }])
+    const store = openStore()
+    await archiver(source).run(store, { format: 'value-parquet', codec, layout: await layoutOf({ type: 'confluent' }) })
+    expect(await listed(store)).toEqual([`topics/orders/partition=0/orders+0+0000000000.${ending}`])
   })
 })

@@ -6,11 +6,16 @@ import { createMemorySource } from '../live/memory-source.ts'
 import { archiver, listed, messages, options } from './split-scene.ts'
 
 const codecs = ['gzip', 'zstandard', 'snappy', 'null'] as const satisfies readonly Codec[]
-const cases = (['json', 'value-json', 'csv', 'raw'] as const satisfies readonly Format[]).flatMap((format) =>
-  codecs.map((codec) => ({ format, codec })),
+const lineCases = (['json', 'value-json', 'value-json-array', 'csv', 'raw'] as const satisfies readonly Format[]).flatMap(
+  (format) => codecs.map((codec) => ({ format, codec })),
 )
+const avroCases = (['zstandard', 'deflate', 'snappy', 'null'] as const satisfies readonly Codec[]).map((codec) => ({
+  format: 'persistorrecord' as const,
+  codec,
+}))
+const cases = [...lineCases, ...avroCases]
 
-describe('objects of lines that a crash left under their names', () => {
+describe('objects of lines, and of records of Dataphos, that a crash left under their names', () => {
   it.each(cases)('are taken over in $format, $codec, though their blocks were cut elsewhere', async ({ format, codec }) => {
     const source = createMemorySource('orders')
     source.produce(

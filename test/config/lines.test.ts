@@ -23,7 +23,20 @@ describe('archive.format and its options', () => {
       mistake: 'format json has no codec deflate: it has zstandard, gzip, snappy, null',
     },
     { archive: 'format: raw, codec: gzip, level: 12', mistake: 'must be from 1 to 9 for the codec gzip, not 12' },
-    { archive: 'format: json, fields: [key]', mistake: 'is for the formats value-json and csv, not json' },
+    {
+      archive: 'format: value-json, schemaCompatibility: full',
+      mistake: 'is for the formats value-avro and value-parquet, not value-json',
+    },
+    { archive: 'format: value-parquet, schemaCompatibility: full', mistake: 'set registry.urls' },
+    { archive: 'format: value-avro, schemaCompatibility: FULL', mistake: 'must be one of none, backward, forward, full' },
+    { archive: 'format: parquet, extraColumns: [key]', mistake: 'is for the formats value-parquet, not parquet' },
+    { archive: 'format: value-parquet, extraColumns: [offset]', mistake: 'must be one of topic, lane, position' },
+    { archive: 'format: value-parquet, extraColumns: [key, key]', mistake: 'must name each column once' },
+    {
+      archive: 'format: avro, keyEncoding: base64',
+      mistake: 'is for the formats value-json, value-json-array and csv, not avro',
+    },
+    { archive: 'format: json, fields: [key]', mistake: 'is for the formats value-json, value-json-array and csv, not json' },
     { archive: 'format: value-json, headerLine: false', mistake: 'is for the formats csv, not value-json' },
     { archive: 'format: csv, fields: [key, vale]', mistake: 'must be one of key, value, position' },
     { archive: 'format: csv, fields: []', mistake: 'must name a field' },
@@ -35,7 +48,10 @@ describe('archive.format and its options', () => {
     { archive: 'format: csv, quoting: none', mistake: 'must be rfc4180 where headers is a column' },
     { archive: 'format: csv, quoting: none, fields: [value.a]', mistake: 'must be rfc4180 where value.a is a column' },
     { archive: 'format: value-json, quoting: none', mistake: 'is for the formats csv, not value-json' },
-    { archive: 'format: avro, snappyFraming: xerial', mistake: 'is for the formats json and value-json and csv and raw' },
+    {
+      archive: 'format: avro, snappyFraming: xerial',
+      mistake: 'is for the formats json, value-json, value-json-array, csv and raw, not avro',
+    },
     { archive: 'format: raw, delimiter: "hex:0"', mistake: 'must be text, or hex: with two digits for each byte' },
     { archive: 'format: raw, extension: .bin', mistake: 'must be 1 to 16 small letters and digits' },
     { archive: 'format: value-json, fields: [value.a]', mistake: 'value.a is for the format csv' },
@@ -51,6 +67,11 @@ describe('archive.format and its options', () => {
   it.each([
     { archive: 'format: json, codec: gzip, level: 9', options: {} },
     { archive: 'format: kafka, codec: gzip', options: {} },
+    {
+      archive: 'format: value-json-array, fields: [value], envelope: false, codec: gzip',
+      options: { fields: ['value'], envelope: false },
+    },
+    { archive: 'format: value-parquet, extraColumns: [lane, position]', options: { extraColumns: ['lane', 'position'] } },
     {
       archive: 'format: value-json, fields: [key, value, offset, timestamp, headers], timestampEncoding: ms',
       options: { fields: ['key', 'value', 'offset', 'timestamp', 'headers'], timestampEncoding: 'ms' },
@@ -72,7 +93,16 @@ describe('archive.format and its options', () => {
   })
 
   it('asks for codecs that formats have', async () => {
-    for (const format of ['avro', 'json', 'parquet', 'value-json', 'csv', 'raw'] as const) {
+    for (const format of [
+      'avro',
+      'json',
+      'parquet',
+      'value-json',
+      'value-json-array',
+      'csv',
+      'raw',
+      'persistorrecord',
+    ] as const) {
       for (const codec of ['zstandard', 'deflate', 'gzip', 'snappy', 'null'] as const) {
         const isRefused = (await refusal(`format: ${format}, codec: ${JSON.stringify(codec)}`)) !== ''
         expect({ format, codec, isRefused }).toEqual({ format, codec, isRefused: !segmentFormat(format).codecs.includes(codec) })

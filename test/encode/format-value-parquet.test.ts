@@ -4,7 +4,7 @@ import protobuf from 'protobufjs'
 import { describe, expect, it } from 'vitest'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import { segmentFormat } from '../../src/encode/formats.ts'
-import type { ExtraColumn } from '../../src/encode/segment-format.ts'
+import type { ExtraColumn } from '../../src/encode/format-options.ts'
 import type { SchemaType, ValueKind } from '../../src/values/values.ts'
 import { type Cell, parquetSegment, tableOf } from './parquet-segments.ts'
 
@@ -19,11 +19,16 @@ interface Options {
 }
 
 /** Rows of the file of these values, as another reader has them. */
-async function rowsOf(values: readonly (Uint8Array | string)[], options: Options = {}): Promise<Cell[]> {
-  const batch = batchOf(messagesOf(values))
-  expect(segmentFormat('value-parquet').findUnencodable(batch, undefined, options.kind)).toEqual([])
-  const encoding = { codec: 'zstandard', lookups: [], blockBytes: 4096, ...options } as const
-  const { file } = await parquetSegment([batch], encoding, 'value-parquet')
+async function rowsOf(
+  values: readonly (Uint8Array | string)[],
+  { extraColumns, ...options }: Options = {},
+  more: (message: MessageInput) => MessageInput = (message) => message,
+): Promise<Cell[]> {
+  const batch = batchOf(messagesOf(values).map(more))
+  const formatOptions = { extraColumns }
+  expect(segmentFormat('value-parquet').findUnencodable(batch, formatOptions, options.kind)).toEqual([])
+  const encoding = { codec: 'zstandard', lookups: [], blockBytes: 4096, formatOptions, ...options } as const
+  const { file } = await parquetSegment([batch], { ...encoding, origin: { topic: 'orders', lane: '3' } }, 'value-parquet')
   return tableOf(file)
 }
 
@@ -196,6 +201,66 @@ describe('value-parquet of Avro', () => {
     expect(rows).toEqual([
       { __position: 10, __timestamp: 0, __key: null, value: 'a' },
       { __position: 11, __timestamp: 1_000_000, __key: [107, 49], value: 'b' },
+    ])
+  })
+
+  it('has all that stands beside values, in the order that is asked for, under names that no field has', async () => {
+    const schema = { type: 'record', name: 'R', fields: ['__key', '___key', 'v'].map((name) => ({ name, type: 'string' })) }
+    const type = avro.Type.forSchema(schema as avro.Schema)
+    const values = Array.from({ length: 2500 }, (_, i) => type.toBuffer({ __key: 'a', ___key: 'b', v: `v${i}` }))
+    const headersOf = (i: number) =>
+      i % 3 === 0
+        ? []
+        : Array.from({ length: i % 3 }, (_, at) => ({ name: `h${at}`, value: at === 1 ? null : Uint8Array.of(0xff, i & 255) }))
+    const rows = await rowsOf(
+      values,
+      {
+        kind: kindOf('avro', JSON.stringify(schema)),
+        extraColumns: ['headers', 'id', 'lane', 'topic', 'key', 'timestamp', 'position'],
+      },
+      (message) => ({
+        ...message,
+        headers: headersOf(message.position),
+        id: message.position % 2 === 0 ? null : `id ž ${message.position}`,
+      }),
+    )
+    expect(rows).toEqual(
+      values.map((_, i) => ({
+        __headers: headersOf(10 + i).map(({ name, value }) => ({ name, value: value && [...value] })),
+        __id: i % 2 === 0 ? null : `id ž ${10 + i}`,
+        __lane: '3',
+        __topic: 'orders',
+        ____key: i % 2 === 0 ? null : [...Buffer.from(`k${i}`)],
+        __timestamp: 1_000_000 * i,
+        __position: 10 + i,
+        __key: 'a',
+        ___key: 'b',
+        v: `v${i}`,
+      })),
+    )
+    expect(Object.keys(rows[0] as object).slice(0, 7)).toEqual([
+      '__headers',
+      '__id',
+      '__lane',
+      '__topic',
+      '____key',
+      '__timestamp',
+      '__position',
+    ])
+  })
+
+  it('names ids and names of headers that no column of text can hold, where there are such columns', () => {
+    const plain = batchOf([
+      { position: 0, timestamp: 0, value: null, id: 'a' },
+      { position: 1, timestamp: 0, value: '"x"', headers: [{ name: 'h', value: Uint8Array.of(0xff) }] },
+    ])
+    const batch = { ...plain, headerNameStart: plain.headerValueStart, headerNameEnd: plain.headerValueEnd }
+    const found = (extraColumns: readonly ExtraColumn[]) =>
+      segmentFormat('value-parquet').findUnencodable(batch, { extraColumns })
+    expect(found(['key'])).toEqual([{ row: 0, reason: 'the value is null' }])
+    expect(found(['headers'])).toEqual([
+      { row: 0, reason: 'the value is null' },
+      { row: 1, reason: 'a header name is not UTF-8' },
     ])
   })
 

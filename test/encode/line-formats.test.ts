@@ -4,6 +4,8 @@ import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import type { FormatOptions } from '../../src/encode/format-options.ts'
 import { csvFormat } from '../../src/encode/format-csv.ts'
 import { rawFormat } from '../../src/encode/format-raw.ts'
+import { decompressLines } from '../../src/encode/line-format.ts'
+import { valueJsonArrayFormat } from '../../src/encode/format-value-json-array.ts'
 import { valueJsonFormat } from '../../src/encode/format-value-json.ts'
 import { unpackRecordBatches } from '../../src/encode/record-set.ts'
 import { messagesArbitrary, withValues } from '../batch/message-arbitrary.ts'
@@ -42,6 +44,37 @@ describe('the format value-json', () => {
         for (const { bytes, count } of blocks) expect(await valueJsonFormat.countBlock!(bytes, codec)).toBe(count)
       }),
       { numRuns: 40 },
+    )
+  })
+
+  it.each(lineCodecs)('makes one array of the same lines where that is asked for, in %s', async (codec) => {
+    await fc.assert(
+      fc.asyncProperty(
+        withValues(fc.option(jsonText)).filter(({ length }) => length > 0),
+        fc.integer({ min: 1, max: 500 }),
+        async (messages, blockBytes) => {
+          const batch = batchOf(messages)
+          const lines = await linesOf(await blocksOf('value-json', [batch], { codec, blockBytes }))
+          const blocks = await blocksOf('value-json-array', [batch], { codec, blockBytes })
+          const framing = valueJsonArrayFormat.openFraming(codec, new Uint8Array(16))
+          const framed = blocks.map((block) => Buffer.concat(framing.frame(block)))
+          const file = Buffer.concat([framing.header, ...framed, framing.trailer!()])
+          const text = Buffer.from(await decompressLines('json', codec, file)).toString()
+          expect(text).toBe(`[\n${lines.join(',\n')}\n]`)
+          expect(() => JSON.parse(text) as unknown).not.toThrow()
+          for (const [at, { count }] of blocks.entries())
+            expect(await valueJsonArrayFormat.countBlock!(framed[at]!, codec)).toBe(count)
+          let offset = framing.header.byteLength
+          const places = framed.map((bytes, at) => {
+            const place = { offset, bytes: bytes.byteLength, count: blocks[at]!.count }
+            offset += bytes.byteLength
+            return place
+          })
+          const whole = { ...places[0]!, bytes: offset - places[0]!.offset, count: messages.length }
+          expect(await valueJsonArrayFormat.split!(file)).toEqual(codec === 'null' ? [whole] : places)
+        },
+      ),
+      { numRuns: 30 },
     )
   })
 

@@ -6,6 +6,7 @@ import type { Codec } from '../../src/encode/block.ts'
 import type { FormatOptions } from '../../src/encode/format-options.ts'
 import { decompressLines } from '../../src/encode/line-format.ts'
 import { type Sibling, siblingOf } from '../../src/encode/siblings.ts'
+import { tableOf } from './parquet-segments.ts'
 import { messagesArbitrary } from '../batch/message-arbitrary.ts'
 
 const sync = new Uint8Array(16).fill(7)
@@ -23,7 +24,8 @@ async function fileOf(
   const last = encoder.flush()
   const framing = sibling.openFraming(codec, sync)
   const made = await Promise.all(last === undefined ? blocks : [...blocks, last])
-  return Buffer.concat([framing.header, ...made.flatMap((block) => framing.frame(block))])
+  const chunks = made.flatMap((block) => framing.frame(block))
+  return Buffer.concat([framing.header, ...chunks, framing.trailer?.() ?? new Uint8Array(0)])
 }
 
 /** What avsc reads of an Avro file. */
@@ -101,6 +103,32 @@ describe('siblings', () => {
     )
   })
 
+  it.each(['null', 'deflate', 'gzip', 'zstandard', 'snappy'] as const)(
+    'hold keys and headers in Parquet, in %s',
+    async (codec) => {
+      await fc.assert(
+        fc.asyncProperty(messagesArbitrary({ minLength: 1 }), async (messages) => {
+          const rows = async (sibling: Sibling) => tableOf(await fileOf(sibling, messages, codec))
+          expect(await rows(siblingOf('headers', 'parquet'))).toEqual(
+            messages.map((message) => ({ headers: headersOf(message) })),
+          )
+          const keys = siblingOf('keys', 'parquet', { keyEncoding: 'base64' })
+          const bytes = messages.map(({ key }) => bytesOf(key))
+          expect(await rows(keys)).toEqual(bytes.map((key) => ({ key: key && [...key] })))
+          const text = messages.map((message, i) => ({ ...message, key: i % 3 === 0 ? null : `key ž ${i}` }))
+          expect(await tableOf(await fileOf(siblingOf('keys', 'parquet'), text, codec))).toEqual(text.map(({ key }) => ({ key })))
+        }),
+        { numRuns: 15 },
+      )
+    },
+  )
+
+  it('hold keys in Parquet over many pages and row groups', async () => {
+    const messages = Array.from({ length: 9000 }, (_, position) => ({ position, timestamp: 0, key: `key ${position}` }))
+    const rows = await tableOf(await fileOf(siblingOf('keys', 'parquet'), messages, 'zstandard', 1000))
+    expect(rows).toEqual(messages.map(({ key }) => ({ key })))
+  })
+
   it('hold keys as they are with a delimiter', async () => {
     const messages = ['a', null, 'b'].map((key, position) => ({ position, timestamp: 0, key }))
     expect((await fileOf(siblingOf('keys', 'raw'), messages)).toString()).toBe('a\n\nb\n')
@@ -114,9 +142,12 @@ describe('siblings', () => {
       { position: 1, timestamp: 0, key: Uint8Array.of(0xff) },
       { position: 2, timestamp: 0, key: null },
     ])
-    const found = (format: 'avro' | 'json', options: FormatOptions) => siblingOf('keys', format, options).findUnencodable(batch)
+    const found = (format: 'avro' | 'json' | 'parquet', options: FormatOptions) =>
+      siblingOf('keys', format, options).findUnencodable(batch)
     expect(found('avro', {})).toEqual([{ row: 1, reason: 'the key is not UTF-8' }])
+    expect(found('parquet', {})).toEqual([{ row: 1, reason: 'the key is not UTF-8' }])
     expect(found('avro', { keyEncoding: 'base64' })).toEqual([])
+    expect(found('parquet', { keyEncoding: 'base64' })).toEqual([])
     expect(found('json', {})).toEqual([])
   })
 

@@ -2,6 +2,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createMemoryStore } from '../../src/adapters/memory/store.ts'
+import { verifyArchive } from '../../src/commit/verify.ts'
+import { archiver, listed } from '../archive/split-scene.ts'
+import { layoutOf } from '../layout/layout-of.ts'
+import { createMemorySource } from '../live/memory-source.ts'
 import { type OtherTool, openFastavro } from '../interop/other-tools.ts'
 import { jsonLines, runProgram } from '../live/program.ts'
 
@@ -193,6 +198,44 @@ describe('objects of Dataphos', () => {
       counts: { delivered: 300 },
     })
   }, 120_000)
+})
+
+describe('objects that are written for the tools of Dataphos', () => {
+  it('lie under its names, and become a lane of the same values, ids and attributes', { timeout: 60_000 }, async () => {
+    const source = createMemorySource('orders')
+    for (const lane of ['0', '1'])
+      source.produce(
+        lane,
+        Array.from({ length: 30 }, (_, n) => ({
+          position: 100 + n,
+          timestamp: START_MS + n,
+          key: `k${n}`,
+          value: `${lane}:${n}`,
+          headers: [{ name: 'trace', value: `t${n}` }],
+        })),
+      )
+    const store = createMemoryStore()
+    const scene = archiver({ ...source, joined: async () => undefined })
+    const layout = await layoutOf({ type: 'dataphos', dataphos: { mask: 'year/month/day' } })
+    await scene.run(store, { format: 'persistorrecord', codec: 'null', layout })
+    expect(await verifyArchive(store)).toMatchObject({ clean: true, messages: 60 })
+    const keys = (await listed(store)).sort()
+    expect(keys).toEqual(['2026/01/01/msg-0_100.avro', '2026/01/01/msg-1_100.avro'])
+    const dir = await prepare('dataphos', [], 1, 'null')
+    await mkdir(join(dir, 'store/old/2026/01/01'), { recursive: true })
+    for (const key of keys) await writeFile(join(dir, 'store/old', key), await store.read(key))
+    expect((await run(dir, 'import', 'dataphos', 'old/', '--topic', 'orders')).exitCode).toBe(0)
+    const { json } = await run(dir, 'search', '--topic', 'orders')
+    expect(json.map(({ id, valueText, headers }) => ({ id, valueText, headers }))).toEqual(
+      ['0', '1'].flatMap((lane) =>
+        Array.from({ length: 30 }, (_, n) => ({
+          id: `${lane}_${100 + n}`,
+          valueText: `${lane}:${n}`,
+          headers: [{ name: 'trace', value: `t${n}` }],
+        })),
+      ),
+    )
+  })
 })
 
 describe('objects of Confluent', () => {

@@ -33,6 +33,8 @@ def rows(path):
     text = plain(path).decode("utf-8")
     if ".csv" in path:
         return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    if text.startswith("[\n"):
+        return json.loads(text)
     return [json.loads(line) for line in text[:-1].split("\n")]
 
 

@@ -60,7 +60,8 @@ async function writeSegment(name: string, format: Format, codec: Codec, some: re
   const blocks = await blocksOf(format, [batchOf(some)], { codec, origin, blockBytes: 4000 })
   expect(blocks.length).toBeGreaterThan(3)
   const builder = createSegmentBuilder({ format, codec, sync })
-  const chunks = [builder.header, ...blocks.flatMap((block) => builder.append(block).map(({ bytes }) => bytes))]
+  const behind = () => builder.end().map(({ bytes }) => bytes)
+  const chunks = [builder.header, ...blocks.flatMap((block) => builder.append(block).map(({ bytes }) => bytes)), ...behind()]
   const file = `${name}.${segmentFormat(format).extension(codec)}`
   await writeFile(join(folder, file), Buffer.concat(chunks))
   return file
@@ -74,6 +75,7 @@ beforeAll(async () => {
   for (const codec of lineCodecs) {
     await writeSegment('all', 'json', codec, odd)
     await writeSegment('values', 'value-json', codec, messages)
+    await writeSegment('array', 'value-json-array', codec, messages)
     await writeSegment('table', 'csv', codec, messages)
   }
   for (const role of ['keys', 'headers'] as const) {
@@ -118,8 +120,13 @@ describe.skipIf(python.missing !== undefined)(`Python${note}`, () => {
     expect(rows.at(-1)).toMatchObject({ valueText: '{"half":"\\ud800"}' })
   })
 
-  it.each(lineCodecs)('reads every value in %s', async (codec) => {
-    const text = (await readFile(join(folder, `values.json${names[codec]}.rows`), 'utf8')).replaceAll('Infinity', 'null')
+  it.each(
+    lineCodecs.flatMap((codec) => [
+      { codec, name: 'values' },
+      { codec, name: 'array' },
+    ]),
+  )('reads every value of $name in $codec', async ({ codec, name }) => {
+    const text = (await readFile(join(folder, `${name}.json${names[codec]}.rows`), 'utf8')).replaceAll('Infinity', 'null')
     const rows = text.split('\n').slice(0, -1).map(parsed)
     expect(rows).toEqual(messages.map(({ value }) => sameNumbers(parsed((value as string | null) ?? 'null'))))
   })
@@ -185,6 +192,10 @@ describe('DuckDB', () => {
       `select count(*) as n from read_json_objects('${folder}/values.json${names[codec]}', format = 'newline_delimited')`,
     )
     expect(json).toEqual({ n: String(messages.length) })
+    const [array] = await query(
+      `select count(*) as n from read_json_objects('${folder}/array.json${names[codec]}', format = 'array')`,
+    )
+    expect(array).toEqual(json)
     const rows = await query(
       `select position, key, value, timestamp from read_csv('${folder}/table.csv${names[codec]}', header = true, delim = ',', quote = '"', escape = '"', allow_quoted_nulls = false,
        columns = {position: 'BIGINT', timestamp: 'TIMESTAMPTZ', key: 'VARCHAR', value: 'VARCHAR', headers: 'JSON'})`,

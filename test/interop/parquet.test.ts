@@ -1,12 +1,14 @@
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import * as avro from 'avsc'
 import * as fc from 'fast-check'
+import { isUtf8 } from 'node:buffer'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import type { Codec } from '../../src/encode/block.ts'
+import { siblingOf } from '../../src/encode/siblings.ts'
 import { lookupHash } from '../../src/encode/lookup.ts'
 import { messagesArbitrary, plainMessage, type PlainMessage } from '../batch/message-arbitrary.ts'
 import { filterHolds } from '../encode/filter-holds.ts'
@@ -133,7 +135,32 @@ beforeAll(async () => {
     kind: { id: '1', type: 'avro', name: 'Order', references: [], text },
   } as const
   writeFileSync(fileOf('orders'), (await parquetSegment([values], options, 'value-parquet')).file)
+  const beside = {
+    ...options,
+    origin: { topic: 'orders', lane: '3' },
+    formatOptions: { extraColumns: ['topic', 'lane', 'position', 'timestamp', 'key', 'headers', 'id'] },
+  } as const
+  const kind = { ...options.kind, text: '"string"' }
+  const known = batchOf(messages.map((message) => ({ ...message, value: Uint8Array.of(2, 118) })))
+  writeFileSync(fileOf('beside'), (await parquetSegment([known], { ...beside, kind }, 'value-parquet')).file)
+  for (const role of ['keys', 'headers'] as const) writeFileSync(fileOf(role), await siblingFile(role))
 })
+
+/** The keys, as bytes, or the headers of all messages. */
+async function siblingFile(role: 'keys' | 'headers'): Promise<Uint8Array> {
+  const sibling = siblingOf(role, 'parquet', { keyEncoding: 'base64' })
+  const encoder = sibling.createEncoder({ codec: 'snappy', lookups: [], blockBytes: 4096 })
+  const full = encoder.add(batchOf(messages))
+  const framing = sibling.openFraming('snappy', new Uint8Array(16))
+  const blocks = await Promise.all([...full, encoder.flush()!])
+  return Buffer.concat([framing.header, ...blocks.flatMap((block) => framing.frame(block)), framing.trailer!()])
+}
+/** A header's value as text, or base64 where it is none. */
+const textOf = (value: string | null) => {
+  if (value === null) return null
+  const bytes = Buffer.from(value, 'hex')
+  return isUtf8(bytes) ? bytes.toString() : bytes.toString('base64')
+}
 afterAll(() => rmSync(folder, { recursive: true }))
 
 interface About {
@@ -152,7 +179,7 @@ it('pyarrow is there, wherever nothing may be skipped', () => {
 const note = pyarrow.missing === undefined ? '' : `, skipped: ${pyarrow.missing.split('\n')[0]}`
 
 describe.skipIf(pyarrow.missing !== undefined)(`pyarrow${note}`, () => {
-  beforeAll(() => pyarrow.exchange([...codecs, 'orders'].map(fileOf)))
+  beforeAll(() => pyarrow.exchange([...codecs, 'orders', 'beside', 'keys', 'headers'].map(fileOf)))
 
   const read = (name: string) => {
     const [about, ...rows] = readFileSync(`${fileOf(name)}.jsonl`, 'utf8')
@@ -193,6 +220,32 @@ describe.skipIf(pyarrow.missing !== undefined)(`pyarrow${note}`, () => {
       expect(column('headers.list.element.value')).toMatchObject({ nulls: empty + headers.length - values.length })
     }
     expect(first).toBe(messages.length)
+  })
+
+  it('reads what stands beside values, and keys and headers in files of their own', () => {
+    const { about, rows } = read('beside')
+    expect(about.types).toMatchObject({
+      __topic: 'string',
+      __timestamp: 'timestamp[us, tz=UTC]',
+      __key: 'binary',
+      __id: 'string',
+    })
+    expect(rows).toEqual(
+      expected.map(({ position, timestamp, key, headers, id }) => ({
+        __topic: 'orders',
+        __lane: '3',
+        __position: position,
+        __timestamp: timestamp * 1000,
+        __key: key,
+        __headers: headers,
+        __id: id,
+        value: 'v',
+      })),
+    )
+    expect(read('keys').rows).toEqual(expected.map(({ key }) => ({ key })))
+    expect(read('headers').rows).toEqual(
+      expected.map(({ headers }) => ({ headers: headers.map(({ name, value }) => ({ key: name, value: textOf(value) })) })),
+    )
   })
 
   it('reads values by their schema, logical types included', () => {

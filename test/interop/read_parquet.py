@@ -26,15 +26,21 @@ def plain(value):
     return value
 
 
-def number(table, name):
-    """Times as numbers: a datetime holds neither the years nor the precision that a long does."""
-    at = table.schema.get_field_index(name)
-    return table.set_column(at, name, table.column(at).cast(pyarrow.int64())) if at >= 0 else table
+# Times as numbers: a datetime holds neither the years nor the precision that a long does.
+TIMES = ["timestamp", "__timestamp"]
+
+
+def numbers(table):
+    for name in TIMES:
+        at = table.schema.get_field_index(name)
+        if at >= 0:
+            table = table.set_column(at, name, table.column(at).cast(pyarrow.int64()))
+    return table
 
 
 def bounds(column):
     statistics = column.statistics
-    has_bounds = statistics.has_min_max and column.path_in_schema != "timestamp"
+    has_bounds = statistics.has_min_max and column.path_in_schema not in TIMES
     return {
         "path": column.path_in_schema,
         "codec": column.compression,
@@ -57,5 +63,5 @@ for path in sys.argv[1:]:
     }
     with open(path + ".jsonl", "w") as out:
         out.write(json.dumps(about) + "\n")
-        for row in number(file.read(), "timestamp").to_pylist():
+        for row in numbers(file.read()).to_pylist():
             out.write(json.dumps(plain(row)) + "\n")

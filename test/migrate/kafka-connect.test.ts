@@ -159,7 +159,10 @@ describeCases("Confluent's S3 sink", S3, [
   ['timestamp.extractor', 'com.acme.MyExtractor', 'unsupported'],
   ['timestamp.field', 'at', 'mapped', 'layout.confluent.timestampField: at'],
   ['schema.compatibility', 'NONE', 'fixed'],
-  ['schema.compatibility', 'BACKWARD', 'unsupported'],
+  ['schema.compatibility', 'BACKWARD', 'mapped', 'archive.schemaCompatibility: backward'],
+  ['schema.compatibility', 'FORWARD', 'mapped', 'archive.schemaCompatibility: forward'],
+  ['schema.compatibility', 'FULL', 'mapped', 'archive.schemaCompatibility: full'],
+  ['schema.compatibility', 'FULL_TRANSITIVE', 'unsupported'],
   ['schemas.cache.config', '1000', 'fixed'],
   ['enhanced.avro.schema.support', 'true', 'fixed'],
   ['connect.meta.data', 'true', 'fixed'],
@@ -223,6 +226,21 @@ describeCases("Confluent's S3 sink", S3, [
   ['partitioner.max.open.files', '20', 'mapped', 'layout.maxOpen: 20'],
 ])
 
+describeCases('its keys in Avro', { ...S3, 'key.converter': 'io.confluent.connect.avro.AvroConverter' }, [
+  ['store.kafka.keys', 'true', 'mapped', 'layout.keysFormat: avro; archive.keyEncoding: base64'],
+])
+describeCases(
+  'its keys and headers in Parquet',
+  {
+    ...S3,
+    'keys.format.class': 'io.confluent.connect.s3.format.parquet.ParquetFormat',
+    'headers.format.class': 'io.confluent.connect.s3.format.parquet.ParquetFormat',
+  },
+  [
+    ['store.kafka.keys', 'true', 'mapped', 'layout.keysFormat: parquet'],
+    ['store.kafka.headers', 'true', 'mapped', 'layout.headersFormat: parquet'],
+  ],
+)
 describeCases('its JSON', { ...S3, ...JSON_FORMAT }, [
   ['s3.compression.type', 'gzip', 'mapped', 'archive.codec: gzip'],
   ['s3.compression.type', 'lz4', 'unsupported'],
@@ -303,7 +321,7 @@ describeCases("Aiven's S3 sink", AIVEN, [
   ['file.name.timestamp.source', 'EVENT', 'mapped', 'layout.aiven.fileNameTimestampSource: event'],
   ['format.output.type', 'csv', 'mapped', 'archive.format: csv'],
   ['format.output.type', 'jsonl', 'mapped', 'archive.format: value-json'],
-  ['format.output.type', 'json', 'unsupported'],
+  ['format.output.type', 'json', 'mapped', 'archive.format: value-json-array'],
   ['format.output.type', 'parquet', 'mapped', 'archive.format: value-parquet'],
   ['format.output.type', 'avro', 'mapped', 'archive.format: value-avro'],
   [

@@ -158,6 +158,17 @@ describe.skipIf(serverMissing('schema-registry') !== undefined)('values of a reg
     ])
   })
 
+  it('say where their schema is registered for each topic, also where that was done after another had it', async () => {
+    const schema = JSON.stringify({ ...order, doc: 'of two topics' })
+    const id = await server.register('one-value', { schema })
+    await using values = createValues({ ...options, type: 'avro', registry: openTestRegistry([server.url]), withVersions: true })
+    const batch = batchOfValues(framed(id, orderBytes(1)))
+    const versionsFor = async (topic: string) => (await values.prepare(batch, signal, topic)).kinds[0]?.versions
+    expect(await versionsFor('one')).toEqual([{ subject: 'one-value', version: 1 }])
+    expect(await server.register('two-value', { schema })).toBe(id)
+    expect(await versionsFor('two')).toContainEqual({ subject: 'two-value', version: 1 })
+  })
+
   it('have the types that their schema refers to filled in', async () => {
     const person = { type: 'record', name: 'Person', namespace: 'com.acme', fields: [{ name: 'name', type: 'string' }] }
     await server.register('person', { schema: JSON.stringify(person) })

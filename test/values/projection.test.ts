@@ -198,6 +198,12 @@ describe('placeValue', () => {
     { what: 'a newer one', current: kind(1), incoming: kind(2), is: ['new', 'new', 'project', 'new'] },
     { what: 'an older one', current: kind(2), incoming: kind(1), is: ['new', 'project', 'new', 'project'] },
     { what: 'one without a version', current: kind(1), incoming: kind(undefined), is: ['new', 'new', 'new', 'new'] },
+    {
+      what: 'one of another subject',
+      current: { ...kind(2), versions: [{ subject: 'a', version: 2 }] },
+      incoming: { ...kind(1), versions: [{ subject: 'b', version: 1 }] },
+      is: ['new', 'new', 'new', 'new'],
+    },
     { what: 'one of another type', current: kind(2), incoming: kind(1, 'j', 'json-schema'), is: ['new', 'new', 'new', 'new'] },
   ])('under NONE, BACKWARD, FORWARD and FULL is $is for $what', ({ current, incoming, is }) => {
     expect(modes.map((mode) => placeValue({ compatibility: mode, topic: 't' }, current, incoming))).toEqual(is)
@@ -222,17 +228,19 @@ describe('versionFor', () => {
       ],
       is: 4,
     },
-    { what: 'that of the only subject', versions: [{ subject: 'com.acme.Order', version: 3 }], is: 3 },
     {
-      what: 'unknown among several',
+      what: "that of the record's own subject for the topic",
       versions: [
-        { subject: 'a', version: 1 },
-        { subject: 'b', version: 1 },
+        { subject: 'R', version: 5 },
+        { subject: 't-R', version: 3 },
+        { subject: 'u-value', version: 4 },
       ],
-      is: undefined,
+      is: 3,
     },
+    { what: "that of the record's own subject", versions: [{ subject: 'R', version: 3 }], is: 3 },
+    { what: 'unknown where another topic has it', versions: [{ subject: 'u-value', version: 1 }], is: undefined },
     { what: 'unknown without any', versions: [], is: undefined },
   ])('is $what', ({ versions, is }) => {
-    expect(versionFor('t', { ...kindOf({}), versions })).toBe(is)
+    expect(versionFor('t', { ...kindOf({}), versions })?.version).toBe(is)
   })
 })

@@ -1,0 +1,114 @@
+import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
+import type { ParquetBlock } from './block.ts'
+import type { BlockEncoder } from './block-encoder.ts'
+import type { ColumnBuilder } from './parquet-column.ts'
+import { extraBytes } from './parquet-extras.ts'
+import { createGroupWriter, groupBytes } from './parquet-group.ts'
+import { type HeaderColumn, headersNode, writeHeaders } from './parquet-headers.ts'
+import { pageCodec } from './parquet-page.ts'
+import { leavesOf, type SchemaNode } from './parquet-schema.ts'
+import { leafNode } from './parquet-writers.ts'
+import type { EncoderOptions } from './segment-format.ts'
+
+/** Rows between two looks at whether pages are full. */
+const CHUNK_ROWS = 1024
+const ROW_BYTES = 8
+
+/** `headers` as Kafka Connect's sinks have it, a list of `key` and `value`, both text. */
+const HEADERS: HeaderColumn = { name: 'headers', nameOf: 'key', isText: true }
+
+interface Columns {
+  readonly schema: readonly SchemaNode[]
+  readonly write: (columns: readonly ColumnBuilder[], batch: MessageBatch) => void
+}
+
+const headerColumns: Columns = {
+  schema: [headersNode(HEADERS)],
+  write: ([names, values], batch) => writeHeaders(names!, values!, batch, HEADERS),
+}
+
+const keyColumn = (isText: boolean): Columns => ({
+  schema: [leafNode({ name: 'key', repetition: 'optional' }, 'BYTE_ARRAY', isText ? { kind: 'string' } : undefined)],
+  write([column], { bytes, count, keyStart, keyEnd }) {
+    for (let row = 0; row < count; row++) {
+      const start = keyStart[row]!
+      if (start >= 0) column!.pushBytes(bytes, start, keyEnd[row]! - start)
+      column!.addLevel(start >= 0 ? 1 : 0, 0)
+    }
+  },
+})
+
+interface Filling {
+  readonly builders: readonly ColumnBuilder[]
+  bytes: number
+  count: number
+  firstPosition: number
+  lastPosition: number
+  minTimestamp: number
+  maxTimestamp: number
+}
+
+/** An encoder of row groups of the keys of messages, which are text or bytes, or of their headers. */
+export function createSiblingEncoder(
+  role: 'keys' | 'headers',
+  { isTextKey, ...options }: EncoderOptions & { readonly isTextKey: boolean },
+): BlockEncoder<ParquetBlock> {
+  const { schema, write } = role === 'headers' ? headerColumns : keyColumn(isTextKey)
+  const writer = createGroupWriter(leavesOf(schema), options)
+  const mostBytes = groupBytes(options.blockBytes)
+  const schemaId = JSON.stringify(schema)
+  let filling: Filling | undefined
+  const close = async ({ builders, count, ...full }: Filling): Promise<ParquetBlock> => {
+    const { firstPosition, lastPosition, minTimestamp, maxTimestamp } = full
+    const about = { count, firstPosition, lastPosition, minTimestamp, maxTimestamp }
+    const { bytes, rawBytes, columns } = await writer.close(builders)
+    const rowGroup = { schema, schemaId, columns, filters: new Map<number, Uint8Array>() }
+    return { ...about, format: 'value-parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters: [], rowGroup }
+  }
+  const flush = () => {
+    const full = filling
+    filling = undefined
+    return full && close(full)
+  }
+  return {
+    get pendingCount() {
+      return filling?.count ?? 0
+    },
+    get pendingBytes() {
+      return filling?.bytes ?? 0
+    },
+    add(batch) {
+      const blocks: Promise<ParquetBlock>[] = []
+      for (let row = 0; row < batch.count; row += CHUNK_ROWS) {
+        const chunk = sliceBatch(batch, row, Math.min(batch.count, row + CHUNK_ROWS))
+        filling ??= openFilling(writer.open(), chunk)
+        for (const builder of filling.builders) builder.beginRows(0)
+        write(filling.builders, chunk)
+        account(filling, chunk, extraBytes([role === 'keys' ? 'key' : 'headers'], chunk))
+        if (filling.bytes >= mostBytes) blocks.push(flush()!)
+      }
+      return blocks
+    },
+    flush,
+  }
+}
+
+const openFilling = (builders: readonly ColumnBuilder[], { positions }: MessageBatch): Filling => ({
+  builders,
+  bytes: 0,
+  count: 0,
+  firstPosition: positions[0]!,
+  lastPosition: NaN,
+  minTimestamp: Infinity,
+  maxTimestamp: -Infinity,
+})
+
+function account(filling: Filling, { count, positions, timestamps }: MessageBatch, bytes: number): void {
+  filling.count += count
+  filling.bytes += bytes + ROW_BYTES * count
+  filling.lastPosition = positions[count - 1]!
+  for (const timestamp of timestamps) {
+    filling.minTimestamp = Math.min(filling.minTimestamp, timestamp)
+    filling.maxTimestamp = Math.max(filling.maxTimestamp, timestamp)
+  }
+}
