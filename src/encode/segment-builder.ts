@@ -168,6 +168,13 @@ export function createSegmentBuilder(options: {
   }
 }
 
+/** Whether a segment that begins with `first` can hold the block: what `suits` of its builder says. */
+export const areAlike = (first: EncodedBlock, block: EncodedBlock): boolean =>
+  block.format === first.format &&
+  (block.codec === first.codec || segmentFormat(first.format).mixesCodecs) &&
+  fieldsOf(block.filters) === fieldsOf(first.filters) &&
+  schemaIdOf(block) === schemaIdOf(first)
+
 const fieldsOf = (filters: readonly BlockFilter[]): string => filters.map(({ field }) => field).join('\n')
 const schemaIdOf = (block: EncodedBlock): string | undefined => ('rowGroup' in block ? block.rowGroup.schemaId : undefined)
 
