@@ -5,7 +5,7 @@ import type { Filling } from './split-filling.ts'
 import type { RowQueue } from './waiting-rows.ts'
 
 /** Shares of the memory budget: what messages may have that wait, blocks that fill before the largest close early, and compressed ones before they go to disk. */
-const WAITING_SHARE = 1 / 8
+const WAITING_SHARE = 1 / 16
 const PENDING_SHARE = 1 / 4
 const COMPRESSED_SHARE = 1 / 4
 /** So much is let go of at a time. */
