@@ -5,6 +5,7 @@ import type { OpenQuery, QueryOptions } from './adapters/duckdb/query.ts'
 import type { Config } from './config/config.ts'
 import { MillpondError } from './errors.ts'
 import type { SegmentIndex } from './index/segment-index.ts'
+import type { ParquetReader } from './query/parquet-reader.ts'
 import type { ReplaySummary } from './replay/job.ts'
 import type { JobStore } from './replay/jobs.ts'
 import type { Sink } from './sink/sink.ts'
@@ -35,6 +36,12 @@ export async function setAsideDamagedIndex({ index }: Config): Promise<boolean> 
 export async function openQuery(options: QueryOptions): Promise<OpenQuery> {
   const duckdb = await import('./adapters/duckdb/query.ts')
   return duckdb.openQuery(options)
+}
+
+/** What reads objects in `value-parquet` for queries. @throws MillpondError `DEPENDENCY_MISSING`. */
+export async function openParquetReader(): Promise<ParquetReader> {
+  const hyparquet = await import('./adapters/hyparquet/reader.ts')
+  return hyparquet.openParquetReader()
 }
 
 /** Opens the replay jobs. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../src/adapters/memory/store.ts'
 import { runArchive } from '../src/archive.ts'
 import type { ArchiveEvent, ArchiveOptions } from '../src/archive/options.ts'
+import { sliceBatch } from '../src/batch/batch.ts'
 import type { MessageInput } from '../src/batch/builder.ts'
 import { messagesOf } from '../src/batch/view.ts'
 import { findChains, readCommits } from '../src/commit/chain.ts'
@@ -535,8 +536,11 @@ describe('the archive loop', () => {
       async *read(lane, _position, signal) {
         if (lane.lane === '1') yield* run.source.read(lane, 0, signal)
         else {
-          yield (await run.source.read(lane, 0, signal)[Symbol.asyncIterator]().next()).value!
-          yield (await run.source.read(lane, 0, signal)[Symbol.asyncIterator]().next()).value!
+          const batch = (await run.source.read(lane, 0, signal)[Symbol.asyncIterator]().next()).value!
+          if (!('count' in batch)) throw new Error('the lane begins with messages')
+          // Short of the lane's end, with which reading ends.
+          yield sliceBatch(batch, 0, 5)
+          yield sliceBatch(batch, 0, 5)
         }
       },
     }

@@ -33,5 +33,28 @@ const moreCases: readonly FormatCase[] = [
   },
 ]
 
+const compacting = fileURLToPath(new URL('compact-case.ts', import.meta.url))
+
+/** Segments of 10,000 messages, put together and perhaps converted. */
+const compactCases = (['avro', 'parquet'] as const).map((name): FormatCase => ({
+  name: `compact-${name}`,
+  summary: `segments of 10,000 messages in avro → few in ${name}, read back and compared`,
+  words: (messages) => [compacting, String(messages), name],
+}))
+
+const querying = fileURLToPath(new URL('query-case.ts', import.meta.url))
+const queryCase = (format: string, by: 'millpond' | 'duckdb'): FormatCase => ({
+  name: by === 'millpond' ? `query-${format}` : `duckdb-${format}`,
+  summary: `one query over ${format} in the file store, ${by === 'millpond' ? 'as millpond query asks it' : "by DuckDB's own reader over the same objects"}`,
+  words: (messages) => [querying, String(messages), format, by],
+})
+
+/** Three fields of all values, summed up. */
+const queryCases: readonly FormatCase[] = [
+  ...formatNames.map((format) => queryCase(format, 'millpond')),
+  queryCase('value-parquet', 'duckdb'),
+  queryCase('value-json', 'duckdb'),
+]
+
 /** All that `npm run -s bench:formats` measures, in this order. */
-export const formatCases: readonly FormatCase[] = [...encodeCases, ...moreCases]
+export const formatCases: readonly FormatCase[] = [...encodeCases, ...moreCases, ...compactCases, ...queryCases]

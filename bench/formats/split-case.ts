@@ -7,7 +7,7 @@ import { ownArchiveParts } from '../../src/api/archiving.ts'
 import { suitHeapToStream } from '../../src/api/heap.ts'
 import { runArchive } from '../../src/archive.ts'
 import type { MessageBatch } from '../../src/batch/batch.ts'
-import { batchOf } from '../../src/batch/builder.ts'
+import { BatchBuilder } from '../../src/batch/builder.ts'
 import { measure, rateFigures } from '../../src/cli/bench/measure.ts'
 import { checkConfig } from '../../src/config/load.ts'
 import { MillpondError } from '../../src/errors.ts'
@@ -59,19 +59,22 @@ function valueOf(i: number): Buffer {
   ])
 }
 
-const pool = Array.from({ length: POOL }, (_, number): MessageBatch =>
-  batchOf(
-    Array.from({ length: BATCH_COUNT }, (_, row) => {
-      const i = number * BATCH_COUNT + row
-      return {
-        position: i,
-        timestamp: 1_700_000_000_000 + i,
-        key: `key-${String(i % 9973).padStart(12, '0')}`,
-        value: valueOf(i),
-      }
-    }),
-  ),
-)
+/** One after the other, so that what is generated takes no more memory than it has to. */
+function batchFrom(first: number): MessageBatch {
+  const builder = new BatchBuilder()
+  for (let i = first; i < first + BATCH_COUNT; i++) {
+    builder.add({
+      position: i,
+      timestamp: 1_700_000_000_000 + i,
+      key: `key-${String(i % 9973).padStart(12, '0')}`,
+      value: valueOf(i),
+    })
+  }
+  return builder.build()
+}
+
+suitHeapToStream()
+const pool = Array.from({ length: POOL }, (_, number) => batchFrom(number * BATCH_COUNT))
 
 const source: Source = {
   joined: async () => {},
@@ -101,7 +104,6 @@ const deadLetters: Sink = {
   async [Symbol.asyncDispose]() {},
 }
 
-suitHeapToStream()
 const folder = await mkdtemp(join(tmpdir(), 'millpond-split-'))
 try {
   const { config } = await checkConfig(

@@ -57,7 +57,7 @@ export interface ArchiveParts {
   readonly source: Source
   /** What is known about values, where the layout or the format asks for it. */
   readonly values?: Values
-  /** Where compressed blocks wait that memory has no room for. */
+  /** Where messages and compressed blocks wait that memory has no room for. */
   readonly openSpill?: () => Promise<Spill>
   /** Makes the schemas durable that messages name, before a commit names the messages. */
   readonly keepSchemas?: (topic: string, batch: MessageBatch, signal: AbortSignal) => Promise<void>

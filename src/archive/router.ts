@@ -3,24 +3,31 @@ import type { FormatOptions } from '../encode/format-options.ts'
 import type { SegmentFormat } from '../encode/segment-format.ts'
 import type { Layout, LaneLayout, ObjectPath } from '../layout/layout.ts'
 import type { Unencodable } from '../source/block-queue.ts'
+import { groupRows } from './group-rows.ts'
 import type { SiblingRules } from './open-sibling.ts'
 import type { PreparedValues, ValueKind, Values } from '../values/values.ts'
 
 /** Messages that go to one object, in order. */
 export interface Group {
+  /** Equal for messages that may share an object, and for no others: of their path and schema. */
+  readonly id: string
   readonly path: ObjectPath
   /** The schema of their values, where objects hold one schema each. */
   readonly kind: ValueKind | undefined
-  readonly batch: MessageBatch
+  /** The part of `Routed.rows` that they are, from `from` to before `to`. */
+  readonly from: number
+  readonly to: number
 }
 
 /** Where the messages of a batch go. */
 export interface Routed {
+  /** The messages as objects hold them: where these have one schema each, without what names it. */
+  readonly batch: MessageBatch
+  /** Those that objects hold, group by group, rising in each; others are left out by the layout. */
+  readonly rows: Int32Array
   readonly groups: readonly Group[]
   /** Messages that no object can hold. */
   readonly unencodable: Unencodable | undefined
-  /** Those that objects do hold; others are left out by the layout. */
-  readonly encodableCount: number
 }
 
 /** Splits batches of one lane by the objects that they go to. */
@@ -41,15 +48,29 @@ export interface RouterOptions {
   readonly values: Values | undefined
 }
 
+/** What an open object of a lane is known by. */
+export const objectId = (path: ObjectPath, kind: ValueKind | undefined): string =>
+  kind === undefined ? path.id : `${path.id}\n${kind.id}`
+
 /** A router for what `lane` says. A message has one path and one schema, and so one object. */
 export function createRouter(options: RouterOptions): Router {
   const { layout, topic, lane, format, formatOptions, siblings = [], values } = options
   const needsValues = values !== undefined && (format.byKind === true || layout.usesSchemas || layout.fields.length > 0)
+  // Made anew for each batch they would be hashed anew.
+  const ids = new WeakMap<ObjectPath, Map<string, string>>()
+  const idOf = (path: ObjectPath, kind: ValueKind | undefined): string => {
+    if (kind === undefined) return path.id
+    let byKind = ids.get(path)
+    if (byKind === undefined) ids.set(path, (byKind = new Map()))
+    let id = byKind.get(kind.id)
+    if (id === undefined) byKind.set(kind.id, (id = objectId(path, kind)))
+    return id
+  }
   return {
     async route(batch, nowMs, signal) {
       const prepared = needsValues ? await values.prepare(batch, signal, topic) : undefined
       const faults: Faults = new Map()
-      const blame = (found: readonly { readonly row: number; readonly reason: string }[]) => {
+      const blame = (found: readonly Blamed[]) => {
         for (const { row, reason } of found) if (!faults.has(row)) faults.set(row, reason)
       }
       const kinds = format.byKind === true ? prepared : undefined
@@ -63,21 +84,37 @@ export function createRouter(options: RouterOptions): Router {
       })
       blame(pathless)
       const data = kinds === undefined ? batch : withDatum(batch, kinds)
-      const groups: Group[] = []
-      for (const [target, rows] of groupRows({ pathOf, kinds, faults })) {
-        const path = paths[Math.floor(target / kindCount(kinds))]!
-        const kind = kinds?.kinds[(target % kindCount(kinds)) - 1]
-        const all = rows.length === batch.count ? data : selectRows(data, Int32Array.from(rows))
-        // What a schema does not describe is only seen where it is known which one.
-        const unfit = kinds === undefined ? [] : format.findUnencodable(all, formatOptions, kind)
-        blame(unfit.map(({ row, reason }) => ({ row: rows[row]!, reason })))
-        const fit = unfit.length === 0 ? all : without(all, unfit)
-        if (fit.count > 0) groups.push({ path, kind, batch: fit })
+      const isOut = (row: number) => pathOf[row] === -1 || (faults.size > 0 && faults.has(row))
+      if (kinds !== undefined) blame(findUnfit(data, kinds, isOut))
+      const stride = kinds === undefined ? 1 : kinds.kinds.length + 1
+      const targetOf = (row: number) => {
+        if (isOut(row)) return -1
+        return kinds === undefined ? pathOf[row]! : pathOf[row]! * stride + kinds.kindOf[row]! + 1
       }
-      const encodableCount = groups.reduce((sum, group) => sum + group.batch.count, 0)
-      return { groups, unencodable: unencodableOf(batch, faults), encodableCount }
+      const { rows, groups } = groupRows(batch.count, paths.length * stride, targetOf)
+      const named = groups.map(({ target, from, to }): Group => {
+        const path = paths[Math.floor(target / stride)]!
+        const kind = kinds?.kinds[(target % stride) - 1]
+        return { id: idOf(path, kind), path, kind, from, to }
+      })
+      return { batch: data, rows, groups: named, unencodable: unencodableOf(batch, faults) }
     },
   }
+
+  /** What a schema does not describe is only seen where it is known which one. */
+  function findUnfit(data: MessageBatch, { kinds, kindOf }: PreparedValues, isOut: (row: number) => boolean): Blamed[] {
+    const { rows, groups } = groupRows(data.count, kinds.length + 1, (row) => (isOut(row) ? -1 : kindOf[row]! + 1))
+    return groups.flatMap(({ target, from, to }) => {
+      const all = to - from === data.count ? data : selectRows(data, rows.subarray(from, to))
+      const unfit = format.findUnencodable(all, formatOptions, kinds[target - 1])
+      return unfit.map(({ row, reason }) => ({ row: rows[from + row]!, reason }))
+    })
+  }
+}
+
+interface Blamed {
+  readonly row: number
+  readonly reason: string
 }
 
 /** Reasons by row. */
@@ -87,35 +124,6 @@ function unencodableOf(batch: MessageBatch, faults: Faults): Unencodable | undef
   if (faults.size === 0) return undefined
   const rows = Int32Array.from(faults.keys()).sort()
   return { batch: selectRows(batch, rows), reasons: Array.from(rows, (row) => faults.get(row)!) }
-}
-
-function without(batch: MessageBatch, unfit: readonly { readonly row: number }[]): MessageBatch {
-  const bad = new Set(unfit.map(({ row }) => row))
-  return selectRows(batch, Int32Array.from(Array.from({ length: batch.count }, (_, row) => row).filter((row) => !bad.has(row))))
-}
-
-const kindCount = (kinds: PreparedValues | undefined): number => (kinds?.kinds.length ?? 0) + 1
-
-/** Rows by path and kind, in the order of the first of each: a hot loop over rows, one number a row. */
-function groupRows({
-  pathOf,
-  kinds,
-  faults,
-}: {
-  readonly pathOf: Int32Array
-  readonly kinds: PreparedValues | undefined
-  readonly faults: Faults
-}): Map<number, number[]> {
-  const stride = kindCount(kinds)
-  const rowsOf = new Map<number, number[]>()
-  for (let row = 0; row < pathOf.length; row++) {
-    if (pathOf[row] === -1 || (faults.size > 0 && faults.has(row))) continue
-    const target = pathOf[row]! * stride + (kinds === undefined ? 0 : kinds.kindOf[row]! + 1)
-    const rows = rowsOf.get(target)
-    if (rows === undefined) rowsOf.set(target, [row])
-    else rows.push(row)
-  }
-  return rowsOf
 }
 
 /** The batch with values that begin behind the prefix of their wire format. */

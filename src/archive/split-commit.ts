@@ -2,7 +2,7 @@ import type { RotationCause } from '../encode/rotation.ts'
 import { joinSegments } from '../encode/segment-builder.ts'
 import { createLimiter } from '../store/limiter.ts'
 import { appendToChain } from './lane-run.ts'
-import type { OpenObject } from './open-object.ts'
+import { finish, type OpenObject } from './open-object.ts'
 import { beginTimes, type Filling } from './split-filling.ts'
 import type { ClosedObject } from './takeover.ts'
 
@@ -15,7 +15,7 @@ export async function commit(filling: Filling, cause: RotationCause): Promise<vo
   if (!account.isOpen) return
   const nextPosition = account.endPosition
   await filling.clock.fix(nextPosition)
-  const closed = await finishAll([...filling.full, ...filling.open.values()])
+  const closed = await finishAll(filling, [...filling.full, ...filling.open.values()])
   closed.sort((a, b) => a.entry.firstPosition - b.entry.firstPosition)
   await appendToChain(run, chain, { nextPosition, ...joinSegments(closed), ...account.close(nextPosition) }, cause)
   filling.open.clear()
@@ -27,6 +27,7 @@ export async function commit(filling: Filling, cause: RotationCause): Promise<vo
   filling.count = 0
   filling.firstTimestamp = NaN
   beginTimes(filling)
+  filling.objects.waiting.clear()
   filling.clock.next()
   filling.mayBeLeft = false
   filling.due = undefined
@@ -37,12 +38,14 @@ export async function commit(filling: Filling, cause: RotationCause): Promise<vo
   filling.share.hold(0)
 }
 
-async function finishAll(objects: readonly OpenObject[]): Promise<ClosedObject[]> {
+async function finishAll(filling: Filling, objects: readonly OpenObject[]): Promise<ClosedObject[]> {
+  // What waits on disk lies in this order.
+  const inOrder = objects.toSorted((a, b) => a.ordinal - b.ordinal)
   const turns = createLimiter(FINISHED_AT_ONCE)
-  const finishing = objects.map(async (object) => {
+  const finishing = inOrder.map(async (object) => {
     const endTurn = await turns.take()
     try {
-      return await object.finish()
+      return await finish(filling.objects, object, true)
     } finally {
       endTurn()
     }

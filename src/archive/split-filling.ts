@@ -8,10 +8,12 @@ import type { LaneLayout, Layout } from '../layout/layout.ts'
 import type { Spill } from '../store/spill.ts'
 import type { CommitClock } from './commit-clock.ts'
 import { type LaneRun, nowOf } from './lane-run.ts'
+import type { ObjectsOf } from './object-place.ts'
 import type { OpenObject } from './open-object.ts'
 import { type SiblingRules, siblingRules } from './open-sibling.ts'
 import { createRouter, type Router } from './router.ts'
 import { createSharing, type Sharing } from './sharing.ts'
+import { createWaitingRows } from './waiting-rows.ts'
 
 /** A lane whose messages go to several objects, between two commits. */
 export interface Filling {
@@ -24,6 +26,7 @@ export interface Filling {
   readonly siblings: readonly SiblingRules[]
   readonly account: PositionAccount
   readonly share: HeldShare
+  readonly objects: ObjectsOf
   /** Those that take messages, by path and schema. */
   readonly open: Map<string, OpenObject>
   /** Undefined where each schema has objects of its own. */
@@ -36,7 +39,10 @@ export interface Filling {
   readonly late: Set<OpenObject>
   /** Objects that were left under their names and still wait for messages that they hold. */
   readonly owing: Set<OpenObject>
+  /** Objects that were ever opened. */
+  opened: number
   heldBytes: number
+  /** Of `heldBytes`, messages that no block holds yet. */
   pendingBytes: number
   /** Of `heldBytes`, what only a commit gives back. */
   lastingBytes: number
@@ -64,7 +70,7 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain, clock: C
   const { parts, options, lane } = run
   const siblings = siblingRules(options)
   const names = layout.openLane({ topic: topicNameOf(chain.folder, lane), lane: lane.lane, folder: chain.folder })
-  return {
+  const filling: Filling = {
     run,
     chain,
     names,
@@ -81,12 +87,23 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain, clock: C
     }),
     account: openAccount(chain.nextPosition),
     share: run.shares.open(),
+    objects: {
+      run,
+      waiting: createWaitingRows((change) => holdPending(filling, change)),
+      onHeld: (change) => hold(filling, change),
+      onPending: (change) => holdPending(filling, change),
+      onLasting(bytes) {
+        filling.lastingBytes += bytes
+        hold(filling, bytes)
+      },
+    },
     open: new Map(),
     sharing: createSharing(options.schemaCompatibility),
     full: [],
     lastFull: new Map(),
     late: new Set(),
     owing: new Set(),
+    opened: 0,
     heldBytes: 0,
     pendingBytes: 0,
     lastingBytes: 0,
@@ -102,6 +119,19 @@ export function openFilling(run: LaneRun, layout: Layout, chain: Chain, clock: C
     isToFlush: false,
     isToMove: false,
   }
+  return filling
+}
+
+/** Counts what is held more (or less) of memory, bytes. */
+function hold(filling: Filling, change: number): void {
+  filling.heldBytes += change
+  filling.share.hold(Math.max(0, filling.heldBytes))
+}
+
+/** The same for messages that no block holds yet. */
+function holdPending(filling: Filling, change: number): void {
+  filling.pendingBytes += change
+  hold(filling, change)
 }
 
 /** Whether no commit may end yet: an object that was left under its name still waits for messages that it holds, or a note says where it has to end. */

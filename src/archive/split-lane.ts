@@ -7,10 +7,11 @@ import { type BatchReader, openBatchReader, type Read } from './batch-reader.ts'
 import { clockNoteKey } from '../commit/commit-names.ts'
 import { type CommitClock, openCommitClock } from './commit-clock.ts'
 import { bury, commitExpired, endNow, type LaneRun } from './lane-run.ts'
-import type { Group } from './router.ts'
+import { abort, roomCount } from './open-object.ts'
+import type { Routed } from './router.ts'
 import { commit } from './split-commit.ts'
 import { beginTimes, type Filling, isOwing, openFilling } from './split-filling.ts'
-import { closeOldest, place } from './split-place.ts'
+import { closeOldest, groupsApart, placeAll } from './split-place.ts'
 import { makeRoom } from './split-room.ts'
 import { placeShared } from './split-shared.ts'
 import { nameTaken } from './takeover.ts'
@@ -64,7 +65,7 @@ export async function archiveSplit(
     })
   } finally {
     run.openLanes.delete(openLane)
-    await Promise.all([...filling.open.values(), ...filling.full].map((object) => object.abort()))
+    await Promise.all([...filling.open.values(), ...filling.full].map(abort))
     filling.share.hold(0)
     await reader.close()
     await (await filling.spill)?.[Symbol.asyncDispose]()
@@ -110,7 +111,7 @@ async function end(filling: Filling, stop: AbortSignal): Promise<void> {
   const { clock, chain } = filling
   const [owing] = filling.owing
   if (owing === undefined) throw noteTaken(chain, clock.endPosition)
-  throw nameTaken(owing.place.key, `it holds ${owing.roomCount} messages more than the source`)
+  throw nameTaken(owing.place.key, `it holds ${roomCount(owing)} messages more than the source`)
 }
 
 const noteTaken = ({ folder, nextPosition }: Chain, endPosition: number) =>
@@ -166,7 +167,7 @@ async function takeBatch(filling: Filling, batch: MessageBatch, stop: AbortSigna
 /** How many rows may be taken before an object that was left could be full, or the commit has to end: what must be read on for may reach any row. */
 function owedRows({ owing, clock }: Filling, { positions, count }: MessageBatch, from: number): number {
   let rows = count - from
-  for (const { roomCount } of owing) rows = Math.min(rows, roomCount)
+  for (const object of owing) rows = Math.min(rows, roomCount(object))
   for (let row = 0; row < rows; row++) if (positions[from + row]! >= clock.endPosition) return row
   return rows
 }
@@ -192,17 +193,19 @@ async function pass(filling: Filling, passedTo: number): Promise<void> {
 async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal): Promise<void> {
   const { run, account, router, sharing } = filling
   await run.parts.keepSchemas?.(run.lane.topic, batch, stop)
-  const { groups, unencodable, encodableCount } = await router.route(batch, filling.clock.nowMs(), stop)
+  const routed = await router.route(batch, filling.clock.nowMs(), stop)
+  const { unencodable } = routed
+  const encodableCount = routed.rows.length
   if (unencodable !== undefined) await bury(run, account, unencodable)
   if (encodableCount > 0) {
-    account.addBlock({ count: encodableCount, ...endsOf(groups) })
+    account.addBlock({ count: encodableCount, ...endsOf(routed) })
     if (Number.isNaN(filling.firstTimestamp)) filling.firstTimestamp = batch.timestamps[0]!
     filling.count += encodableCount
   }
   // What the layout leaves out is passed over.
   account.addPassed(batch.positions[batch.count - 1]! + 1)
-  if (sharing === undefined) for (const group of groups) await place(filling, group)
-  else await placeShared(filling, sharing, groups)
+  if (sharing === undefined) await placeAll(filling, routed)
+  else await placeShared(filling, sharing, groupsApart(routed))
   const nowMs = run.parts.nowMs()
   for (const timestamp of batch.timestamps)
     if (timestamp > filling.lastTimestamp && timestamp <= nowMs) filling.lastTimestamp = timestamp
@@ -210,12 +213,12 @@ async function takeRows(filling: Filling, batch: MessageBatch, stop: AbortSignal
   await makeRoom(filling)
 }
 
-function endsOf(groups: readonly Group[]): { firstPosition: number; lastPosition: number } {
-  let firstPosition = Infinity
-  let lastPosition = -Infinity
-  for (const { batch } of groups) {
-    firstPosition = Math.min(firstPosition, batch.positions[0]!)
-    lastPosition = Math.max(lastPosition, batch.positions[batch.count - 1]!)
+function endsOf({ batch, rows, groups }: Routed): { firstPosition: number; lastPosition: number } {
+  let first = Infinity
+  let last = -Infinity
+  for (const { from, to } of groups) {
+    first = Math.min(first, rows[from]!)
+    last = Math.max(last, rows[to - 1]!)
   }
-  return { firstPosition, lastPosition }
+  return { firstPosition: batch.positions[first]!, lastPosition: batch.positions[last]! }
 }

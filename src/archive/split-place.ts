@@ -1,4 +1,4 @@
-import { sliceBatch } from '../batch/batch.ts'
+import { type MessageBatch, selectRows } from '../batch/batch.ts'
 import { idAt, keyAt } from '../batch/view.ts'
 import type { Codec, EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
@@ -6,36 +6,96 @@ import type { RotationCause } from '../encode/rotation.ts'
 import type { ObjectPath, ObjectStart } from '../layout/layout.ts'
 import type { ValueKind } from '../values/values.ts'
 import { objectExtension } from './object-extension.ts'
-import { type OpenObject, openObject } from './open-object.ts'
+import { addTo, finish, type OpenObject, openObject, roomCount } from './open-object.ts'
 import type { SiblingRules } from './open-sibling.ts'
-import type { Group } from './router.ts'
+import { type Group, objectId, type Routed as WholeRouted } from './router.ts'
 import type { Filling } from './split-filling.ts'
 import { readLeft } from './takeover.ts'
 
-/** Bytes of one object that may be on their way through compression before reading waits. */
-const MAX_COMPRESSING_BYTES = 8 * 1024 * 1024
+/** Where messages go. */
+type Routed = Pick<WholeRouted, 'batch' | 'rows' | 'groups'>
+
 const DEFAULT_MAX_OPEN = 5_000
+/** A group of so many rows, or bytes of keys, values and headers, is encoded at once; of fewer, an object's encoder costs more than they do. */
+const MANY_ROWS = 128
+const MANY_BYTES = 64 * 1024
 
-/** What an open object of a lane is known by. */
-export const objectId = (path: ObjectPath, kind: ValueKind | undefined): string =>
-  kind === undefined ? path.id : `${path.id}\n${kind.id}`
+/** Messages that go to one object, with a batch of their own. */
+export interface GroupApart {
+  readonly path: ObjectPath
+  readonly kind: ValueKind | undefined
+  readonly batch: MessageBatch
+}
 
-/** Puts a group's messages into the object of their path, and into the next where that is full. */
-export async function place(filling: Filling, group: Group): Promise<void> {
+/** The groups with a batch for each. */
+export const groupsApart = ({ batch, rows, groups }: Routed): GroupApart[] =>
+  groups.map(({ path, kind, from, to }) => ({
+    path,
+    kind,
+    batch: to - from === batch.count ? batch : selectRows(batch, rows.subarray(from, to)),
+  }))
+
+/** Puts the messages of one group into the object of its path and kind, and into the next where that is full. */
+export async function placeApart(filling: Filling, { path, kind, batch }: GroupApart): Promise<void> {
+  const rows = Int32Array.from({ length: batch.count }, (_, row) => row)
+  const groups = [{ id: objectId(path, kind), path, kind, from: 0, to: batch.count }]
+  await placeAll(filling, { batch, rows, groups })
+}
+
+/** Puts the messages of each group into the object of its path, and into the next where that is full. */
+export async function placeAll(filling: Filling, routed: Routed): Promise<void> {
+  const isMany = routed.groups.map((group) => group.to - group.from >= MANY_ROWS || bytesOf(routed, group) >= MANY_BYTES)
+  const numbers = letWait(filling, routed, isMany)
+  for (const [at, group] of routed.groups.entries()) {
+    await place(filling, routed, group, isMany[at] === true ? undefined : numbers)
+  }
+}
+
+/** Takes the rows of those groups that are not many into memory; gives the number of each, by its row. */
+function letWait({ objects }: Filling, { batch, rows, groups }: Routed, isMany: readonly boolean[]): Int32Array {
+  const some = isMany.includes(true)
+    ? groups.flatMap(({ from, to }, at) => (isMany[at] === true ? [] : [...rows.subarray(from, to)]))
+    : rows
+  const numbers = new Int32Array(batch.count)
+  if (some.length === 0) return numbers
+  const sorted = Int32Array.from(some).sort()
+  const first = objects.waiting.load(sorted.length === batch.count ? batch : selectRows(batch, sorted))
+  for (let at = 0; at < sorted.length; at++) numbers[sorted[at]!] = first + at
+  return numbers
+}
+
+async function place(filling: Filling, routed: Routed, group: Group, numbers: Int32Array | undefined): Promise<void> {
   const { options } = filling.run
-  const id = objectId(group.path, group.kind)
-  for (let from = 0; from < group.batch.count;) {
-    const object = filling.open.get(id) ?? (await openNext(filling, group, { id, row: from }))
+  const { batch, rows } = routed
+  const { id } = group
+  for (let { from } = group; from < group.to;) {
+    const object = filling.open.get(id) ?? (await openNext(filling, group, batch, rows[from]!))
     // Those that got nothing for longest are the first.
     filling.open.delete(id)
     filling.open.set(id, object)
-    const to = Math.min(group.batch.count, from + object.roomCount)
-    object.add(from === 0 && to === group.batch.count ? group.batch : sliceBatch(group.batch, from, to))
+    const to = Math.min(group.to, from + roomCount(object))
+    const settled = addTo(filling.objects, object, { batch, rows: rows.subarray(from, to), numbers })
+    if (settled !== undefined) await settled
     from = to
-    const isFull = object.bytes >= options.rotate.maxBytes
-    if (object.roomCount === 0 || (isFull && mayClose(filling, 'bytes'))) closeObject(filling, id, object)
-    else await object.settle(MAX_COMPRESSING_BYTES)
+    const isFull = (object.writing?.bytes ?? 0) >= options.rotate.maxBytes
+    if (roomCount(object) === 0 || (isFull && mayClose(filling, 'bytes'))) closeObject(filling, id, object)
   }
+}
+
+/** Bytes of the keys, values, ids and headers of a group. */
+function bytesOf({ batch, rows }: Routed, { from, to }: Group): number {
+  let bytes = 0
+  for (let at = from; at < to; at++) {
+    const row = rows[at]!
+    bytes += batch.keyEnd[row]! - batch.keyStart[row]! + batch.valueEnd[row]! - batch.valueStart[row]!
+    bytes += batch.idEnd[row]! - batch.idStart[row]!
+    const end = batch.headerFrom[row + 1]!
+    for (let header = batch.headerFrom[row]!; header < end; header++) {
+      bytes += batch.headerNameEnd[header]! - batch.headerNameStart[header]!
+      bytes += batch.headerValueEnd[header]! - batch.headerValueStart[header]!
+    }
+  }
+  return bytes
 }
 
 /** Whether an object may be seen before its commit is due. Where its name hangs on the clock it may not: then a commit is due for that reason. */
@@ -55,7 +115,7 @@ function closeObject(filling: Filling, id: string, object: OpenObject): void {
   // One that has its count is not seen before its commit either where its name hangs on the clock.
   if (object.place.count === undefined && !mayClose(filling, 'count')) return
   // Its failure is seen when it is committed.
-  object.finish().catch(() => undefined)
+  finish(filling.objects, object, false).catch(() => undefined)
 }
 
 /** Closes objects that got nothing for long: those that are too many, and those whose time of grace is over. One that was late from the beginning stays, so that all that is late lies together. */
@@ -91,11 +151,7 @@ async function countBeside(
   return (await readLeft(parts.store, first.key, { format, formatOptions: options.formatOptions }))?.count
 }
 
-async function openNext(
-  filling: Filling,
-  { path, kind, batch }: Group,
-  { id, row }: { id: string; row: number },
-): Promise<OpenObject> {
+async function openNext(filling: Filling, { id, path, kind }: Group, batch: MessageBatch, row: number): Promise<OpenObject> {
   const { run, names, siblings } = filling
   const { options, parts } = run
   const { format } = options
@@ -104,7 +160,8 @@ async function openNext(
   const start = {
     position: batch.positions[row]!,
     timestampMs: batch.timestamps[row]!,
-    key: keyAt(batch, row) ?? undefined,
+    // Its own: the object must not keep the batch.
+    key: keyAt(batch, row)?.slice(),
     id: idAt(batch, row) ?? undefined,
     nowMs: filling.clock.nowMs(),
     writer: run.writer,
@@ -117,27 +174,9 @@ async function openNext(
     key: names.objectKey(path, start, ending(rules.rules.extension(rules.codec), rules.codec), rules.role),
   }))
   const count = left?.count ?? (filling.mayBeLeft ? await countBeside(filling, beside[0]) : undefined)
-  const object = openObject(run, {
-    key,
-    keyFrom,
-    siblings: beside,
-    path,
-    kind,
-    left,
-    count,
-    before: filling.lastFull.get(id),
-    onHeld(change) {
-      filling.heldBytes += change
-      filling.share.hold(Math.max(0, filling.heldBytes))
-    },
-    onPending(change) {
-      filling.pendingBytes += change
-    },
-    onLasting(bytes) {
-      filling.lastingBytes += bytes
-      filling.heldBytes += bytes
-    },
-  })
+  const before = filling.lastFull.get(id)
+  const place = { key, keyFrom, siblings: beside, path, kind, left, count, before }
+  const object = openObject(place, filling.opened++, options.rotate.maxObjectCount)
   if (count !== undefined) filling.owing.add(object)
   if (start.timestampMs < filling.lastTimestamp - (options.graceMs ?? Infinity)) filling.late.add(object)
   return object

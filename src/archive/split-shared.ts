@@ -8,10 +8,11 @@ import { joinBatches } from '../batch/join.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import { placeValue, type ProjectValues, versionFor } from '../values/projection.ts'
 import type { ValueKind } from '../values/values.ts'
-import type { Group } from './router.ts'
+import { roomCount } from './open-object.ts'
+import { objectId } from './router.ts'
 import { projectionTo, type Sharing } from './sharing.ts'
 import type { Filling } from './split-filling.ts'
-import { objectId, place } from './split-place.ts'
+import { type GroupApart as Group, placeApart as place } from './split-place.ts'
 
 /** Puts the messages of groups into objects that others share, or into some of their own. */
 export async function placeShared(filling: Filling, sharing: Sharing, groups: readonly Group[]): Promise<void> {
@@ -40,11 +41,11 @@ async function placeSharers(filling: Filling, sharing: Sharing, id: string, grou
       left = [rest, ...others]
       continue
     }
-    const { roomCount } = current
+    const room = roomCount(current)
     // An object that was left takes no more than it holds; who decides is then the next one.
-    const isLeft = roomCount !== Infinity
+    const isLeft = room !== Infinity
     const end = firstOf(isLeft ? others : left.filter(isNew))
-    const parts = (isLeft ? [next] : left).map((group) => cut(group, Math.min(roomCount, rowsBefore(group, end))))
+    const parts = (isLeft ? [next] : left).map((group) => cut(group, Math.min(room, rowsBefore(group, end))))
     await placeAs(
       filling,
       sharing,

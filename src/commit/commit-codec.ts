@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
+import { blockFrame, containerHeader, SYNC_BYTES } from '../encode/avro-container.ts'
 import type { LookupField } from '../encode/block.ts'
 import { isFormat, segmentFormat } from '../encode/formats.ts'
 import { MillpondError } from '../errors.ts'
@@ -10,23 +11,11 @@ import { commitFault } from './commit-rules.ts'
 import { COMMIT_SCHEMA } from './commit-schema.ts'
 import { corruptCommit, RecordReader, RecordWriter } from './record-bytes.ts'
 
-const SYNC_BYTES = 16
 const KINDS = ['genesis', 'data', 'rewrite'] as const
 const ROLES: readonly SiblingEntry['role'][] = ['keys', 'headers']
 const REASONS: readonly Gap['reason'][] = ['skipped', 'expired']
 
-const HEADER = fileHeader()
-
-/** What an object container file has before its first sync marker. Source: Apache Avro 1.12 specification, "Object container files", read 2026-11. */
-function fileHeader(): Buffer {
-  const writer = new RecordWriter()
-  const metadata = { 'avro.schema': JSON.stringify(COMMIT_SCHEMA), 'avro.codec': 'null' }
-  writer.list(Object.entries(metadata), ([name, value]) => {
-    writer.text(name)
-    writer.text(value)
-  })
-  return Buffer.concat([Buffer.from('Obj\u0001'), writer.build()])
-}
+const HEADER = Buffer.from(containerHeader({ 'avro.schema': JSON.stringify(COMMIT_SCHEMA), 'avro.codec': 'null' }))
 
 /** The hash of everything in the object but its two markers; both markers are its beginning. */
 function syncMarker(block: readonly Uint8Array[]): Buffer {
@@ -51,10 +40,7 @@ export function encodeCommit(commit: Commit, lookupBytes: Uint8Array): Uint8Arra
   writeCommit(record, commit)
   record.long(lookupBytes.length)
   const fields = record.build()
-  const framing = new RecordWriter()
-  framing.long(1)
-  framing.long(fields.length + lookupBytes.length)
-  const block = [framing.build(), fields, lookupBytes]
+  const block = [blockFrame(1, fields.length + lookupBytes.length), fields, lookupBytes]
   const sync = syncMarker(block)
   return Buffer.concat([HEADER, sync, ...block, sync])
 }

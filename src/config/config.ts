@@ -100,7 +100,7 @@ export interface Config {
     readonly rotate: RotateConfig
     readonly memoryBytes: number
     readonly blockBytes: number
-    /** The folder where compressed blocks wait that memory has no room for. */
+    /** The folder where messages and blocks of a split lane wait that memory has no room for. */
     readonly spillPath: string
   }
   readonly layout: LayoutConfig

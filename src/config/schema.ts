@@ -147,7 +147,7 @@ export const configSchema = section(
         rotate,
         memory: size(16 * MiB, 64 * 1024 * MiB, 'What all lanes together may hold; past it reading waits.').default('128 MiB'),
         spill: optionalPath(
-          'The folder where compressed blocks wait that memory has no room for. Without it: `spill` in the `data` folder.',
+          'The folder where messages and blocks of a split lane wait that memory has no room for. Without it: `spill` in the `data` folder.',
         ),
         blockBytes: size(4096, 64 * MiB, 'Bytes of a block before compression: what one look-up reads.').default('1 MiB'),
       },

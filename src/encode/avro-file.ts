@@ -1,13 +1,18 @@
-/**
- * The Avro object container file: a header, then blocks, each framed by its count, its length and the file's sync marker. Source:
- * Apache Avro 1.12.0 specification, "Object Container Files".
- */
+/** Container files of messages. */
 import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import type { ByteRange } from '../store/store.ts'
 import { decodeBlock } from './avro-block.ts'
+import {
+  type ContainerHeader,
+  containerHeader,
+  parseContainerHeader,
+  parseStoredBlock,
+  SYNC_BYTES,
+  passesEnd,
+  takeFrame,
+} from './avro-container.ts'
 import type { Codec } from './block.ts'
-import type { FoundBlock } from './segment-format.ts'
 
 /** The schema of every segment. Fields are never removed or reordered: segments live for years. */
 export const messageSchema = {
@@ -37,99 +42,23 @@ export const messageSchema = {
   ],
 } as const
 
-/** Bytes of a sync marker. */
-export const SYNC_BYTES = 16
-
-const MAGIC = Uint8Array.of(0x4f, 0x62, 0x6a, 1)
-const CODECS: readonly string[] = ['zstandard', 'deflate', 'snappy', 'null'] satisfies Codec[]
-/** A header has a schema and a codec's name; one that is larger than this is not read. */
-const MAX_HEADER_BYTES = 1024 * 1024
-const encoder = new TextEncoder()
-// Without `ignoreBOM` a byte order mark at the beginning would be lost, and with it the name that was given.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-
-/** What a container file says about itself. */
-export interface AvroFileHeader {
-  readonly codec: Codec
-  readonly sync: Uint8Array
-  /** Length of the header: where the first block begins. */
-  readonly bytes: number
-}
-
-/** One block of a container file, as it lies there. */
-export interface FramedBlock {
-  readonly count: number
-  /** The compressed records. */
-  readonly payload: Uint8Array
-  /** Bytes of the block in the file, with its framing. */
-  readonly bytes: number
-}
-
 /** Where a container file is read from: all of it in memory, or an object of a store. */
 export type ReadRange = (range: ByteRange) => Promise<Uint8Array> | Uint8Array
 
 /** The beginning of a container file, of messages unless a schema is given. */
-export function avroFileHeader(codec: Codec, sync: Uint8Array, schema = JSON.stringify(messageSchema)): Uint8Array {
-  const text = (value: string) => {
-    const bytes = encoder.encode(value)
-    return [...longBytes(bytes.byteLength), ...bytes]
-  }
-  const metadata = ['avro.schema', schema, 'avro.codec', codec].flatMap(text)
-  return Uint8Array.from([...MAGIC, ...longBytes(2), ...metadata, 0, ...sync])
-}
-
-/** What comes before a block's records in the file: how many they are, and the length of their compressed form. */
-export function blockFrame(count: number, payloadBytes: number): Uint8Array {
-  return Uint8Array.from([...longBytes(count), ...longBytes(payloadBytes)])
-}
-
-/**
- * Takes the framing off a block's bytes, which must hold exactly one block.
- * @throws MillpondError `BLOCK_CORRUPT`; with `sync` also where the block does not end in it.
- */
-export function parseStoredBlock(bytes: Uint8Array, sync?: Uint8Array): FramedBlock {
-  const block = takeBlock(bytes)
-  if (block === undefined || block.bytes !== bytes.byteLength)
-    throw corrupt(`a stored block of ${bytes.byteLength} bytes does not fit its frame`)
-  if (sync !== undefined && !isEqual(bytes.subarray(bytes.byteLength - SYNC_BYTES), sync))
-    throw corrupt('a block does not end in its sync marker')
-  return block
-}
+export const avroFileHeader = (codec: Codec, sync: Uint8Array, schema = JSON.stringify(messageSchema)): Uint8Array =>
+  Buffer.concat([containerHeader({ 'avro.schema': schema, 'avro.codec': codec }), sync])
 
 /**
  * Reads the header of a file of messages, as `parseContainerHeader` does.
  * @throws MillpondError also `FORMAT_UNSUPPORTED` for a schema that is not ours.
  */
-export function parseAvroFileHeader(bytes: Uint8Array): AvroFileHeader | undefined {
+export function parseAvroFileHeader(bytes: Uint8Array): ContainerHeader | undefined {
   const container = parseContainerHeader(bytes)
   if (container === undefined) return undefined
   const { schema, ...header } = container
   checkSchema(schema)
   return header
-}
-
-/**
- * Reads the header from the first bytes of a container file of any schema; undefined where they end before the header does.
- * @throws MillpondError `SEGMENT_CORRUPT` for what is no container file, `FORMAT_UNSUPPORTED` for a codec that is not known.
- */
-export function parseContainerHeader(bytes: Uint8Array): (AvroFileHeader & { readonly schema: string }) | undefined {
-  if (!isEqual(bytes.subarray(0, MAGIC.byteLength), MAGIC.subarray(0, bytes.byteLength))) {
-    throw new MillpondError('SEGMENT_CORRUPT', 'this is no Avro object container file')
-  }
-  const metadata = takeMetadata(bytes, MAGIC.byteLength)
-  if (metadata === undefined || metadata.end + SYNC_BYTES > bytes.byteLength) {
-    if (bytes.byteLength > MAX_HEADER_BYTES)
-      throw new MillpondError('SEGMENT_CORRUPT', 'the header of the container file does not end')
-    return undefined
-  }
-  const codec = metadata.entries.get('avro.codec') ?? 'null'
-  if (!isCodec(codec)) throw new MillpondError('FORMAT_UNSUPPORTED', `codec ${codec} of the container file is not known`)
-  return {
-    schema: metadata.entries.get('avro.schema') ?? '',
-    codec,
-    sync: Uint8Array.from(bytes.subarray(metadata.end, metadata.end + SYNC_BYTES)),
-    bytes: metadata.end + SYNC_BYTES,
-  }
 }
 
 /**
@@ -142,105 +71,20 @@ export async function* readAvroFile(read: ReadRange, size: number): AsyncGenerat
   for (let at = header.bytes; at < size;) {
     const frame = takeFrame(await read({ start: at, end: Math.min(size, at + 20) }), 0)
     const end = frame === undefined ? Infinity : at + frame.end + frame.payloadBytes + SYNC_BYTES
-    if (frame === undefined || end > size) throw corrupt(`the block at ${at} passes the end of the file`, { offset: at })
+    if (frame === undefined || end > size) throw passesEnd(at)
     const { count, payload } = parseStoredBlock(await read({ start: at, end }), header.sync)
     if (count > 0) yield await decodeBlock({ codec: header.codec, bytes: payload, count })
     at = end
   }
 }
 
-/** Where the blocks of a whole container file lie, `start` being the end of its header. @throws MillpondError `BLOCK_CORRUPT`. */
-export function splitAvroFile(file: Uint8Array, start: number): FoundBlock[] {
-  const blocks: FoundBlock[] = []
-  for (let at = start; at < file.byteLength;) {
-    const frame = takeFrame(file, at)
-    const bytes = frame === undefined ? Infinity : frame.end - at + frame.payloadBytes + SYNC_BYTES
-    if (frame === undefined || at + bytes > file.byteLength)
-      throw corrupt(`the block at ${at} passes the end of the file`, { offset: at })
-    blocks.push({ offset: at, bytes, count: frame.count })
-    at += bytes
-  }
-  return blocks
-}
-
-async function readHeader(read: ReadRange, size: number): Promise<AvroFileHeader> {
+async function readHeader(read: ReadRange, size: number): Promise<ContainerHeader> {
   for (let bytes = 4096; ; bytes *= 8) {
     const header = parseAvroFileHeader(await read({ start: 0, end: Math.min(size, bytes) }))
     if (header !== undefined) return header
     if (bytes >= size) throw new MillpondError('SEGMENT_CORRUPT', 'the container file ends within its header')
   }
 }
-
-function takeBlock(bytes: Uint8Array): FramedBlock | undefined {
-  const frame = takeFrame(bytes, 0)
-  if (frame === undefined) return undefined
-  const end = frame.end + frame.payloadBytes
-  return { count: frame.count, payload: bytes.subarray(frame.end, end), bytes: end + SYNC_BYTES }
-}
-
-function takeFrame(bytes: Uint8Array, at: number): { count: number; payloadBytes: number; end: number } | undefined {
-  const count = takeLong(bytes, at)
-  const payload = count === undefined ? undefined : takeLong(bytes, count.end)
-  if (count === undefined || payload === undefined) return undefined
-  if (count.value < 0 || payload.value < 0) throw corrupt('a block with a negative count or length')
-  return { count: count.value, payloadBytes: payload.value, end: payload.end }
-}
-
-/** The map of names to bytes; undefined where the bytes end before it does. */
-function takeMetadata(bytes: Uint8Array, start: number): { entries: Map<string, string>; end: number } | undefined {
-  const entries = new Map<string, string>()
-  let at = start
-  for (;;) {
-    const count = takeLong(bytes, at)
-    if (count === undefined) return undefined
-    at = count.end
-    if (count.value === 0) return { entries, end: at }
-    if (count.value < 0) at = takeLong(bytes, at)?.end ?? Infinity
-    for (let left = Math.abs(count.value); left > 0; left--) {
-      const name = takeText(bytes, at)
-      const value = name && takeText(bytes, name.end)
-      if (value === undefined) return undefined
-      entries.set(name!.text, value.text)
-      at = value.end
-    }
-  }
-}
-
-function takeText(bytes: Uint8Array, at: number): { text: string; end: number } | undefined {
-  const length = takeLong(bytes, at)
-  if (length === undefined) return undefined
-  if (length.value < 0) throw new MillpondError('SEGMENT_CORRUPT', 'the header of the container file has a negative length')
-  const end = length.end + length.value
-  return end > bytes.byteLength ? undefined : { text: decoder.decode(bytes.subarray(length.end, end)), end }
-}
-
-/** A long at `at`: for framing only, so at most nine bytes, which hold any length there is. */
-function takeLong(bytes: Uint8Array, at: number): { value: number; end: number } | undefined {
-  let zigzag = 0n
-  for (let i = 0; i < 9; i++) {
-    const byte = bytes[at + i]
-    if (byte === undefined) return undefined
-    zigzag |= BigInt(byte & 0x7f) << BigInt(7 * i)
-    if (byte < 0x80) return { value: Number(BigInt.asIntN(64, (zigzag >> 1n) ^ -(zigzag & 1n))), end: at + i + 1 }
-  }
-  throw corrupt('a number of the framing is too long')
-}
-
-function longBytes(value: number): number[] {
-  const bytes: number[] = []
-  let rest = value * 2
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80)
-  bytes.push(rest)
-  return bytes
-}
-
-/** Whether container files know the codec by this name. */
-export const isCodec = (codec: string): codec is Codec => CODECS.includes(codec)
-
-const isEqual = (a: Uint8Array, b: Uint8Array) => a.byteLength === b.byteLength && Buffer.compare(a, b) === 0
-
-const corrupt = (message: string, details: Record<string, unknown> = {}) =>
-  new MillpondError('BLOCK_CORRUPT', message, { details })
 
 /** Accepts what encodes as ours does: names of records, documentation and defaults may differ, names and types of fields may not. */
 function checkSchema(json: string): void {

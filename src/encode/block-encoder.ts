@@ -52,6 +52,9 @@ const MAX_SCRATCH_BYTES = 1024 * 1024 * 1024
 /** Bytes of a hash for a look-up. */
 const HASH_BYTES = 8
 
+/** Blocks shorter than such a share of a whole one are short. */
+const SHORT_SHARE = 8
+
 /** Buffers kept for the next blocks; more are in use only while compression is behind. */
 const MAX_SPARE_BUFFERS = 4
 
@@ -65,12 +68,16 @@ export interface BufferPool extends PiecePool {
   /** What share was left of the last block that was compressed. */
   lastRatio: number | undefined
   take(): Uint8Array
+  /** The same for a block that is short: at most an eighth of a whole one. */
+  takeShort(): Uint8Array
   giveBack(buffer: Uint8Array): void
 }
 
 /** A pool of buffers of `bytes`, of which it keeps at most `maxSpare`, and twice as much of pieces; twice as many may be out for blocks that begin. */
 export function createBufferPool(bytes: number, maxSpare: number): BufferPool {
   const spare: Uint8Array[] = []
+  const shortBytes = Math.floor(bytes / SHORT_SHARE)
+  const spareShort: Uint8Array[] = []
   const sparePieces: Uint8Array[] = []
   const maxSparePieces = Math.ceil((2 * maxSpare * bytes) / PIECE_BYTES)
   let out = 0
@@ -83,7 +90,12 @@ export function createBufferPool(bytes: number, maxSpare: number): BufferPool {
       out++
       return spare.pop() ?? new Uint8Array(bytes)
     },
+    takeShort: () => spareShort.pop() ?? new Uint8Array(shortBytes),
     giveBack(buffer) {
+      if (buffer.byteLength < bytes) {
+        if (spareShort.length < SHORT_SHARE * maxSpare) spareShort.push(buffer)
+        return
+      }
       out--
       if (spare.length < maxSpare) spare.push(buffer)
     },
@@ -160,7 +172,7 @@ export function createRowEncoder<Block extends EncodedBlock>(
     const join = () => {
       if (records instanceof Growing) return records.filled
       if (records.used > blockBytes) return records.moveTo(new Uint8Array(records.used))
-      used = pool.take()
+      used = records.used <= Math.floor(blockBytes / SHORT_SHARE) ? pool.takeShort() : pool.take()
       return records.moveTo(used)
     }
     // Under `null` the records themselves are the block, and the buffer is wanted back.

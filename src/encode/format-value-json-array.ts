@@ -31,17 +31,17 @@ export const valueJsonArrayFormat: SegmentFormat = {
       options,
     ),
   findUnencodable: (batch, options) => valueJsonFormat.findUnencodable(batch, options),
-  openFraming(codec) {
-    const between = smallStream('value-json-array', codec, BETWEEN)
+  openFraming(codec, _sync, _kind, options = {}) {
+    const between = smallStream('value-json-array', codec, BETWEEN, options)
     let isFirst = true
     return {
-      header: smallStream('value-json-array', codec, OPEN),
+      header: smallStream('value-json-array', codec, OPEN, options),
       frame({ bytes }) {
         const chunks = isFirst ? [bytes] : [between, bytes]
         isFirst = false
         return chunks
       },
-      trailer: () => smallStream('value-json-array', codec, CLOSE),
+      trailer: () => smallStream('value-json-array', codec, CLOSE, options),
     }
   },
   readHeader: () => ({ bytes: undefined, codec: undefined, sync: undefined }),

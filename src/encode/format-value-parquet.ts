@@ -95,7 +95,7 @@ function findUnfit(batch: MessageBatch, checker: ValueWriter): UnencodableMessag
       checker.check(batch, row, start)
     } catch (error) {
       if (!isMillpondError(error, 'INPUT_INVALID')) throw error
-      found.push({ row, reason: error.message })
+      found.push({ row, reason: `the value does not fit its schema: ${error.message}` })
     }
   }
   return found

@@ -8,14 +8,21 @@ export class Growing {
   }
 
   push(more: Uint8Array): void {
-    const needed = this.used + more.byteLength
+    const at = this.extend(more.byteLength)
+    this.bytes.set(more, at)
+  }
+
+  /** Grows by so many bytes, which are whatever they are; gives where they begin. */
+  extend(length: number): number {
+    const at = this.used
+    const needed = at + length
     if (needed > this.bytes.byteLength) {
-      const grown = new Uint8Array(this.used === 0 ? needed : Math.max(needed, this.bytes.byteLength * 2))
-      grown.set(this.bytes.subarray(0, this.used))
+      const grown = new Uint8Array(at === 0 ? needed : Math.max(needed, this.bytes.byteLength * 2))
+      grown.set(this.bytes.subarray(0, at))
       this.bytes = grown
     }
-    this.bytes.set(more, this.used)
     this.used = needed
+    return at
   }
 
   get filled(): Uint8Array {

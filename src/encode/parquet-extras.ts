@@ -3,8 +3,8 @@ import type { ExtraColumn } from './format-options.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
 import { type HeaderColumn, headersNode, writeHeaders } from './parquet-headers.ts'
 import { putMicros, putWhole } from './parquet-micros.ts'
+import { leafNode } from './parquet-nodes.ts'
 import { leavesOf, type LogicalType, type SchemaNode } from './parquet-schema.ts'
-import { leafNode } from './parquet-writers.ts'
 import type { EncoderOptions } from './segment-format.ts'
 
 const STRING: LogicalType = { kind: 'string' }

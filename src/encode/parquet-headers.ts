@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { MessageBatch } from '../batch/batch.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
 import type { SchemaNode } from './parquet-schema.ts'
-import { leafNode, listNode } from './parquet-writers.ts'
+import { leafNode, listNode } from './parquet-nodes.ts'
 
 /** How the headers of messages are a column: what a header's name is called, and whether its value is text, base64 where it is none. */
 export interface HeaderColumn {
@@ -14,7 +14,7 @@ export interface HeaderColumn {
 /** A list of names with values, which may be null. Its columns are those of the names and the values. */
 export const headersNode = ({ name, nameOf, isText }: HeaderColumn): SchemaNode =>
   listNode(
-    { name, repetition: 'required', definition: 0, repetitionDepth: 0 },
+    { name, repetition: 'required' },
     {
       name: 'element',
       repetition: 'required',

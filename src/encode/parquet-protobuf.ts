@@ -1,55 +1,24 @@
-import type { ValueKind } from '../values/values.ts'
-import { ANYTHING, type Shape, type ShapeKind } from './json-shape.ts'
-import { rootWriter } from './parquet-json.ts'
+import { createMessageReader } from '../values/protobuf/plain.ts'
+import type { ProtobufMessage } from '../values/protobuf/message.ts'
+import { messageShape } from '../values/protobuf/shape.ts'
+import { ProtobufCursor } from '../values/protobuf/wire.ts'
+import type { MessageBatch } from '../batch/batch.ts'
+import { rootWriter } from './parquet-plain.ts'
+import type { ColumnTarget } from './parquet-plan.ts'
 import type { ValueWriter } from './parquet-value-writer.ts'
-import type { ColumnTarget } from './parquet-writers.ts'
-import { readProto } from './proto-read.ts'
-import { parseProto, type ProtoField, type ProtoMessage, type ProtoScalar, type ProtoType } from './proto-types.ts'
 
-/** What writes values of the message that the kind names. @throws MillpondError `FORMAT_UNSUPPORTED`. */
-export function protobufWriter({ text, name }: Pick<ValueKind, 'text' | 'name'>, target: ColumnTarget): ValueWriter {
-  const message = parseProto(text, name)
-  const root = rootWriter(messageShape(message, []), target)
+/** What writes values that are such messages. @throws MillpondError `SCHEMA_INVALID` where columns cannot hold them. */
+export function protobufWriter(message: ProtobufMessage, target: ColumnTarget): ValueWriter {
+  const root = rootWriter(messageShape(message), target)
+  const [readMessage, cursor] = [createMessageReader(message), new ProtobufCursor()]
+  const read = ({ bytes, valueEnd }: MessageBatch, row: number, start: number) => {
+    cursor.open(bytes, start, valueEnd[row]!)
+    return readMessage(cursor)
+  }
   return {
     schema: root.schema,
     begin: () => undefined,
-    check: (batch, row, start) => void readProto(message, batch.bytes.subarray(start, batch.valueEnd[row])),
-    write: (batch, row, start) => root.write(readProto(message, batch.bytes.subarray(start, batch.valueEnd[row]))),
+    check: (batch, row, start) => void read(batch, row, start),
+    write: (batch, row, start) => root.write(read(batch, row, start)),
   }
-}
-
-/** A message that holds itself is kept as text. */
-function messageShape(message: ProtoMessage, stack: readonly ProtoMessage[]): Shape {
-  if (stack.includes(message) || message.fields.length === 0) return ANYTHING
-  const inner = [...stack, message]
-  return { kind: 'record', fields: new Map(message.fields.map((field) => [field.name, fieldShape(field, inner)])), isOpen: false }
-}
-
-function fieldShape({ presence, type }: ProtoField, stack: readonly ProtoMessage[]): Shape {
-  const items = typeShape(type, stack)
-  if (presence === 'repeated') return { kind: 'list', items }
-  return presence === 'map' ? { kind: 'map', items } : items
-}
-
-const scalarShapes: Readonly<Record<ProtoScalar, ShapeKind>> = {
-  double: 'double',
-  float: 'float',
-  int32: 'int32',
-  sint32: 'int32',
-  sfixed32: 'int32',
-  uint32: 'uint32',
-  fixed32: 'uint32',
-  int64: 'int',
-  sint64: 'int',
-  sfixed64: 'int',
-  uint64: 'uint64',
-  fixed64: 'uint64',
-  bool: 'boolean',
-  string: 'string',
-  bytes: 'bytes',
-}
-
-function typeShape(type: ProtoType, stack: readonly ProtoMessage[]): Shape {
-  if (type.kind === 'message') return messageShape(type.type, stack)
-  return { kind: type.kind === 'enum' ? 'string' : scalarShapes[type.scalar] }
 }

@@ -8,7 +8,7 @@ import { createGroupWriter, groupBytes } from './parquet-group.ts'
 import { type HeaderColumn, headersNode, writeHeaders } from './parquet-headers.ts'
 import { pageCodec } from './parquet-page.ts'
 import { leavesOf, type SchemaNode } from './parquet-schema.ts'
-import { leafNode } from './parquet-writers.ts'
+import { leafNode } from './parquet-nodes.ts'
 import type { EncoderOptions } from './segment-format.ts'
 
 /** Rows between two looks at whether pages are full. */

@@ -1,14 +1,26 @@
+import { isMillpondError, MillpondError } from '../errors.ts'
+import { schemaOf } from '../values/value-schema.ts'
 import type { ValueKind } from '../values/values.ts'
-import { jsonSchemaShape } from './json-schema-shape.ts'
 import { avroWriter } from './parquet-avro.ts'
 import { jsonWriter, learningWriter } from './parquet-json.ts'
+import type { ColumnTarget } from './parquet-plan.ts'
 import { protobufWriter } from './parquet-protobuf.ts'
 import type { ValueWriter } from './parquet-value-writer.ts'
-import type { ColumnTarget } from './parquet-writers.ts'
 
 /** What writes values of the kind to the columns of `target`. @throws MillpondError `FORMAT_UNSUPPORTED` where its schema cannot be read. */
 export function valueWriter(kind: ValueKind | undefined, target: ColumnTarget): ValueWriter {
   if (kind === undefined || kind.type === 'none') return learningWriter(target)
-  if (kind.type === 'avro') return avroWriter(kind.text, target)
-  return kind.type === 'protobuf' ? protobufWriter(kind, target) : jsonWriter(jsonSchemaShape(kind.text), target)
+  try {
+    return writerOf(kind, target)
+  } catch (cause) {
+    if (!isMillpondError(cause, 'SCHEMA_INVALID')) throw cause
+    throw new MillpondError('FORMAT_UNSUPPORTED', cause.message, { cause })
+  }
+}
+
+function writerOf(kind: ValueKind, target: ColumnTarget): ValueWriter {
+  const schema = schemaOf(kind)
+  if (schema.type === 'avro') return avroWriter(schema.root, target)
+  if (schema.type === 'protobuf') return protobufWriter(schema.message, target)
+  return schema.type === 'json-schema' ? jsonWriter(schema.shape, target) : learningWriter(target)
 }

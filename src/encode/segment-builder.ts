@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { BlockEntry, SegmentEntry, SegmentLookup } from './segment.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
-import { SYNC_BYTES } from './avro-file.ts'
+import { SYNC_BYTES } from './avro-container.ts'
 import type { BlockFilter, EncodedBlock, Format, StoredCodec } from './block.ts'
 import type { FormatOptions } from './format-options.ts'
 import { assembleLookup } from './lookup.ts'
@@ -167,6 +167,13 @@ export function createSegmentBuilder(options: {
     },
   }
 }
+
+/** Whether a segment that begins with `first` can hold the block: what `suits` of its builder says. */
+export const areAlike = (first: EncodedBlock, block: EncodedBlock): boolean =>
+  block.format === first.format &&
+  (block.codec === first.codec || segmentFormat(first.format).mixesCodecs) &&
+  fieldsOf(block.filters) === fieldsOf(first.filters) &&
+  schemaIdOf(block) === schemaIdOf(first)
 
 const fieldsOf = (filters: readonly BlockFilter[]): string => filters.map(({ field }) => field).join('\n')
 const schemaIdOf = (block: EncodedBlock): string | undefined => ('rowGroup' in block ? block.rowGroup.schemaId : undefined)

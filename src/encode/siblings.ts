@@ -1,6 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import type { UnencodableMessage } from './avro-block.ts'
-import { avroFileHeader, blockFrame, isCodec } from './avro-file.ts'
+import { blockFrame, isCodec } from './avro-container.ts'
+import { avroFileHeader } from './avro-file.ts'
 import type { Codec, PlainBlock } from './block.ts'
 import { type BlockEncoder, createRowEncoder } from './block-encoder.ts'
 import { compress } from './codec.ts'

@@ -5,13 +5,12 @@
 import { createHash } from 'node:crypto'
 import { compress, decompress } from '../encode/codec.ts'
 import type { Codec } from '../encode/block.ts'
-import { isCodec, SYNC_BYTES } from '../encode/avro-file.ts'
+import { blockFrame, containerHeader, isCodec, isContainer, MAGIC, SYNC_BYTES } from '../encode/avro-container.ts'
 import { MillpondError } from '../errors.ts'
 import { AvroDecoder, namedTypes } from './avro-decode.ts'
 import { AvroEncoder, type AvroSchema, type AvroValue } from './avro-encode.ts'
 import { parseLongJson } from './long-json.ts'
 
-const MAGIC = Buffer.from('Obj\u0001')
 const DEFLATE_LEVEL = 6
 /** Records of a block before it is compressed. */
 const BLOCK_BYTES = 256 * 1024
@@ -23,25 +22,15 @@ export async function writeContainer(
   records: Iterable<AvroValue>,
   codec: Codec = 'deflate',
 ): Promise<Uint8Array> {
-  const header = new AvroEncoder()
-  const notes = { 'avro.schema': JSON.stringify(schema), 'avro.codec': codec, ...metadata }
-  header.long(Object.keys(notes).length)
-  for (const [name, value] of Object.entries(notes)) {
-    header.text(name)
-    header.text(value)
-  }
-  header.long(0)
+  const header = containerHeader({ 'avro.schema': JSON.stringify(schema), 'avro.codec': codec, ...metadata })
   // Two files that share their markers and header are not mixed up by anything; the hash only has to be hard to meet in a block.
-  const sync = createHash('sha256').update(header.build()).digest().subarray(0, SYNC_BYTES)
-  const parts: Uint8Array[] = [MAGIC, header.build(), sync]
+  const sync = createHash('sha256').update(header.subarray(MAGIC.byteLength)).digest().subarray(0, SYNC_BYTES)
+  const parts: Uint8Array[] = [header, sync]
   let [block, count] = [new AvroEncoder(), 0]
   const close = async () => {
     if (count === 0) return
     const payload = await compress(codec, block.build(), codec === 'deflate' ? { level: DEFLATE_LEVEL } : {})
-    const frame = new AvroEncoder()
-    frame.long(count)
-    frame.long(payload.byteLength)
-    parts.push(frame.build(), payload, sync)
+    parts.push(blockFrame(count, payload.byteLength), payload, sync)
     ;[block, count] = [new AvroEncoder(), 0]
   }
   for (const record of records) {
@@ -66,9 +55,9 @@ export interface Container {
 export async function readContainer(bytes: Uint8Array, place: string): Promise<Container> {
   const corrupt = (what: string, cause?: unknown) =>
     new MillpondError('TABLE_CORRUPT', `${place}: ${what}`, { cause, details: { place } })
-  if (!MAGIC.equals(bytes.subarray(0, MAGIC.length))) throw corrupt('it is no Avro object container file')
+  if (!isContainer(bytes)) throw corrupt('it is no Avro object container file')
   try {
-    const reader = new AvroDecoder(bytes, MAGIC.length)
+    const reader = new AvroDecoder(bytes, MAGIC.byteLength)
     const metadata = reader.metadata()
     const codec = metadata.get('avro.codec') ?? 'null'
     if (!isCodec(codec)) throw corrupt(`its codec ${codec} is not known`)

@@ -1,4 +1,5 @@
 import { MillpondError } from '../errors.ts'
+import { Output } from '../values/avro/output.ts'
 import type { Long } from './long-json.ts'
 
 /** A schema of Avro, as far as manifests have them. */
@@ -31,24 +32,11 @@ export type AvroValue =
 
 /** Appends values in Avro's binary encoding. Source: Apache Avro 1.12 specification, "Binary encoding", read 2026-11. */
 export class AvroEncoder {
-  #bytes = Buffer.allocUnsafe(4096)
-  #used = 0
+  readonly #output = new Output()
 
   /** Bytes so far. */
   get length(): number {
-    return this.#used
-  }
-
-  long(value: Long): void {
-    const whole = BigInt(value)
-    let rest = BigInt.asUintN(64, (whole << 1n) ^ (whole >> 63n))
-    this.#reserve(10)
-    for (; rest >= 128n; rest >>= 7n) this.#bytes[this.#used++] = Number(rest & 127n) | 128
-    this.#bytes[this.#used++] = Number(rest)
-  }
-
-  text(value: string): void {
-    this.#sized(Buffer.from(value))
+    return this.#output.used
   }
 
   /** @throws MillpondError `INTERNAL` where the value is none of the schema. */
@@ -59,13 +47,13 @@ export class AvroEncoder {
   }
 
   /** What was appended so far. */
-  build(): Buffer {
-    return this.#bytes.subarray(0, this.#used)
+  build(): Uint8Array {
+    return this.#output.written()
   }
 
   #union([first, second]: readonly AvroSchema[], value: AvroValue): void {
     const isNull = value === null || value === undefined
-    this.long(isNull ? 0 : 1)
+    this.#output.writeLong(isNull ? 0 : 1)
     if (first !== 'null' || second === undefined) throw unfit('a union that does not begin with null', value)
     if (!isNull) this.value(second, value)
   }
@@ -74,51 +62,27 @@ export class AvroEncoder {
     if ('fields' in schema)
       for (const field of schema.fields) this.value(field.type, (value as Record<string, AvroValue>)[field.name])
     else if ('items' in schema) this.#array(schema.items, value)
-    else if ('size' in schema) this.#raw(value as Uint8Array)
+    else if ('size' in schema) this.#output.copy(value as Uint8Array)
     else this.value(schema.type, value)
   }
 
   #array(items: AvroSchema, value: AvroValue): void {
     if (!Array.isArray(value)) throw unfit('array', value)
-    if (value.length > 0) this.long(value.length)
+    if (value.length > 0) this.#output.writeLong(value.length)
     for (const item of value as readonly AvroValue[]) this.value(items, item)
-    this.long(0)
+    this.#output.writeLong(0)
   }
 
   #primitive(type: string, value: AvroValue): void {
     if (type === 'int' || type === 'long') {
       if (typeof value !== 'number' && typeof value !== 'bigint') throw unfit(type, value)
-      this.long(value)
-    } else if (type === 'string' && typeof value === 'string') this.text(value)
-    else if (type === 'bytes' && value instanceof Uint8Array) this.#sized(value)
-    else if (type === 'boolean') this.#raw(Uint8Array.of(value === true ? 1 : 0))
-    else if (type === 'float' || type === 'double') this.#float(type, Number(value))
+      this.#output.writeLong(value)
+    } else if (type === 'string' && typeof value === 'string') this.#output.writeText(value)
+    else if (type === 'bytes' && value instanceof Uint8Array) this.#output.writeSized(value)
+    else if (type === 'boolean') this.#output.writeByte(value === true ? 1 : 0)
+    else if (type === 'float') this.#output.writeFloat(Number(value))
+    else if (type === 'double') this.#output.writeDouble(Number(value))
     else throw unfit(type, value)
-  }
-
-  #float(type: 'float' | 'double', value: number): void {
-    const bytes = Buffer.alloc(type === 'float' ? 4 : 8)
-    if (type === 'float') bytes.writeFloatLE(value)
-    else bytes.writeDoubleLE(value)
-    this.#raw(bytes)
-  }
-
-  #sized(bytes: Uint8Array): void {
-    this.long(bytes.byteLength)
-    this.#raw(bytes)
-  }
-
-  #raw(bytes: Uint8Array): void {
-    this.#reserve(bytes.byteLength)
-    this.#bytes.set(bytes, this.#used)
-    this.#used += bytes.byteLength
-  }
-
-  #reserve(extra: number): void {
-    if (this.#used + extra <= this.#bytes.length) return
-    const grown = Buffer.allocUnsafe(Math.max(this.#used + extra, this.#bytes.length * 2))
-    grown.set(this.#bytes.subarray(0, this.#used))
-    this.#bytes = grown
   }
 }
 

@@ -32,6 +32,7 @@ export interface KernelExports {
     result: number,
   ): number
   readRows(source: number, length: number, columns: number, n: number, h: number, result: number): number
+  findRowEnds(source: number, length: number, n: number, out: number): number
   hashSpans(columns: number, n: number, from: number, to: number, column: number, bytes: number, out: number): number
   hashHeaders(
     columns: number,

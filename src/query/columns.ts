@@ -26,5 +26,5 @@ export const bytesColumns =
   'topic, lane, position, timestamp, key_bytes AS key, value_bytes AS value, header_bytes AS headers, id'
 
 /** Whether the index alone can give these columns: no message needs to be read. */
-export const areInIndex = (columns: readonly ScanColumn[]): boolean =>
+export const areInIndex = (columns: readonly string[]): boolean =>
   columns.every((column) => column === 'topic' || column === 'lane')

@@ -1,7 +1,10 @@
 import type { MessageQuery } from '../search/query.ts'
 
 /** What all messages have in common that a scan is to give: a part of a `MessageQuery`. It may let through more than is wanted, never less. */
-export type Conditions = Pick<MessageQuery, 'lanes' | 'positions' | 'timestamps' | 'key' | 'id'>
+export interface Conditions extends Pick<MessageQuery, 'lanes' | 'positions' | 'timestamps' | 'key' | 'id'> {
+  /** Of what the layout put in paths the texts that may be, by columns of the scan. */
+  readonly paths?: Readonly<Record<string, readonly string[]>>
+}
 
 interface Range {
   readonly from?: number
@@ -25,6 +28,10 @@ const turned: Readonly<Record<Operator, Operator>> = { '=': '=', '<': '>', '<=':
 /** What is known of a topic when conditions are made. */
 export interface KnownTopic {
   readonly lanes: readonly string[]
+  /** All texts that the layout put in paths, by columns of the scan. */
+  readonly paths?: Readonly<Record<string, readonly string[]>>
+  /** What names within casts stand for: columns of the scan. Plans show there what a column was called last. */
+  readonly casts?: Readonly<Record<string, string>>
 }
 
 /**
@@ -57,7 +64,9 @@ function comparison(node: Node, topic: KnownTopic): Conditions {
 
 /** What `column operator value` demands. */
 function compared(left: unknown, operator: Operator, right: unknown, topic: KnownTopic): Conditions {
-  const column = columnOf(left)
+  const path = pathOf(left, topic)
+  if (path !== undefined) return pathConditions(path, operator, right)
+  const column = columnOf(left, topic)
   if (column === 'position') return ranged('positions', operator, wholeOf(right))
   if (column === 'timestamp') return ranged('timestamps', operator, timeOf(right))
   if (operator !== '=') return {}
@@ -84,6 +93,43 @@ function laneNumberConditions(value: unknown, { lanes }: KnownTopic): Conditions
   return number === undefined ? {} : { lanes: lanes.filter((lane) => !/^\d+$/u.test(lane) || Number(lane) === number) }
 }
 
+/** A column of what the layout put in paths, as text or as the number that it is compared as. */
+interface PathColumn {
+  readonly column: string
+  readonly texts: readonly string[]
+  readonly isNumber: boolean
+}
+
+function pathOf(value: unknown, topic: KnownTopic): PathColumn | undefined {
+  const { paths = {} } = topic
+  const node = asNode(value)
+  if (node['class'] === 'COLUMN_REF') {
+    const column = lastName(node)
+    return Object.hasOwn(paths, column) ? { column, texts: paths[column]!, isNumber: false } : undefined
+  }
+  if (node['class'] !== 'CAST' || node['try_cast'] === true || !wholeTypes.has(castType(node))) return undefined
+  const column = castColumn(node, topic)
+  return column === undefined || paths[column] === undefined ? undefined : { column, texts: paths[column], isNumber: true }
+}
+
+const wholeTypes: ReadonlySet<string> = new Set(['INTEGER', 'BIGINT'])
+
+/** Texts are few and all known: those that the condition holds of may be. What is no plain number is left in, for SQL has its own answer to it. */
+function pathConditions({ column, texts, isNumber }: PathColumn, operator: Operator, right: unknown): Conditions {
+  const wanted = isNumber ? wholeOf(right) : textOf(right)
+  if (wanted === undefined) return {}
+  const holds = (text: string): boolean =>
+    typeof wanted === 'number'
+      ? !/^\d{1,15}$/u.test(text) || isOrdered(Number(text) - wanted, operator)
+      : isOrdered(Buffer.compare(Buffer.from(text), Buffer.from(wanted)), operator)
+  return { paths: { [column]: texts.filter(holds) } }
+}
+
+const isOrdered = (difference: number, operator: Operator): boolean =>
+  (difference === 0 && operator.endsWith('=')) ||
+  (difference < 0 && operator.startsWith('<')) ||
+  (difference > 0 && operator.startsWith('>'))
+
 function ranged(part: 'positions' | 'timestamps', operator: Operator, value: number | undefined): Conditions {
   if (value === undefined) return {}
   const above = part === 'positions' ? value + 1 : value
@@ -99,15 +145,26 @@ function ranged(part: 'positions' | 'timestamps', operator: Operator, value: num
 
 type Column = 'lane' | 'laneNumber' | 'position' | 'timestamp' | 'key' | 'key_bytes' | 'id'
 
-function columnOf(value: unknown): Column | undefined {
+const lastName = (node: Node): string => String(asList(node['column_names']).at(-1))
+
+/** The column of the scan that is cast. */
+function castColumn(node: Node, { casts = {} }: KnownTopic): string | undefined {
+  const child = asNode(node['child'])
+  const name = child['class'] === 'COLUMN_REF' ? lastName(child) : undefined
+  return name !== undefined && Object.hasOwn(casts, name) ? casts[name] : undefined
+}
+
+function columnOf(value: unknown, topic: KnownTopic): Column | undefined {
   const node = asNode(value)
   if (node['class'] === 'COLUMN_REF') {
-    const name = asList(node['column_names']).at(-1)
+    const name = lastName(node)
+    // Of a block whose smallest or largest timestamp is in a range, the timestamps touch it.
+    if (name === 'min_timestamp' || name === 'max_timestamp') return 'timestamp'
     const known: readonly unknown[] = ['lane', 'position', 'timestamp', 'key', 'key_bytes', 'id']
     return known.includes(name) ? (name as Column) : undefined
   }
   if (node['class'] !== 'CAST' || node['try_cast'] === true) return undefined
-  const inner = columnOf(node['child'])
+  const inner = castColumn(node, topic)
   const type = castType(node)
   // Sessions are in UTC, so that a timestamp with a zone is the same moment.
   if (inner === 'timestamp' && type === 'TIMESTAMP WITH TIME ZONE') return 'timestamp'
@@ -177,8 +234,26 @@ export function both(a: Conditions, b: Conditions): Conditions {
     ...(a.lanes && b.lanes ? { lanes: a.lanes.filter((lane) => b.lanes!.includes(lane)) } : {}),
     ...(a.positions && b.positions ? { positions: narrowed(a.positions, b.positions) } : {}),
     ...(a.timestamps && b.timestamps ? { timestamps: narrowed(a.timestamps, b.timestamps) } : {}),
+    ...(a.paths && b.paths ? { paths: bothPaths(a.paths, b.paths) } : {}),
   }
 }
+
+type Paths = NonNullable<Conditions['paths']>
+
+const bothPaths = (a: Paths, b: Paths): Paths => ({
+  ...a,
+  ...Object.fromEntries(
+    Object.entries(b).map(([column, texts]) => [column, a[column]?.filter((text) => texts.includes(text)) ?? texts]),
+  ),
+})
+
+/** What either allows of the columns that both speak of. */
+const eitherPaths = (a: Paths, b: Paths): Paths =>
+  Object.fromEntries(
+    Object.entries(a).flatMap(([column, texts]) =>
+      b[column] === undefined ? [] : [[column, [...new Set([...texts, ...b[column]])]]],
+    ),
+  )
 
 /** What holds where one of them does, or more. */
 export function eitherOf(all: readonly Conditions[]): Conditions {
@@ -193,6 +268,7 @@ function either(a: Conditions, b: Conditions): Conditions {
     ...(a.lanes && b.lanes ? { lanes: [...new Set([...a.lanes, ...b.lanes])] } : {}),
     ...(positions ? { positions } : {}),
     ...(timestamps ? { timestamps } : {}),
+    ...(a.paths && b.paths ? { paths: eitherPaths(a.paths, b.paths) } : {}),
     ...(a.key && b.key && Buffer.compare(a.key, b.key) === 0 ? { key: a.key } : {}),
     ...(a.id !== undefined && a.id === b.id ? { id: a.id } : {}),
   }

@@ -1,16 +1,10 @@
-import type { MessageBatch } from '../batch/batch.ts'
-import { planSegments } from '../search/plan.ts'
 import { matchesNothing } from '../search/query.ts'
 import { type Archive, addTotals, lanesOf, READ_AHEAD, type ReadOptions, reading, search } from '../search/read.ts'
-import { areInIndex, type ScanColumn } from './columns.ts'
+import { areInIndex } from './columns.ts'
 import type { Conditions } from './conditions.ts'
-
-/** Messages of one lane for a query; `batch` is left out where only their number is wanted. */
-export interface QueryPart {
-  readonly lane: string
-  readonly count: number
-  readonly batch?: MessageBatch
-}
+import type { QueryPart } from './parts.ts'
+import { planTopic } from './value-read.ts'
+import type { QueryTopic } from './topics.ts'
 
 /** A batch that the index answers for may count as many messages as a lane has. */
 const MAX_COUNT = 1 << 20
@@ -23,7 +17,7 @@ const MAX_COUNT = 1 << 20
 export async function* readTopic(
   archive: Archive,
   topic: string,
-  { conditions, columns }: { readonly conditions: Conditions; readonly columns: readonly ScanColumn[] },
+  { conditions, columns }: { readonly conditions: Conditions; readonly columns: readonly string[] },
   options: ReadOptions,
 ): AsyncGenerator<QueryPart> {
   const query = { ...conditions, topic }
@@ -49,7 +43,7 @@ export interface ReadEstimate {
 /** What a query would read of the topic; filters are asked as they would be. @throws MillpondError as `search`. */
 export async function estimateRead(
   archive: Archive,
-  topic: string,
+  { name: topic, values }: Pick<QueryTopic, 'name' | 'values'>,
   conditions: Conditions,
   signal: AbortSignal,
 ): Promise<ReadEstimate> {
@@ -61,7 +55,8 @@ export async function estimateRead(
     addTotals(stats, await lanesOf(archive, { topic }))
     Object.assign(totals, { blocksTotal: stats.blocksTotal, bytesTotal: stats.bytesTotal })
     if (matchesNothing(query)) return
-    for await (const plan of planSegments(context, archive.index, query)) yield plan.blocks
+    const names = values?.paths.map(({ name }) => name)
+    for await (const plan of planTopic(context, archive.index, topic, conditions, names)) yield plan.blocks
   })
   for await (const planned of sizes) {
     blocks += planned.length

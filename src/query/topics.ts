@@ -1,11 +1,15 @@
 import { MillpondError } from '../errors.ts'
 import type { IndexedLane, SegmentIndex } from '../index/segment-index.ts'
+import type { KnownTopic } from './conditions.ts'
+import { pathColumn, type ValueTopic, viewNames } from './value-columns.ts'
 
 /** A topic that can be asked. */
 export interface QueryTopic {
   readonly name: string
   readonly lanes: readonly string[]
   readonly messages: number
+  /** For a topic whose objects hold values alone: what they look like. */
+  readonly values?: ValueTopic
 }
 
 /** Where a statement names no topic at all, as `SHOW TABLES` does, it gets to know so many. */
@@ -50,3 +54,16 @@ const topicOf = (name: string, lanes: readonly IndexedLane[]): QueryTopic => ({
   lanes: [...new Set(lanes.map(({ lane }) => lane))],
   messages: lanes.reduce((sum, { messages }) => sum + messages, 0),
 })
+
+/**
+ * What conditions over the topic's scan are made with. `isOwn` says of a name that nothing else is called so in the statement: only then a plan
+ * that casts it means the column of the view.
+ */
+export function knownTopic({ lanes, values }: QueryTopic, isOwn: (name: string) => boolean): KnownTopic {
+  const views = values === undefined ? messageNames : viewNames(values)
+  const casts = Object.fromEntries(Object.entries(views).filter(([name]) => isOwn(name)))
+  const paths = values && Object.fromEntries(values.paths.map(({ texts }, at) => [pathColumn(at), texts]))
+  return { lanes, casts, ...(paths && { paths }) }
+}
+
+const messageNames: Readonly<Record<string, string>> = { lane: 'lane', timestamp: 'timestamp' }

@@ -44,7 +44,29 @@ const READS_AT_ONCE = 16
  * @throws MillpondError `BLOCK_CORRUPT`, `SEGMENT_CORRUPT`, which name the segment, the offset and the lane; `FORMAT_NOT_READABLE`.
  */
 export function readBlocks(context: ReadContext, plans: AsyncIterable<SegmentPlan>): AsyncGenerator<ReadBlock> {
-  return readEach(context, plans, (block) => decode(context, block))
+  return readEach(context, readable(plans), (block) => decode(context, block))
+}
+
+/**
+ * What `open` makes of the planned blocks, whose bytes were compared with their checksums, in order; of whatever format.
+ * @throws MillpondError as `readBlocks`; what `open` throws, with the block's name.
+ */
+export function openBlocks<T>(
+  context: ReadContext,
+  plans: AsyncIterable<SegmentPlan>,
+  open: (task: BlockTask, stored: Uint8Array) => Promise<T>,
+): AsyncGenerator<T> {
+  return readEach(context, plans, async ({ stored, ...task }) => {
+    context.signal.throwIfAborted()
+    try {
+      check(task, stored)
+      const opened = await open(task, stored)
+      count(context, task.block)
+      return opened
+    } catch (error) {
+      throw named(task, error)
+    }
+  })
 }
 
 /** The same, but blocks that `isKept` names are only compared with their checksums and decompressed, where that is less work. */
@@ -53,7 +75,7 @@ export function readBlocksOrOpen(
   plans: AsyncIterable<SegmentPlan>,
   isKept: (task: BlockTask) => boolean,
 ): AsyncGenerator<ReadBlock | OpenedBlock> {
-  return readEach<ReadBlock | OpenedBlock>(context, plans, async (block) => {
+  return readEach<ReadBlock | OpenedBlock>(context, readable(plans), async (block) => {
     const opened = isKept(block) ? await open(context, block) : undefined
     return opened ?? decode(context, block)
   })
@@ -78,12 +100,18 @@ function readEach<T>(
   })
 }
 
+async function* readable(plans: AsyncIterable<SegmentPlan>): AsyncGenerator<SegmentPlan> {
+  for await (const plan of plans) {
+    checkReadable(plan.segment, laneName(plan.segment.lane))
+    yield plan
+  }
+}
+
 /** Tasks of the plans in order of position; only segments of one commit can lie across each other. */
 async function* tasksOf(plans: AsyncIterable<SegmentPlan>): AsyncGenerator<readonly BlockTask[]> {
   let across: SegmentPlan[] = []
   let lastPosition = -1
   for await (const plan of plans) {
-    checkReadable(plan.segment, laneName(plan.segment.lane))
     const before = across[0]
     if (
       before !== undefined &&

@@ -1,9 +1,10 @@
 import { MillpondError } from '../errors.ts'
-import { Cursor, fault } from './avro/cursor.ts'
+import { Cursor } from './avro/cursor.ts'
 import { createFieldReader } from './avro/field.ts'
 import { fillReferences } from './avro/fill.ts'
 import { type AvroType, parseAvroSchema } from './avro/schema.ts'
 import { createWalks } from './avro/walk.ts'
+import { fault } from './fault.ts'
 import { createJsonFieldReader } from './json/field.ts'
 import { isJson } from './json/scan.ts'
 import { createProtobufFieldReader } from './protobuf/field.ts'
@@ -11,6 +12,7 @@ import type { ProtobufMessage } from './protobuf/message.ts'
 import { parseProtobufSchema } from './protobuf/schema.ts'
 import { checkMessage } from './protobuf/walk.ts'
 import { ProtobufCursor } from './protobuf/wire.ts'
+import { withSchema } from './value-schema.ts'
 import type { FieldValue, ValueKind } from './values.ts'
 import { kindId, type WholeSchema } from './whole-schema.ts'
 
@@ -63,7 +65,10 @@ function compileAvro(schema: WholeSchema): CompiledKind {
   const walk = createWalks()(type)
   const cursor = new Cursor()
   return {
-    kind: { id: kindId(schema), type: 'avro', name: nameOf(type), text: fillReferences(schema.text, known), references: [] },
+    kind: withSchema(
+      { id: kindId(schema), type: 'avro', name: nameOf(type), text: fillReferences(schema.text, known), references: [] },
+      { type: 'avro', root: type },
+    ),
     check(bytes, start, end) {
       cursor.open(bytes, start, end)
       walk(cursor)
@@ -117,7 +122,10 @@ function compileMessage(schema: WholeSchema, message: ProtobufMessage): Compiled
   const { text, references } = schema
   const cursor = new ProtobufCursor()
   return {
-    kind: { id: kindId(schema, message.name), type: 'protobuf', name: message.name, text, references },
+    kind: withSchema(
+      { id: kindId(schema, message.name), type: 'protobuf', name: message.name, text, references },
+      { type: 'protobuf', message },
+    ),
     check(bytes, start, end) {
       cursor.open(bytes, start, end)
       checkMessage(message, cursor)

@@ -2,10 +2,11 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { compactIfSparse } from '../batch/compact.ts'
 import { isMillpondError } from '../errors.ts'
-import { Cursor, fault } from './avro/cursor.ts'
+import { Cursor } from './avro/cursor.ts'
 import { Output } from './avro/output.ts'
 import { createProjection } from './avro/project.ts'
 import { parseAvroSchema } from './avro/schema.ts'
+import { fault } from './fault.ts'
 import type { SubjectVersion, UnreadableValue, ValueKind } from './values.ts'
 
 /** Which schemas share an object; the words are those of Kafka Connect's `schema.compatibility`. */

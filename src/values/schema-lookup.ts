@@ -1,6 +1,7 @@
 import { isMillpondError } from '../errors.ts'
 import { type CompiledKind, type CompiledSchema, compileSchema } from './compiled-kind.ts'
 import type { RegisteredSchema, SchemaRegistry } from './schema-registry.ts'
+import { kindWith } from './value-schema.ts'
 import type { SubjectVersion } from './values.ts'
 import { wholeSchema } from './whole-schema.ts'
 
@@ -47,7 +48,7 @@ export function createSchemaLookup(registry: SchemaRegistry, { nowMs, withVersio
     const isKnown = ({ subject, version }: SubjectVersion) =>
       all.some((one) => one.subject === subject && one.version === version)
     all.push(...versions.filter((one) => !isKnown(one)))
-    const shared = withVersions && kind === made ? { ...made, kind: { ...made.kind, versions: all } } : kind
+    const shared = withVersions && kind === made ? { ...made, kind: kindWith(made.kind, { versions: all }) } : kind
     kinds.set(id, { kind: shared, all })
     if (kinds.size > MAX_SCHEMAS) kinds.delete(kinds.keys().next().value!)
     return shared

@@ -21,6 +21,10 @@ describe('a spill file', () => {
       if (waiting.length > 0 && random() < (step % 100 > 80 ? 0.95 : 0.45)) {
         const [one] = waiting.splice(Math.floor(random() * waiting.length), 1)
         differences += Math.abs(Buffer.compare(await one!.spilled.read(), one!.expected))
+        const from = Math.floor(random() * one!.expected.byteLength)
+        const part = new Uint8Array(Math.floor(random() * (one!.expected.byteLength - from)))
+        await one!.spilled.readInto(part, from)
+        differences += Math.abs(Buffer.compare(part, one!.expected.subarray(from, from + part.byteLength)))
         one!.spilled.free()
         one!.spilled.free()
         continue

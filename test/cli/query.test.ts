@@ -28,6 +28,42 @@ async function query(...words: string[]) {
   return { exitCode, stdout: stdout.toString(), stderr }
 }
 
+describe('millpond query over values', () => {
+  it('asks a topic in value-json under paths, and one that came after messages', { timeout: 240_000 }, async () => {
+    const folder = await mkdtemp(join(dir, 'values-'))
+    const run = async (...words: string[]) => {
+      const { exitCode, stdout, stderr } = await runProgram([...words, '--dir', folder])
+      return { exitCode, stdout: stdout.toString(), stderr }
+    }
+    const input = Array.from({ length: 48 }, (_, n) =>
+      JSON.stringify({ value: { n, city: n % 2 ? 'Ulm' : null }, timestamp: START_MS + n * 3_600_000 }),
+    )
+    const ingest = async (lines: readonly string[]) => {
+      expect(
+        (await runProgram(['ingest', 'sales', '--partitions', '1', '--dir', folder], { input: lines.join('\n') })).exitCode,
+      ).toBe(0)
+    }
+    const config = join(folder, 'millpond.yaml')
+    await ingest(input.slice(0, 40))
+    await writeFile(config, 'archive: { format: value-json }\nlayout: { type: hive }\n')
+    expect(await run('archive', '--once')).toMatchObject({ exitCode: 0 })
+    const sql = `SELECT month, day, count(*) AS n, sum(n) AS s, count(city) AS c FROM sales WHERE day = '02' GROUP BY ALL`
+    const answer = await run('query', sql)
+    expect(answer).toMatchObject({ exitCode: 0, stdout: 'month,day,n,s,c\r\n01,02,16,504,8\r\n' })
+    expect(answer.stderr).toMatch(/^read 1 of 2 blocks/u)
+    expect((await run('query', sql, '--explain')).stdout).toMatch(/^sales: 1 of 2 blocks.*\n {2}by day 02\n$/u)
+    const json = await run('query', 'SELECT _position, n FROM sales ORDER BY n LIMIT 1', '--json')
+    expect(JSON.parse(json.stdout)).toEqual({ _position: 0, n: 0 })
+    await ingest(input.slice(40))
+    await writeFile(config, 'archive: { format: avro }\nlayout: { type: hive }\n')
+    expect(await run('archive', '--once')).toMatchObject({ exitCode: 0 })
+    expect(await run('query', 'FROM sales')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--only') as string })
+    const messages = await run('query', 'SELECT count(*) AS n, min(position) AS first FROM sales', '--only', 'messages')
+    expect(messages.stdout).toBe('n,first\r\n8,40\r\n')
+    expect((await run('query', 'SELECT count(*) AS n FROM sales', '--only', 'values')).stdout).toBe('n\r\n40\r\n')
+  })
+})
+
 describe('millpond query', () => {
   it('prints CSV, a table, JSON lines and what it read', async () => {
     const sql = `SELECT position, value->>'$.text' AS text, NULL AS none FROM orders WHERE id = 'id-7'`

@@ -2,14 +2,8 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { batchOf } from '../../src/batch/builder.ts'
 import { encodeBlock } from '../../src/encode/avro-block.ts'
-import {
-  avroFileHeader,
-  blockFrame,
-  messageSchema,
-  parseAvroFileHeader,
-  parseStoredBlock,
-  readAvroFile,
-} from '../../src/encode/avro-file.ts'
+import { blockFrame, parseStoredBlock } from '../../src/encode/avro-container.ts'
+import { avroFileHeader, messageSchema, parseAvroFileHeader, readAvroFile } from '../../src/encode/avro-file.ts'
 import { checkStoredBlock, readStoredBlock } from '../../src/encode/formats.ts'
 import type { Codec } from '../../src/encode/block.ts'
 import { isMillpondError } from '../../src/errors.ts'

@@ -103,8 +103,8 @@ describe('createBlockEncoder', () => {
     expect({ pieces, buffers }).toEqual({ pieces: 200, buffers: 0 })
     const blocks = await Promise.all(encoders.map((encoder) => encoder.flush()!))
     expect(blocks.map(({ count }) => count)).toEqual(encoders.map(() => 1))
-    // Eight compress at once; a turn goes on a moment before its buffer comes back.
-    expect(mostBuffers).toBeLessThanOrEqual(16)
+    // Eight compress at once; turns go on some moments before their buffers come back.
+    expect(mostBuffers).toBeLessThanOrEqual(24)
     expect(buffers).toBe(0)
   })
   it('begins in a whole buffer where the lane filled its last block, as long as there are some', async () => {

@@ -71,7 +71,8 @@ export const openSerializers = (): Promise<OtherTool> =>
   openPython("Confluent's serializers", ['confluent-kafka[schemaregistry,avro,json,protobuf]==2.16.0'], 'serialize.py')
 
 /** pyarrow of PyPI. */
-export const openPyarrow = (): Promise<OtherTool> => openPython('pyarrow', ['pyarrow==26.0.1'], 'read_parquet.py')
+export const openPyarrow = (program = 'read_parquet.py'): Promise<OtherTool> =>
+  openPython('pyarrow', ['pyarrow==26.0.1'], program)
 
 /** Apache Avro for Java of Maven Central, installed on first use. */
 export const openJavaAvro = (program = 'Exchange.java'): Promise<OtherTool> =>

@@ -1,5 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import type { QueryPart } from '../../query/read.ts'
+import type { QueryPart } from '../../query/parts.ts'
 import type { FeedMessage } from './messages.ts'
 
 /** Brings the messages of scans into a thread that may not await: DuckDB asks for rows and waits for the answer. */

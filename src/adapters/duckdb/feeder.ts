@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { MessageBatch } from '../../batch/batch.ts'
-import type { QueryPart } from '../../query/read.ts'
+import type { QueryPart } from '../../query/parts.ts'
+import type { ValueRows } from '../../query/parts.ts'
 import type { FeedMessage } from './messages.ts'
 
 /** Batches of one scan on their way before the thread has taken one. */
@@ -67,7 +68,9 @@ export function createFeeder(port: MessagePort, wake: Int32Array, signal: AbortS
 }
 
 /** A copy that can be given away: columns and bytes of a batch may be shared with others. */
-function copyOf({ lane, count, batch }: QueryPart): { copied: QueryPart; buffers: ArrayBuffer[] } {
+function copyOf(part: QueryPart): { copied: QueryPart; buffers: ArrayBuffer[] } {
+  const { lane, count, batch, values } = part
+  if (values !== undefined) return { copied: part, buffers: buffersOf(values) }
   if (batch === undefined) return { copied: { lane, count }, buffers: [] }
   const buffers: ArrayBuffer[] = []
   const entries = Object.entries(batch as unknown as Record<string, unknown>).map(([name, column]) => {
@@ -77,6 +80,12 @@ function copyOf({ lane, count, batch }: QueryPart): { copied: QueryPart; buffers
     return [name, as(column, bytes.buffer)] as const
   })
   return { copied: { lane, count, batch: Object.fromEntries(entries) as unknown as MessageBatch }, buffers }
+}
+
+/** Cells of values belong to the scan alone: their memory is given away. */
+function buffersOf({ columns }: ValueRows): ArrayBuffer[] {
+  const parts = Object.values(columns).flatMap(({ cells, valid, bytes, starts, ends }) => [cells, valid, bytes, starts, ends])
+  return [...new Set(parts.flatMap((part) => (part === undefined ? [] : [part.buffer])))]
 }
 
 function as(column: ArrayBufferView, buffer: ArrayBuffer): ArrayBufferView {

@@ -1,7 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Conditions } from '../../query/conditions.ts'
-import type { ScanColumn } from '../../query/columns.ts'
-import type { QueryPart } from '../../query/read.ts'
+import type { QueryPart } from '../../query/parts.ts'
 import type { QueryTopic } from '../../query/topics.ts'
 
 /** How an answer leaves the thread: cells as text, rows as JSON, or a Parquet file. */
@@ -45,7 +44,7 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: 'tables'; readonly names: readonly string[] }
   | { readonly kind: 'planned'; readonly scans: readonly PlannedScan[]; readonly plan: string }
-  | { readonly kind: 'scan'; readonly scan: number; readonly topic: string; readonly columns: readonly ScanColumn[] }
+  | { readonly kind: 'scan'; readonly scan: number; readonly topic: string; readonly columns: readonly string[] }
   /** A batch of the scan was taken from the feed. */
   | { readonly kind: 'taken'; readonly scan: number }
   | { readonly kind: 'columns'; readonly columns: readonly AnswerColumn[] }

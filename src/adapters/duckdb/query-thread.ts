@@ -1,7 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type * as DuckDb from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { ScanColumn } from '../../query/columns.ts'
 import type { QueryTopic } from '../../query/topics.ts'
 import { createFeed } from './feed.ts'
 import type { FromThread, ThreadSettings, ToThread } from './messages.ts'
@@ -51,7 +50,7 @@ async function query(api: Api): Promise<void> {
   const order = await run.promise
   if (order !== undefined) {
     let scans = 0
-    const begin = (topic: string, columns: readonly ScanColumn[]): number => {
+    const begin = (topic: string, columns: readonly string[]): number => {
       send({ kind: 'scan', scan: scans, topic, columns })
       return scans++
     }

@@ -2,9 +2,8 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { MillpondError } from '../../errors.ts'
-import type { ScanColumn } from '../../query/columns.ts'
 import type { Conditions } from '../../query/conditions.ts'
-import type { QueryPart } from '../../query/read.ts'
+import type { QueryPart } from '../../query/parts.ts'
 import type { QueryTopic } from '../../query/topics.ts'
 import { STOPPED } from './feed.ts'
 import type { AnswerColumn, AnswerForm, FromThread, PlannedScan, ToThread } from './messages.ts'
@@ -26,7 +25,7 @@ export interface QueryOptions {
 export interface QueryInput {
   readonly topics: readonly QueryTopic[]
   /** The messages of a topic that may fulfil the conditions; only the `columns` of them are wanted. */
-  read(topic: string, conditions: Conditions, columns: readonly ScanColumn[], signal: AbortSignal): AsyncIterable<QueryPart>
+  read(topic: QueryTopic, conditions: Conditions, columns: readonly string[], signal: AbortSignal): AsyncIterable<QueryPart>
 }
 
 /** Takes the answer of a query as it comes. */
@@ -125,7 +124,10 @@ async function follow(conversation: Conversation, feeder: Feeder, input: QueryIn
       case 'scan': {
         const { scan, topic, columns } = message
         const conditions = planned.find((known) => known.topic === topic)?.conditions ?? {}
-        feeder.begin(scan, (signal) => input.read(topic, conditions, columns, signal))
+        const named = input.topics.find(({ name }) => name === topic)
+        if (named === undefined)
+          throw new MillpondError('INTERNAL', `the thread of the query wants the topic ${topic}, which it was not given`)
+        feeder.begin(scan, (signal) => input.read(named, conditions, columns, signal))
         break
       }
       case 'taken':

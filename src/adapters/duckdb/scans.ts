@@ -1,21 +1,23 @@
 import type * as DuckDb from '@duckdb/node-api'
-import type { DuckDBConnection, DuckDBDataChunk, DuckDBTableFunction } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBTableFunction, DuckDBType as DuckDbType } from '@duckdb/node-api'
 import { scanColumns } from '../../query/columns.ts'
 import type { ScanColumn } from '../../query/columns.ts'
-import type { QueryPart } from '../../query/read.ts'
+import type { QueryPart } from '../../query/parts.ts'
 import type { QueryTopic } from '../../query/topics.ts'
+import { valueScanColumns, type ValueTopic } from '../../query/value-columns.ts'
 import { loadBindings } from './bindings.ts'
 import type { Feed } from './feed.ts'
+import { fillValueColumn } from './value-vectors.ts'
 import { fillColumn } from './vectors.ts'
 
 type Api = typeof DuckDb
 
 /** What the scan of a topic is told to begin with. */
-export type BeginScan = (topic: string, columns: readonly ScanColumn[]) => number
+export type BeginScan = (topic: string, columns: readonly string[]) => number
 
 interface RunningScan {
   readonly id: number
-  readonly columns: readonly (ScanColumn | undefined)[]
+  readonly columns: readonly (string | undefined)[]
   part: QueryPart | undefined
   row: number
 }
@@ -46,21 +48,25 @@ export function registerScans(
     const rows = { topic, part: scan.part, from: scan.row, count: Math.min(chunkRows, scan.part.count - scan.row) }
     output.rowCount = rows.count
     for (const [at, column] of scan.columns.entries()) {
-      if (column !== undefined) fillColumn(bindings, bindings.data_chunk_get_vector(output.chunk, at), column, rows)
+      if (column === undefined) continue
+      const vector = bindings.data_chunk_get_vector(output.chunk, at)
+      if (rows.part.values === undefined) fillColumn(bindings, vector, column as ScanColumn, rows)
+      else fillValueColumn(bindings, vector, column, rows, rows.part.values)
     }
     scan.row += rows.count
   }
-  return topics.map(({ name, messages }, index) => {
+  return topics.map(({ name, messages, values }, index) => {
+    const given = values === undefined ? scanColumns.map((column) => ({ column, type: types[column] })) : valueTypes(api, values)
     const scan = api.DuckDBTableFunction.create({
       name: scanName(index),
       supportsProjectionPushdown: true,
       bindFunction(info) {
-        for (const column of scanColumns) info.addResultColumn(column, types[column])
+        for (const { column, type } of given) info.addResultColumn(column, type)
         info.setCardinality(messages, false)
         info.setBindData({})
       },
       initFunction(info) {
-        const columns = info.getColumnIndexes().map((column) => scanColumns[column])
+        const columns = info.getColumnIndexes().map((column) => given[column]?.column)
         const id = begin(
           name,
           columns.filter((column) => column !== undefined),
@@ -80,6 +86,24 @@ export function registerScans(
     connection.registerTableFunction(scan)
     return scan
   })
+}
+
+function valueTypes(api: Api, values: ValueTopic): readonly { readonly column: string; readonly type: DuckDbType }[] {
+  const bySql: Readonly<Record<string, DuckDbType>> = {
+    BOOLEAN: api.BOOLEAN,
+    INTEGER: api.INTEGER,
+    BIGINT: api.BIGINT,
+    FLOAT: api.FLOAT,
+    DOUBLE: api.DOUBLE,
+    VARCHAR: api.VARCHAR,
+    BLOB: api.BLOB,
+    DATE: api.DATE,
+    TIME: api.TIME,
+    TIMESTAMP: api.TIMESTAMP,
+    TIMESTAMPTZ: api.TIMESTAMPTZ,
+    TIMESTAMP_NS: api.TIMESTAMP_NS,
+  }
+  return valueScanColumns(values).map(({ name, sql }) => ({ column: name, type: bySql[sql]! }))
 }
 
 function columnTypes({ BIGINT, BLOB, LIST, STRUCT, TIMESTAMP, VARCHAR }: Api) {

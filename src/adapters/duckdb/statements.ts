@@ -2,8 +2,11 @@ import type * as DuckDb from '@duckdb/node-api'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { bytesColumns, textColumns } from '../../query/columns.ts'
 import { both, type Conditions, conditionsOf, eitherOf } from '../../query/conditions.ts'
+import { ownNames } from '../../query/own-names.ts'
 import { scansOf } from '../../query/plan.ts'
-import type { QueryTopic } from '../../query/topics.ts'
+import { knownTopic, type QueryTopic } from '../../query/topics.ts'
+import { valueSelection } from '../../query/value-columns.ts'
+import { quotedName as named } from '../../query/value-types.ts'
 import type { AnswerForm, PlannedScan, ThreadSettings } from './messages.ts'
 import { scanName } from './scans.ts'
 
@@ -11,8 +14,6 @@ type Api = typeof DuckDb
 
 /** Text in quotes, as a constant. */
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`
-/** Text in quotes, as a name. */
-const named = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /**
  * Opens an empty database in memory. Unless files are allowed no statement can reach beyond it: no file, no address, no extension; the one
@@ -40,9 +41,11 @@ export async function openDatabase(api: Api, settings: ThreadSettings): Promise<
 /** Makes the views of all topics, and what helps to ask them; then no setting can be changed any more. */
 export async function makeViews(connection: DuckDBConnection, topics: readonly QueryTopic[]): Promise<void> {
   await connection.run('CREATE SCHEMA bytes')
-  for (const [index, { name }] of topics.entries()) {
-    await connection.run(`CREATE VIEW main.${named(name)} AS SELECT ${textColumns} FROM main.${scanName(index)}()`)
-    await connection.run(`CREATE VIEW bytes.${named(name)} AS SELECT ${bytesColumns} FROM main.${scanName(index)}()`)
+  for (const [index, { name, values }] of topics.entries()) {
+    const text = values === undefined ? textColumns : valueSelection(values, false)
+    const bytes = values === undefined ? bytesColumns : valueSelection(values, true)
+    await connection.run(`CREATE VIEW main.${named(name)} AS SELECT ${text} FROM main.${scanName(index)}()`)
+    await connection.run(`CREATE VIEW bytes.${named(name)} AS SELECT ${bytes} FROM main.${scanName(index)}()`)
   }
   await connection.run(
     'CREATE MACRO main.header(headers, wanted) AS list_filter(headers, lambda entry: entry.name = wanted)[1].value',
@@ -59,15 +62,17 @@ export async function planScans(
   const explained = await connection.runAndReadAll(`EXPLAIN (FORMAT json) ${sql}`)
   const plan = String(explained.getRows()[0]?.[1] ?? '[]')
   const found = scansOf(plan, scanName(0).replace(/0$/u, '').toUpperCase())
+  const isOwn = ownNames(await serialized(connection, sql))
   const scans: PlannedScan[] = []
   for (const [index, topic] of topics.entries()) {
     const name = scanName(index).toUpperCase()
     const own = found.filter(({ scan }) => scan === name)
     if (own.length === 0) continue
+    const known = knownTopic(topic, isOwn)
     const all: Conditions[] = []
     for (const { filters } of own) {
       const parts: Conditions[] = []
-      for (const filter of filters) parts.push(conditionsOf(await parsed(connection, filter), topic))
+      for (const filter of filters) parts.push(conditionsOf(await parsed(connection, filter), known))
       all.push(parts.reduce(both, {}))
     }
     scans.push({ topic: topic.name, conditions: eitherOf(all) })
@@ -77,10 +82,15 @@ export async function planScans(
 
 /** An expression as DuckDB's own parser reads it; undefined for what is none. */
 async function parsed(connection: DuckDBConnection, expression: string): Promise<unknown> {
-  const answer = await connection.runAndReadAll(`SELECT json_serialize_sql(${quoted(`SELECT ${expression}`)})`)
-  const { error, statements } = JSON.parse(String(answer.getRows()[0]?.[0])) as Serialized
+  const { error, statements } = (await serialized(connection, `SELECT ${expression}`)) as Serialized
   const list = statements?.length === 1 ? statements[0]?.node?.select_list : undefined
   return error || list?.length !== 1 ? undefined : list[0]
+}
+
+/** A statement as DuckDB's own parser reads it. */
+async function serialized(connection: DuckDBConnection, sql: string): Promise<unknown> {
+  const answer = await connection.runAndReadAll(`SELECT json_serialize_sql(${quoted(sql)})`)
+  return JSON.parse(String(answer.getRows()[0]?.[0])) as unknown
 }
 
 interface Serialized {

@@ -1,7 +1,8 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import type { MessageBatch } from '../../batch/batch.ts'
+import { bytesText } from '../../query/cell-text.ts'
 import type { ScanColumn } from '../../query/columns.ts'
-import type { QueryPart } from '../../query/read.ts'
+import type { QueryPart } from '../../query/parts.ts'
 import type { Bindings, Vector } from './bindings.ts'
 
 /** Rows of a part that go into one chunk. */
@@ -40,7 +41,7 @@ export function fillColumn(bindings: Bindings, vector: Vector, column: ScanColum
 }
 
 /** The same text in all rows. */
-function constant(bindings: Bindings, vector: Vector, text: string): void {
+export function constant(bindings: Bindings, vector: Vector, text: string): void {
   bindings.vector_reference_value(vector, bindings.create_varchar(text))
 }
 
@@ -81,7 +82,8 @@ function fillBytes(bindings: Bindings, vector: Vector, batch: MessageBatch, rows
   fillCells(bindings, vector, cells, isText)
 }
 
-interface Cells {
+/** Where cells of bytes lie. */
+export interface Cells {
   readonly bytes: Uint8Array
   readonly starts: Int32Array
   readonly ends: Int32Array
@@ -90,7 +92,12 @@ interface Cells {
 }
 
 /** Null where a start is negative. */
-function fillCells(bindings: Bindings, vector: Vector, { bytes, starts, ends, from, count }: Cells, isText: boolean): void {
+export function fillCells(
+  bindings: Bindings,
+  vector: Vector,
+  { bytes, starts, ends, from, count }: Cells,
+  isText: boolean,
+): void {
   const isPlain = !isText || isAsciiOnce(bytes)
   const valid = new Uint8Array(Math.ceil(count / 64) * 8).fill(0xff)
   let hasNulls = false
@@ -109,27 +116,20 @@ function fillCells(bindings: Bindings, vector: Vector, { bytes, starts, ends, fr
   bindings.copy_data_to_vector_validity(vector, 0, valid.buffer, 0, valid.byteLength)
 }
 
-let lastBytes: Uint8Array | undefined
-let lastIsAscii = false
+const knownAscii = new WeakMap<Uint8Array, boolean>()
 
-/** Chunks of one batch share its bytes, which are looked through once. */
+/** Chunks share the bytes of a batch or column, which are looked through once. */
 function isAsciiOnce(bytes: Uint8Array): boolean {
-  if (bytes !== lastBytes) {
-    lastBytes = bytes
-    lastIsAscii = isAscii(bytes)
+  let known = knownAscii.get(bytes)
+  if (known === undefined) {
+    known = isAscii(bytes)
+    knownAscii.set(bytes, known)
   }
-  return lastIsAscii
+  return known
 }
 
 /** Bytes that are no text as SQL writes them, so that `::BLOB` gives them back. */
-function escaped(bytes: Uint8Array): Uint8Array {
-  let text = ''
-  for (const byte of bytes) {
-    const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x5c
-    text += isPlain ? String.fromCharCode(byte) : `\\x${byte.toString(16).toUpperCase().padStart(2, '0')}`
-  }
-  return Buffer.from(text)
-}
+const escaped = (bytes: Uint8Array): Uint8Array => Buffer.from(bytesText(bytes))
 
 function fillHeaders(bindings: Bindings, vector: Vector, batch: MessageBatch, { from, count }: ChunkRows, isText: boolean): void {
   const first = batch.headerFrom[from]!

@@ -20,8 +20,10 @@ export async function openFileSpill(folder: string): Promise<Spill> {
   return {
     async write(bytes) {
       const start = end
-      end += bytes.byteLength
-      wanted += bytes.byteLength
+      // What is given keeps this number, and not the bytes that it is to free memory of.
+      const { byteLength } = bytes
+      end += byteLength
+      wanted += byteLength
       try {
         await emptied
         await writeAt(file, bytes, start)
@@ -30,17 +32,17 @@ export async function openFileSpill(folder: string): Promise<Spill> {
       }
       let isFree = false
       return {
-        bytes: bytes.byteLength,
+        bytes: byteLength,
         async read() {
-          const buffer = Buffer.allocUnsafe(bytes.byteLength)
-          for (let done = 0; done < buffer.byteLength;)
-            done += (await file.read(buffer, done, buffer.byteLength - done, start + done)).bytesRead
+          const buffer = Buffer.allocUnsafe(byteLength)
+          await readAt(file, buffer, start)
           return buffer
         },
+        readInto: (target, offset) => readAt(file, target, start + offset),
         free() {
           if (isFree) return
           isFree = true
-          wanted -= bytes.byteLength
+          wanted -= byteLength
           if (wanted > 0) return
           end = 0
           // Only space is given back: what is written next lies over it in any case.
@@ -62,4 +64,9 @@ async function openNameless(path: string, folder: string): Promise<FileHandle> {
 async function writeAt(file: FileHandle, bytes: Uint8Array, start: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength;)
     done += (await file.write(bytes, done, bytes.byteLength - done, start + done)).bytesWritten
+}
+
+async function readAt(file: FileHandle, target: Uint8Array, start: number): Promise<void> {
+  for (let done = 0; done < target.byteLength;)
+    done += (await file.read(target, done, target.byteLength - done, start + done)).bytesRead
 }

@@ -3,18 +3,22 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { Config } from '../../config/config.ts'
-import { MillpondError } from '../../errors.ts'
+import { isMillpondError, MillpondError } from '../../errors.ts'
 import { followChains } from '../../index/follow.ts'
 import { nearest } from '../../nearest.ts'
-import type { Conditions } from '../../query/conditions.ts'
-import { estimateRead, readTopic } from '../../query/read.ts'
+import { readTopic } from '../../query/read.ts'
 import { queryTopics, type QueryTopic } from '../../query/topics.ts'
+import { learnTopics } from '../../query/value-topic.ts'
+import { onlyHolding } from '../../query/only-holding.ts'
+import { readValues } from '../../query/value-read.ts'
+import type { ValueOptions } from '../../query/value-segment.ts'
 import { createReadStats, type ReadStats } from '../../search/read.ts'
-import { openQuery } from '../../wiring.ts'
+import { openParquetReader, openQuery } from '../../wiring.ts'
 import { type Cli, defineCommand } from '../command.ts'
-import { formatBytes, formatCount, formatDuration, formatShare, formatTime } from '../format.ts'
+import { formatBytes, formatCount, formatDuration, formatShare } from '../format.ts'
 import { type OpenArchive, openArchive } from '../open.ts'
 import { sizeOf, wholeNumber } from '../parse.ts'
+import { explainReads } from '../query-explain.ts'
 import { createQueryPrinter, QUERY_FORMATS, type QueryFormat } from '../query-out.ts'
 
 interface QueryOptions {
@@ -24,6 +28,8 @@ interface QueryOptions {
   readonly memory: number
   readonly allowFiles?: true
   readonly explain?: true
+  readonly sample?: number
+  readonly only?: 'messages' | 'values'
   readonly follow: boolean
 }
 
@@ -37,8 +43,9 @@ export function queryCommand(cli: Cli): Command {
     summary: 'ask topics in SQL; print a table, CSV or JSON, or write Parquet',
     description: `Asks the archive in DuckDB's SQL; the package @duckdb/node-api has to be installed. Each topic is a view of its name with the columns
 topic, lane, position, timestamp, key, value, headers and id; bytes.<topic> has keys, values and headers as BLOB. Conditions on lane,
-position, timestamp, key and id choose which blocks are read; the last line, on stderr, says how many. A query cannot reach files or the
-network unless --allow-files is given. docs/query.md has more.`,
+position, timestamp, key and id choose which blocks are read; the last line, on stderr, says how many. A topic whose objects hold values alone
+(value-avro, value-parquet, value-json, csv, raw) has the columns of its values, those of its path (year, month), and _topic, _lane, _position,
+_object, _min_timestamp and _max_timestamp. A query cannot reach files or the network unless --allow-files is given. docs/query.md has more.`,
     examples: [
       { run: `millpond query "select lane, count(*) from orders group by lane"`, does: 'without reading a message' },
       {
@@ -48,6 +55,10 @@ network unless --allow-files is given. docs/query.md has more.`,
       { run: `millpond query "from orders where key = '4711'" --format json`, does: 'one key, by the filters' },
       { run: `millpond query "from orders where timestamp > now() - interval 1 hour" --explain`, does: 'what would be read' },
       { run: `millpond query "from orders" --out orders.parquet`, does: 'a topic as a Parquet file' },
+      {
+        run: `millpond query "select city, sum(amount) from sales where year = '2026' and month = '11' group by all"`,
+        does: 'values in value-parquet under a path by month',
+      },
     ],
   })
     .argument('<sql>', 'one statement')
@@ -62,6 +73,17 @@ network unless --allow-files is given. docs/query.md has more.`,
         .default(GiB, '1 GiB'),
     )
     .addOption(new Option('--allow-files', 'let the query read and write files'))
+    .addOption(
+      new Option('--sample <objects>', 'objects of values that are looked at to learn their columns').argParser(
+        wholeNumber('--sample', 1, 1e9),
+      ),
+    )
+    .addOption(
+      new Option('--only <what>', 'of topics with both: objects of whole messages, or of values alone').choices([
+        'messages',
+        'values',
+      ]),
+    )
     .addOption(new Option('--explain', 'only say what would be read'))
     .addOption(new Option('--no-follow', 'do not bring the index up to date first'))
     .action((sql: string, options: QueryOptions) => ask(cli, sql, options))
@@ -106,18 +128,29 @@ async function ask(cli: Cli, sql: string, options: QueryOptions): Promise<void> 
       signal: cli.signal,
     }),
   )
-  const archive = cleanup.use(await openFollowed(cli, config, query.tables, options.follow))
-  const { topics, missing } = await queryTopics(archive.index, query.tables)
+  const opened = cleanup.use(await openFollowed(cli, config, query.tables, options.follow))
+  const archive = options.only === undefined ? opened : onlyHolding(opened, options.only)
+  const { topics: named, missing } = await queryTopics(archive.index, query.tables)
+  const stats = createReadStats()
+  const formats = valueOptions(config)
   try {
-    if (options.explain) return await explain(cli, archive, await query.explain(topics))
-    const stats = createReadStats()
+    // A statement that names no topic wants to know their names.
+    const sample = query.tables.length === 0 ? 1 : options.sample
+    const topics = await learnTopics(archive, named, { ...formats, sample, signal: cli.signal })
+    if (options.explain) return await explainReads(cli, archive, topics, await query.explain(topics))
     const startedMs = performance.now()
-    const rows = await run(cli, { query, archive, topics, stats, destination, maxRows })
+    const rows = await run(cli, { query, archive, topics, formats, stats, destination, maxRows })
     if (path !== undefined && unfinished !== undefined) await rename(unfinished, path)
     report(cli, stats, rows, performance.now() - startedMs)
   } catch (error) {
     throw withHint(error, missing, await knownNames(archive))
   }
+}
+
+/** How objects of values are read: what the configuration says of lines, and a reader of Parquet that is loaded when it is needed. */
+function valueOptions({ archive }: Config): ValueOptions {
+  let parquet: ReturnType<typeof openParquetReader> | undefined
+  return { formatOptions: archive.formatOptions, openParquet: () => (parquet ??= openParquetReader()) }
 }
 
 /** Opens the archive; where one topic is asked, only that one is brought up to date, unless it is spelt in another way. */
@@ -137,12 +170,13 @@ interface Run {
   readonly query: Awaited<ReturnType<typeof openQuery>>
   readonly archive: OpenArchive
   readonly topics: readonly QueryTopic[]
+  readonly formats: ValueOptions
   readonly stats: ReadStats
   readonly destination: Destination
   readonly maxRows: number | undefined
 }
 
-async function run(cli: Cli, { query, archive, topics, stats, destination, maxRows = Infinity }: Run): Promise<number> {
+async function run(cli: Cli, { query, archive, topics, formats, stats, destination, maxRows = Infinity }: Run): Promise<number> {
   const { format, unfinished } = destination
   const printer = createQueryPrinter(format === 'parquet' ? 'json' : format)
   await using file = format === 'parquet' || unfinished === undefined ? undefined : await openOutput(unfinished)
@@ -154,7 +188,10 @@ async function run(cli: Cli, { query, archive, topics, stats, destination, maxRo
   const rows = await query.run(
     {
       topics,
-      read: (topic, conditions, columns, signal) => readTopic(archive, topic, { conditions, columns }, { stats, signal }),
+      read: ({ name: topic, values }, conditions, columns, signal) =>
+        values === undefined
+          ? readTopic(archive, topic, { conditions, columns }, { stats, signal })
+          : readValues(archive, { ...formats, topic, values, conditions, columns }, { stats, signal }),
     },
     {
       columns: (columns) => write(printer.columns(columns.map(({ name }) => name))),
@@ -192,48 +229,17 @@ function report(cli: Cli, { blocksRead, blocksTotal, bytesRead, bytesTotal }: Re
   cli.note(`${blocks} (${bytes}), ${formatCount(rows)} row${rows === 1 ? '' : 's'} in ${formatDuration(elapsedMs)}`)
 }
 
-type Explained = Awaited<ReturnType<Run['query']['explain']>>
-
-async function explain(cli: Cli, archive: OpenArchive, { scans, plan }: Explained): Promise<void> {
-  const reads = []
-  for (const { topic, conditions } of scans) {
-    reads.push({
-      topic,
-      conditions: shownConditions(conditions),
-      ...(await estimateRead(archive, topic, conditions, cli.signal)),
-    })
-  }
-  if (cli.json) return cli.printJson({ reads, plan: JSON.parse(plan) as unknown })
-  for (const { topic, conditions, blocks, blocksTotal, bytes, bytesTotal } of reads) {
-    const wanted = Object.entries(conditions).map(([name, text]) => `${name} ${text}`)
-    await cli.print(
-      `${topic}: ${formatCount(blocks)} of ${formatCount(blocksTotal)} blocks, ${formatBytes(bytes)} of ${formatBytes(bytesTotal)}`,
-    )
-    await cli.print(`  by ${wanted.length === 0 ? 'no condition' : wanted.join(', ')}`)
-  }
-  if (reads.length === 0) await cli.print('no topic is read')
-}
-
-/** Conditions as text; a key that is no text in base64. */
-function shownConditions({ lanes, positions, timestamps, key, id }: Conditions): Record<string, string> {
-  const range = ({ from, to }: { from?: number; to?: number }, show: (value: number) => string) =>
-    `${from === undefined ? '' : show(from)}..${to === undefined ? '' : show(to)}`
-  return {
-    ...(lanes === undefined ? {} : { lanes: lanes.join(' ') || 'none' }),
-    ...(positions === undefined ? {} : { positions: range(positions, String) }),
-    ...(timestamps === undefined ? {} : { timestamps: range(timestamps, formatTime) }),
-    ...(key === undefined ? {} : { key: 'by filter' }),
-    ...(id === undefined ? {} : { id: 'by filter' }),
-  }
-}
-
 const knownNames = async ({ index }: OpenArchive): Promise<string[]> => [
   ...new Set((await index.lanes()).map(({ topic }) => topic)),
 ]
 
 /** DuckDB knows nothing of topics that were left out; it would guess at tables of its own. */
 function withHint(error: unknown, missing: readonly string[], known: readonly string[]): unknown {
-  if (!(error instanceof MillpondError) || error.code !== 'QUERY_FAILED') return error
+  if (isMillpondError(error, 'FORMAT_NOT_READABLE')) {
+    const message = `${error.message}; --only messages or --only values asks for the ones or the others`
+    return new MillpondError('FORMAT_NOT_READABLE', message, { cause: error, details: error.details })
+  }
+  if (!isMillpondError(error, 'QUERY_FAILED')) return error
   const wrong = missing.find((name) => error.message.includes(`Table with name ${name} does not exist`))
   if (wrong === undefined) return error
   const near = nearest(wrong, known)

@@ -154,3 +154,42 @@ export function readRows(source: usize, length: u32, columns: usize, n: u32, h: 
   store<u32>(headerFrom + (n << 2), header)
   return <i32>header
 }
+
+/** Goes over `union { null, bytes }` or `union { null, string }`. */
+// @ts-ignore: decorator
+@inline
+function passOptional(): void {
+  const branch = readLong()
+  if (branch == 0) return
+  if (branch != 1) fail(UNION_INVALID)
+  readBytes()
+}
+
+/**
+ * Writes to `out` where each of `n` Avro records ends that `writeRows` wrote, which are all that the `length` bytes at `source` hold: u32 each, counted
+ * from `source`. Gives 0 or an error.
+ */
+export function findRowEnds(source: usize, length: u32, n: u32, out: usize): i32 {
+  cursor = source
+  limit = source + length
+  fault = 0
+  for (let row: u32 = 0; row < n && fault == 0; row++) {
+    readLong()
+    readLong()
+    passOptional()
+    passOptional()
+    // Headers are written as one block.
+    let headers = readLong()
+    if (headers != 0) {
+      for (; headers > 0 && fault == 0; headers--) {
+        readBytes()
+        passOptional()
+      }
+      if (readLong() != 0) fail(LENGTH_INVALID)
+    }
+    passOptional()
+    store<u32>(out + (row << 2), <u32>(cursor - source))
+  }
+  if (cursor != limit) fail(TRAILING_BYTES)
+  return fault
+}

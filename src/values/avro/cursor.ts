@@ -1,20 +1,30 @@
 import { isUtf8 } from 'node:buffer'
-import { MillpondError } from '../../errors.ts'
+import { fault } from '../fault.ts'
 import { textOf } from '../text.ts'
 
 /** Deeper data is refused: readers of other languages, and ours, would run out of stack. */
 const MAX_DEPTH = 1000
+/** Items that take no bytes are believed up to here where they are kept. */
+const MAX_EMPTY_ITEMS = 65_536
+const NO_BYTES = new Uint8Array(0)
 
-/** A place in Avro's binary encoding. A class: it is on the hot path of every archive by schema. All its calls throw MillpondError `INPUT_INVALID`. */
+/** A place in Avro's binary encoding. A class: every number of every value is read by it. All its calls throw MillpondError `INPUT_INVALID`. */
 export class Cursor {
-  bytes: Uint8Array = new Uint8Array(0)
+  bytes: Uint8Array = NO_BYTES
+  view: DataView = new DataView(NO_BYTES.buffer)
   at = 0
   end = 0
   depth = 0
+  /** Of the long that `readWords` read. */
+  low = 0
+  high = 0
 
   /** Goes to the datum from `start` to before `end`. */
   open(bytes: Uint8Array, start: number, end: number): void {
-    this.bytes = bytes
+    if (bytes !== this.bytes) {
+      this.bytes = bytes
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
     this.at = start
     this.end = end
     this.depth = 0
@@ -41,94 +51,127 @@ export class Cursor {
     throw fault(last < this.at + maxBytes ? 'it ends within a number' : 'a number is too long')
   }
 
-  /** A number that is a count, a length or an index: exact up to 2^53, and good enough to be refused beyond. */
-  readCount(): number {
-    const { bytes } = this
-    const first = this.at < this.end ? bytes[this.at]! : 0x80
-    if (first < 0x80) {
-      this.at++
-      return first & 1 ? -(first >>> 1) - 1 : first >>> 1
+  /** A number of 32 bits. */
+  readInt(): number {
+    const first = this.at
+    if (first < this.end) {
+      const byte = this.bytes[first]!
+      if (byte < 0x80) {
+        this.at = first + 1
+        return (byte >>> 1) ^ -(byte & 1)
+      }
     }
-    let value = 0
-    let scale = 1
-    const start = this.at
-    for (; this.at < this.end && this.at < start + 10; scale *= 0x80) {
-      const byte = bytes[this.at++]!
-      value += (byte & 0x7f) * scale
-      // An odd number beyond 2^53 is no longer one, but none of those is ever right.
-      if (byte < 0x80) return value % 2 === 1 ? -(value + 1) / 2 : value / 2
+    this.readWords()
+    if (this.high !== this.low >> 31) throw fault('an int has more than 32 bits')
+    return this.low
+  }
+
+  /** A number of 64 bits as two words, `low` and `high`. */
+  readWords(): void {
+    let low = 0
+    let high = 0
+    for (let shift = 0; ; shift += 7) {
+      if (this.at >= this.end) throw fault('it ends within a number')
+      const byte = this.bytes[this.at++]!
+      const bits = byte & 0x7f
+      if (shift < 32) low |= bits << shift
+      if (shift >= 32) high |= bits << (shift - 32)
+      else if (shift > 25) high |= bits >>> (32 - shift)
+      // The tenth byte holds the 64th bit alone.
+      if (shift === 63 && byte > 1) throw fault('a long has more than 64 bits')
+      if (byte < 0x80) break
     }
-    throw fault(this.at < start + 10 ? 'it ends within a number' : 'a number is too long')
+    const sign = -(low & 1)
+    this.low = ((low >>> 1) | (high << 31)) ^ sign
+    this.high = (high >>> 1) ^ sign
   }
 
   /** A long: a number where one is exact, a bigint otherwise. */
   readLong(): number | bigint {
-    const start = this.at
-    const value = this.readCount()
-    // Twice the value was summed up, so that half of what a number holds is safe.
-    if (value <= 0x0f_ffff_ffff_ffff && value >= -0x0f_ffff_ffff_ffff) return value
-    let zigzag = 0n
-    for (let at = start, shift = 0n; at < this.at; at++, shift += 7n) zigzag |= BigInt(this.bytes[at]! & 0x7f) << shift
-    const exact = BigInt.asIntN(64, BigInt.asUintN(64, zigzag >> 1n) ^ -(zigzag & 1n))
-    return exact >= Number.MIN_SAFE_INTEGER && exact <= Number.MAX_SAFE_INTEGER ? Number(exact) : exact
+    this.readWords()
+    const value = this.high * 2 ** 32 + (this.low >>> 0)
+    return Number.isSafeInteger(value) ? value : (BigInt(this.high) << 32n) | BigInt(this.low >>> 0)
   }
 
-  skipBytes(length: number): void {
-    if (!(length >= 0) || length > this.end - this.at) throw fault('it ends within a part of it')
-    this.at += length
-  }
-
-  /** Passes over bytes with their length in front. */
-  skipSized(): void {
-    this.skipBytes(this.readCount())
-  }
-
-  /** The same for text, which must be UTF-8. */
-  skipText(): void {
-    const length = this.readCount()
-    const start = this.at
-    this.skipBytes(length)
-    const { bytes } = this
-    for (let at = start; at < this.at; at++) {
-      if (bytes[at]! >= 0x80) {
-        if (!isUtf8(bytes.subarray(at, this.at))) throw fault('a text in it is not UTF-8')
-        return
+  /** A number that is a count, a length or an index. */
+  readCount(): number {
+    const first = this.at
+    if (first < this.end) {
+      const byte = this.bytes[first]!
+      if (byte < 0x80) {
+        this.at = first + 1
+        return (byte >>> 1) ^ -(byte & 1)
       }
     }
-  }
-
-  readText(): string {
-    const length = this.readCount()
-    const start = this.at
-    this.skipBytes(length)
-    return textOf(this.bytes, start, this.at)
-  }
-
-  readByte(): number {
-    if (this.at >= this.end) throw fault('it ends within a part of it')
-    return this.bytes[this.at++]!
-  }
-
-  readBoolean(): boolean {
-    const byte = this.readByte()
-    if (byte > 1) throw fault('a truth is neither 0 nor 1')
-    return byte === 1
-  }
-
-  /** An index below `count`. */
-  readIndex(count: number, what: string): number {
-    const index = this.readCount()
-    if (!(index >= 0 && index < count)) throw fault(`it has ${what} ${index} of ${count}`)
-    return index
+    this.readWords()
+    const count = this.high * 2 ** 32 + (this.low >>> 0)
+    if (!Number.isSafeInteger(count)) throw fault(`a count is ${count}`)
+    return count
   }
 
   /** Where `length` bytes begin that are passed over. */
   take(length: number): number {
     const start = this.at
-    this.skipBytes(length)
+    if (!(length >= 0)) throw fault(`a length is ${length}`)
+    if (length > this.end - start) throw fault('it ends within a part of it')
+    this.at = start + length
     return start
   }
-}
 
-/** A reason why bytes are not what their schema says. */
-export const fault = (reason: string): MillpondError => new MillpondError('INPUT_INVALID', reason)
+  /** Passes over bytes with their length in front and gives that, `at` being behind them. */
+  skipSized(): number {
+    const length = this.readCount()
+    this.take(length)
+    return length
+  }
+
+  /** The same for text, which must be UTF-8. */
+  skipText(): void {
+    const length = this.skipSized()
+    const { bytes } = this
+    for (let at = this.at - length; at < this.at; at++) {
+      if (bytes[at]! < 0x80) continue
+      if (isUtf8(bytes.subarray(at, this.at))) return
+      throw fault('a text is not UTF-8')
+    }
+  }
+
+  readText(): string {
+    const length = this.skipSized()
+    return textOf(this.bytes, this.at - length, this.at)
+  }
+
+  /** A truth as 0 or 1. */
+  readBoolean(): number {
+    const byte = this.bytes[this.take(1)]!
+    if (byte > 1) throw fault(`a boolean is ${byte}`)
+    return byte
+  }
+
+  readFloat(): number {
+    return this.view.getFloat32(this.take(4), true)
+  }
+
+  readDouble(): number {
+    return this.view.getFloat64(this.take(8), true)
+  }
+
+  /** An index below `count`. */
+  readIndex(count: number, what: string): number {
+    const index = this.readCount()
+    if (index < 0 || index >= count) throw fault(`it has ${what} ${index} of ${count}`)
+    return index
+  }
+
+  /** The items of the next block of an array or map; 0 behind the last one. `itemBytes` is what each takes at the least: more are not believed. */
+  readBlock(itemBytes: number): number {
+    let count = this.readCount()
+    if (count < 0) {
+      count = -count
+      this.readCount()
+    }
+    if (itemBytes > 0 ? count > (this.end - this.at) / itemBytes : count > MAX_EMPTY_ITEMS)
+      throw fault(`a list of ${count} items cannot be there`)
+    return count
+  }
+}

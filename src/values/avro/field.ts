@@ -66,14 +66,14 @@ function scalarReader(type: AvroType): MaybeRead {
     case 'null':
       return () => null
     case 'boolean':
-      return (cursor) => cursor.readBoolean()
+      return (cursor) => cursor.readBoolean() === 1
     case 'int':
     case 'long':
       return integerReader(type.logical)
     case 'float':
-      return (cursor) => viewOf(cursor, 4).getFloat32(0, true)
+      return (cursor) => cursor.readFloat()
     case 'double':
-      return (cursor) => viewOf(cursor, 8).getFloat64(0, true)
+      return (cursor) => cursor.readDouble()
     case 'string':
       return textReader()
     case 'enum':
@@ -94,11 +94,6 @@ function integerReader(logical: AvroLogical | undefined): ReadField {
   const scale = logical === undefined ? undefined : scaledTime(logical.name)
   if (scale === undefined) return (cursor) => cursor.readLong()
   return (cursor) => scale(cursor.readLong())
-}
-
-function viewOf(cursor: Cursor, length: number): DataView {
-  const start = cursor.take(length)
-  return new DataView(cursor.bytes.buffer, cursor.bytes.byteOffset + start, length)
 }
 
 /** Texts of a field are often the same in message after message: that one is not made anew. */

@@ -1,4 +1,5 @@
 import { MillpondError } from '../../errors.ts'
+import { Output } from './output.ts'
 import type { AvroPrimitive, AvroRecord, AvroType } from './schema.ts'
 
 /**
@@ -15,22 +16,21 @@ export type AvroJsonEncoder = (json: unknown) => Uint8Array
 export function createAvroJsonEncoder(type: AvroType): AvroJsonEncoder {
   const write = compile(type, new Map())
   return (json) => {
-    const out: Output = { bytes: Buffer.allocUnsafe(FIRST_BYTES), length: 0, path: [] }
-    write(json, out)
-    return out.bytes.subarray(0, out.length)
+    const output = new Output(FIRST_BYTES)
+    write(json, { output, path: [] })
+    return output.written()
   }
 }
 
 const FIRST_BYTES = 256
 
 /** What is written so far, and which field is written now. */
-interface Output {
-  bytes: Buffer
-  length: number
+interface Writing {
+  readonly output: Output
   readonly path: string[]
 }
 
-type Write = (json: unknown, out: Output) => void
+type Write = (json: unknown, out: Writing) => void
 
 /** Records that are compiled, or in the making: they can hold themselves. */
 type Known = Map<AvroRecord, Write>
@@ -39,57 +39,23 @@ type JsonObject = Readonly<Record<string, unknown>>
 
 const isObject = (json: unknown): json is JsonObject => typeof json === 'object' && json !== null && !Array.isArray(json)
 
-function mismatch({ path }: Output, expected: string): MillpondError {
+function mismatch({ path }: Writing, expected: string): MillpondError {
   const where = path.length === 0 ? 'the value' : path.join('.')
   return new MillpondError('INPUT_INVALID', `${where}: expected ${expected}`)
-}
-
-function reserve(out: Output, extra: number): void {
-  if (out.length + extra <= out.bytes.byteLength) return
-  const grown = Buffer.allocUnsafe(Math.max(out.length + extra, out.bytes.byteLength * 2))
-  out.bytes.copy(grown, 0, 0, out.length)
-  out.bytes = grown
-}
-
-function writeByte(out: Output, byte: number): void {
-  reserve(out, 1)
-  out.bytes[out.length++] = byte
 }
 
 const MAX_INT = 2 ** 31 - 1
 const MIN_INT = -(2 ** 31)
 
-/** Zigzag and variable length, for a whole number within 64 bits. */
-function writeLong(out: Output, value: number | bigint): void {
-  reserve(out, 10)
-  if (typeof value === 'number' && value >= MIN_INT && value <= MAX_INT) {
-    let zigzag = ((value << 1) ^ (value >> 31)) >>> 0
-    for (; zigzag > 0x7f; zigzag >>>= 7) out.bytes[out.length++] = (zigzag & 0x7f) | 0x80
-    out.bytes[out.length++] = zigzag
-    return
-  }
-  const whole = BigInt(value)
-  let zigzag = BigInt.asUintN(64, (whole << 1n) ^ (whole >> 63n))
-  for (; zigzag > 0x7fn; zigzag >>= 7n) out.bytes[out.length++] = Number(zigzag & 0x7fn) | 0x80
-  out.bytes[out.length++] = Number(zigzag)
-}
-
-function writeText(out: Output, text: string): void {
-  const bytes = Buffer.byteLength(text)
-  writeLong(out, bytes)
-  reserve(out, bytes)
-  out.length += out.bytes.write(text, out.length)
-}
-
 /** A string of which each character is one byte. */
-function latin1(json: unknown, out: Output, expected: string): string {
+function latin1(json: unknown, out: Writing, expected: string): string {
   if (typeof json === 'string' && /^[\0-\u00ff]*$/u.test(json)) return json
   throw mismatch(out, expected)
 }
 
 const SPECIAL_NUMBERS: Readonly<Record<string, number>> = { NaN: Number.NaN, Infinity: Infinity, '-Infinity': -Infinity }
 
-function floating(json: unknown, out: Output, expected: string): number {
+function floating(json: unknown, out: Writing, expected: string): number {
   const number = typeof json === 'string' ? SPECIAL_NUMBERS[json] : typeof json === 'bigint' ? Number(json) : json
   if (typeof number === 'number') return number
   throw mismatch(out, expected)
@@ -101,36 +67,30 @@ const primitives: Readonly<Record<AvroPrimitive, Write>> = {
   },
   boolean(json, out) {
     if (typeof json !== 'boolean') throw mismatch(out, 'a boolean')
-    writeByte(out, json ? 1 : 0)
+    out.output.writeByte(json ? 1 : 0)
   },
   int(json, out) {
     if (!Number.isInteger(json) || (json as number) < MIN_INT || (json as number) > MAX_INT) throw mismatch(out, 'an int')
-    writeLong(out, json as number)
+    out.output.writeLong(json as number)
   },
   long(json, out) {
     const isLong = typeof json === 'bigint' ? BigInt.asIntN(64, json) === json : Number.isSafeInteger(json)
     if (!isLong) throw mismatch(out, 'a long')
-    writeLong(out, json as number | bigint)
+    out.output.writeLong(json as number | bigint)
   },
   float(json, out) {
-    const number = floating(json, out, 'a float')
-    reserve(out, 4)
-    out.length = out.bytes.writeFloatLE(number, out.length)
+    out.output.writeFloat(floating(json, out, 'a float'))
   },
   double(json, out) {
-    const number = floating(json, out, 'a double')
-    reserve(out, 8)
-    out.length = out.bytes.writeDoubleLE(number, out.length)
+    out.output.writeDouble(floating(json, out, 'a double'))
   },
   bytes(json, out) {
     const text = latin1(json, out, 'bytes, as a string of characters up to U+00FF')
-    writeLong(out, text.length)
-    reserve(out, text.length)
-    out.length += out.bytes.write(text, out.length, 'latin1')
+    out.output.writeSized(Buffer.from(text, 'latin1'))
   },
   string(json, out) {
     if (typeof json !== 'string' || !json.isWellFormed()) throw mismatch(out, 'a string')
-    writeText(out, json)
+    out.output.writeText(json)
   },
 }
 
@@ -164,13 +124,13 @@ function compile(type: AvroType, known: Known): Write {
 function compileArray(write: Write): Write {
   return (json, out) => {
     if (!Array.isArray(json)) throw mismatch(out, 'an array')
-    if (json.length > 0) writeLong(out, json.length)
+    if (json.length > 0) out.output.writeLong(json.length)
     for (const [i, item] of json.entries()) {
       out.path.push(String(i))
       write(item, out)
       out.path.pop()
     }
-    writeByte(out, 0)
+    out.output.writeByte(0)
   }
 }
 
@@ -178,15 +138,15 @@ function compileMap(write: Write): Write {
   return (json, out) => {
     if (!isObject(json)) throw mismatch(out, 'a map, as an object')
     const keys = Object.keys(json)
-    if (keys.length > 0) writeLong(out, keys.length)
+    if (keys.length > 0) out.output.writeLong(keys.length)
     for (const key of keys) {
       if (!key.isWellFormed()) throw mismatch(out, 'a map with text as keys')
-      writeText(out, key)
+      out.output.writeText(key)
       out.path.push(key)
       write(json[key], out)
       out.path.pop()
     }
-    writeByte(out, 0)
+    out.output.writeByte(0)
   }
 }
 
@@ -214,7 +174,7 @@ function compileEnum({ name, symbols }: Extract<AvroType, { readonly kind: 'enum
   return (json, out) => {
     const place = places.get(json)
     if (place === undefined) throw mismatch(out, `a symbol of enum ${name}`)
-    writeLong(out, place)
+    out.output.writeLong(place)
   }
 }
 
@@ -223,8 +183,7 @@ function compileFixed({ name, size }: Extract<AvroType, { readonly kind: 'fixed'
   return (json, out) => {
     const text = latin1(json, out, expected)
     if (text.length !== size) throw mismatch(out, expected)
-    reserve(out, size)
-    out.length += out.bytes.write(text, out.length, 'latin1')
+    out.output.copy(Buffer.from(text, 'latin1'))
   }
 }
 
@@ -240,7 +199,7 @@ function compileUnion(types: readonly AvroType[], known: Known): Write {
     const [name, ...others] = isObject(json) ? Object.keys(json) : json === null ? ['null'] : []
     const branch = name === undefined || others.length > 0 ? undefined : branches.get(name)
     if (branch === undefined || (name === 'null' && json !== null)) throw mismatch(out, expected)
-    writeLong(out, branch.index)
+    out.output.writeLong(branch.index)
     if (!isObject(json)) return
     out.path.push(name!)
     branch.write(json[name!], out)

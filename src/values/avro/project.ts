@@ -3,7 +3,8 @@
  * field that is missing without a default is null where it may be.
  */
 import { MillpondError } from '../../errors.ts'
-import { type Cursor, fault } from './cursor.ts'
+import { fault } from '../fault.ts'
+import type { Cursor } from './cursor.ts'
 import type { Output } from './output.ts'
 import type { AvroField, AvroRecord, AvroType } from './schema.ts'
 import { encodeStandard } from './standard.ts'
@@ -80,18 +81,13 @@ function isEncodedAlike(from: AvroType, to: AvroType): boolean {
   return from.kind === to.kind || ALIKE.has(`${from.kind} ${to.kind}`)
 }
 
-const readFloat = (cursor: Cursor): number => {
-  const start = cursor.take(4)
-  return new DataView(cursor.bytes.buffer, cursor.bytes.byteOffset + start, 4).getFloat32(0, true)
-}
-
 const promotions: Readonly<Partial<Record<string, Project>>> = {
   'int float': (cursor, output) => output.writeFloat(Number(cursor.readLong())),
   'int double': (cursor, output) => output.writeDouble(Number(cursor.readLong())),
   'long float': (cursor, output) => output.writeFloat(Number(cursor.readLong())),
   'long double': (cursor, output) => output.writeDouble(Number(cursor.readLong())),
   'bytes string': copying((cursor) => cursor.skipText()),
-  'float double': (cursor, output) => output.writeDouble(readFloat(cursor)),
+  'float double': (cursor, output) => output.writeDouble(cursor.readFloat()),
 }
 
 /** Names without their namespaces count, and what the target was called before. */

@@ -193,11 +193,12 @@ function readFixed(schema: object, reading: Reading): AvroType {
 }
 
 function logicalOf(schema: object, type: string): AvroLogical | undefined {
-  const { logicalType: name, precision, scale } = schema as Record<string, unknown>
+  const { logicalType: name, precision, scale = 0 } = schema as Record<string, unknown>
   if (typeof name !== 'string' || LOGICALS[name]?.includes(type) !== true) return undefined
-  const whole = (value: unknown) => (typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : 0)
-  if (name === 'decimal' && whole(precision) < Math.max(1, whole(scale))) return undefined
-  return { name, scale: whole(scale), precision: whole(precision) }
+  if (name !== 'decimal') return { name, precision: 0, scale: 0 }
+  const isWhole = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value >= 0
+  const isDecimal = isWhole(precision) && isWhole(scale) && precision >= Math.max(1, scale)
+  return isDecimal ? { name, precision, scale } : undefined
 }
 
 const texts = (value: unknown): string[] =>

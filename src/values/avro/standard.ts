@@ -37,9 +37,9 @@ function write(type: AvroType, value: unknown, output: Output): void {
     case 'double':
       return output.writeDouble(numberOf(type, value))
     case 'string':
-      return writeSized(Buffer.from(textOf(type, value)), output)
+      return output.writeText(textOf(type, value))
     case 'bytes':
-      return writeSized(Buffer.from(textOf(type, value), 'latin1'), output)
+      return output.writeSized(Buffer.from(textOf(type, value), 'latin1'))
     case 'fixed': {
       const bytes = Buffer.from(textOf(type, value), 'latin1')
       if (bytes.byteLength !== type.size) throw wrong(type, value)
@@ -55,7 +55,7 @@ function write(type: AvroType, value: unknown, output: Output): void {
       return writeBlock(value, output, (item) => write(type.items, item, output))
     case 'map':
       return writeBlock(Object.entries(objectOf(type, value)), output, ([key, one]) => {
-        writeSized(Buffer.from(key), output)
+        output.writeText(key)
         write(type.values, one, output)
       })
     case 'union':
@@ -86,11 +86,6 @@ function writeBlock<T>(items: readonly T[], output: Output, writeItem: (item: T)
   if (items.length > 0) output.writeLong(items.length)
   for (const item of items) writeItem(item)
   output.writeByte(0)
-}
-
-function writeSized(bytes: Uint8Array, output: Output): void {
-  output.writeLong(bytes.byteLength)
-  output.copy(bytes)
 }
 
 function numberOf(type: AvroType, value: unknown): number {

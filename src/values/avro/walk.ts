@@ -1,4 +1,5 @@
-import { type Cursor, fault } from './cursor.ts'
+import { fault } from '../fault.ts'
+import type { Cursor } from './cursor.ts'
 import type { AvroPrimitive, AvroRecord, AvroType } from './schema.ts'
 
 /** Passes over one datum of a type and throws MillpondError `INPUT_INVALID` where it is none. */
@@ -12,9 +13,9 @@ const primitives: Readonly<Record<AvroPrimitive, Walk>> = {
   boolean: (cursor) => void cursor.readBoolean(),
   int: (cursor) => cursor.skipVarint(5),
   long: (cursor) => cursor.skipVarint(10),
-  float: (cursor) => cursor.skipBytes(4),
-  double: (cursor) => cursor.skipBytes(8),
-  bytes: (cursor) => cursor.skipSized(),
+  float: (cursor) => void cursor.take(4),
+  double: (cursor) => void cursor.take(8),
+  bytes: (cursor) => void cursor.skipSized(),
   string: (cursor) => cursor.skipText(),
 }
 
@@ -24,7 +25,7 @@ export function createWalks(): (type: AvroType) => Walk {
   const walkOf = (type: AvroType): Walk => {
     switch (type.kind) {
       case 'fixed':
-        return (cursor) => cursor.skipBytes(type.size)
+        return (cursor) => void cursor.take(type.size)
       case 'enum':
         return (cursor) => void cursor.readIndex(type.symbols.length, 'symbol')
       case 'array':
@@ -118,3 +119,6 @@ function isEmpty(type: AvroType, within: readonly AvroType[] = []): boolean {
   if (type.kind !== 'record' || within.includes(type)) return false
   return type.fields.every((field) => isEmpty(field.type, [...within, type]))
 }
+
+/** The least that a value of the type takes, 0 or 1 byte: enough to see that a count cannot be right. */
+export const leastBytes = ({ kind }: AvroType): number => (kind === 'null' || kind === 'record' || kind === 'fixed' ? 0 : 1)

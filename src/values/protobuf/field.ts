@@ -1,7 +1,7 @@
 import { decimalText, milliseconds } from '../logical.ts'
-import { textOf } from '../text.ts'
 import type { FieldValue } from '../values.ts'
-import type { ProtobufField, ProtobufMessage, ProtobufScalar, ProtobufType } from './message.ts'
+import type { ProtobufField, ProtobufMessage, ProtobufType } from './message.ts'
+import { readText, scalarReaders } from './scalar.ts'
 import { valueWireTypeOf, wireTypeOf } from './walk.ts'
 import { type ProtobufCursor, SIZED, VARINT } from './wire.ts'
 
@@ -108,46 +108,8 @@ function scalarReader(type: Exclude<ProtobufType, { readonly kind: 'message' }>)
       return type.values.get(number) ?? number
     }
   }
-  return scalarReaders[type.scalar]
+  return type.scalar === 'bytes' ? undefined : scalarReaders[type.scalar]
 }
-
-const scalarReaders: Readonly<Record<ProtobufScalar, Read | undefined>> = {
-  double: (cursor) => viewOf(cursor, 8).getFloat64(0, true),
-  float: (cursor) => viewOf(cursor, 4).getFloat32(0, true),
-  int32: (cursor) => cursor.readSmall() | 0,
-  uint32: (cursor) => cursor.readSmall(),
-  sint32: (cursor) => {
-    const zigzag = cursor.readSmall()
-    return (zigzag >>> 1) ^ -(zigzag & 1)
-  },
-  int64: (cursor) => numberOf(BigInt.asIntN(64, cursor.readLarge())),
-  uint64: (cursor) => numberOf(cursor.readLarge()),
-  sint64: (cursor) => {
-    const zigzag = cursor.readLarge()
-    return numberOf((zigzag >> 1n) ^ -(zigzag & 1n))
-  },
-  fixed32: (cursor) => viewOf(cursor, 4).getUint32(0, true),
-  sfixed32: (cursor) => viewOf(cursor, 4).getInt32(0, true),
-  fixed64: (cursor) => numberOf(viewOf(cursor, 8).getBigUint64(0, true)),
-  sfixed64: (cursor) => numberOf(viewOf(cursor, 8).getBigInt64(0, true)),
-  bool: (cursor) => cursor.readLarge() !== 0n,
-  string: readText,
-  bytes: undefined,
-}
-
-function readText(cursor: ProtobufCursor): string {
-  const length = cursor.readSmall()
-  const start = cursor.take(length)
-  return textOf(cursor.bytes, start, start + length)
-}
-
-function viewOf(cursor: ProtobufCursor, length: number): DataView {
-  const start = cursor.take(length)
-  return new DataView(cursor.bytes.buffer, cursor.bytes.byteOffset + start, length)
-}
-
-const numberOf = (value: bigint): number | bigint =>
-  value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
 
 /** Messages that mean one value. */
 function knownReader(message: ProtobufMessage): Read | undefined {
@@ -181,7 +143,7 @@ function readNumbers(cursor: ProtobufCursor): Map<number, bigint> {
   const numbers = new Map<number, bigint>()
   while (cursor.readTag()) {
     const { id } = cursor
-    if (cursor.wireType === VARINT) numbers.set(id, BigInt.asIntN(64, cursor.readLarge()))
+    if (cursor.wireType === VARINT) numbers.set(id, BigInt.asIntN(64, BigInt(cursor.readLarge())))
     else cursor.skip()
   }
   return numbers
@@ -203,9 +165,7 @@ function readDecimal(cursor: ProtobufCursor): string {
   let scale = 0
   while (cursor.readTag()) {
     if (cursor.id === 1 && cursor.wireType === SIZED) {
-      const length = cursor.readSmall()
-      const start = cursor.take(length)
-      unscaled = cursor.bytes.slice(start, start + length)
+      unscaled = scalarReaders.bytes(cursor)
     } else if (cursor.id === 3 && cursor.wireType === VARINT) scale = cursor.readSmall() | 0
     else cursor.skip()
   }

@@ -19,7 +19,7 @@ export type ProtobufScalar =
 /** What a field, or a value of a map, is. */
 export type ProtobufType =
   | { readonly kind: 'scalar'; readonly scalar: ProtobufScalar }
-  /** Names by their numbers. */
+  /** Names by their numbers; of several the first one. */
   | { readonly kind: 'enum'; readonly name: string; readonly values: ReadonlyMap<number, string> }
   | { readonly kind: 'message'; readonly message: ProtobufMessage }
 
@@ -37,6 +37,8 @@ export interface ProtobufField {
   readonly standard: string | number | boolean | undefined
   /** Numbers of the other fields of its `oneof`: any of them takes this one back. */
   readonly others: readonly number[]
+  /** Always there: what is not written is its zero. */
+  readonly isImplicit: boolean
   /** Written as a group: between two tags, not behind a length. */
   readonly isGroup: boolean
 }

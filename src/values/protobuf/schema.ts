@@ -77,11 +77,8 @@ function createReader(library: typeof Protobuf): (type: Protobuf.Type) => Protob
     const { resolvedType } = field.resolve()
     if (resolvedType instanceof library.Type) return { kind: 'message', message: read(resolvedType) }
     if (resolvedType instanceof library.Enum) {
-      const values = new Map(
-        Object.entries(resolvedType.values)
-          .reverse()
-          .map(([name, number]) => [number, name]),
-      )
+      const values = new Map<number, string>()
+      for (const [name, number] of Object.entries(resolvedType.values)) if (!values.has(number)) values.set(number, name)
       return { kind: 'enum', name: resolvedType.fullName.replace(/^\./u, ''), values }
     }
     return { kind: 'scalar', scalar: field.type as ProtobufScalar }
@@ -92,13 +89,15 @@ function createReader(library: typeof Protobuf): (type: Protobuf.Type) => Protob
     const others = (field.partOf?.fieldsArray ?? []).filter((other) => other !== field).map(({ id }) => id)
     return {
       id: field.id,
-      name: field.name,
+      // The library's own files have theirs in camel case.
+      name: field.declaringField ? field.name : field.protoName,
       jsonName: jsonNameOf(field),
       type,
       rule,
       key: field instanceof library.MapField ? (field.keyType as ProtobufScalar) : undefined,
       standard: rule === 'single' ? standardOf(field, type) : undefined,
       others,
+      isImplicit: rule === 'single' && type.kind !== 'message' && !field.hasPresence,
       isGroup: field.delimited,
     }
   }

@@ -1,5 +1,6 @@
+import { fault } from '../fault.ts'
 import type { ProtobufField, ProtobufMessage, ProtobufScalar } from './message.ts'
-import { checkDepth, fault, FIXED32, FIXED64, GROUP, type ProtobufCursor, SIZED, VARINT } from './wire.ts'
+import { checkDepth, FIXED32, FIXED64, GROUP, type ProtobufCursor, SIZED, VARINT } from './wire.ts'
 
 const wireTypes: Readonly<Record<ProtobufScalar, number>> = {
   double: FIXED64,
@@ -18,6 +19,9 @@ const wireTypes: Readonly<Record<ProtobufScalar, number>> = {
   string: SIZED,
   bytes: SIZED,
 }
+
+/** The wire type of a scalar. */
+export const scalarWireType = (scalar: ProtobufScalar): number => wireTypes[scalar]
 
 /** The wire type of a field. */
 export const wireTypeOf = (field: ProtobufField): number => (field.rule === 'map' ? SIZED : valueWireTypeOf(field))
@@ -43,7 +47,7 @@ export function walkMessage(message: ProtobufMessage, cursor: ProtobufCursor, gr
 }
 
 function walkValue({ type, isGroup }: ProtobufField, cursor: ProtobufCursor, depth: number): void {
-  if (type.kind === 'scalar' && type.scalar === 'string') return cursor.skipText()
+  if (type.kind === 'scalar' && type.scalar === 'string') return void cursor.skipText()
   if (type.kind !== 'message') return cursor.skip()
   if (isGroup) return walkMessage(type.message, cursor, cursor.id, depth + 1)
   const outer = cursor.enter()

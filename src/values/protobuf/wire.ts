@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { MillpondError } from '../../errors.ts'
+import { fault } from '../fault.ts'
 
 /** How a field's bytes end. Source: protobuf.dev, "Encoding", read 2026-11. */
 export const VARINT = 0
@@ -10,10 +10,14 @@ const GROUP_END = 4
 export const FIXED32 = 5
 
 const MAX_DEPTH = 100
+const NO_BYTES = new Uint8Array(0)
+/** Bytes of a number that stay below 2^53. */
+const EXACT_BYTES = 7
 
 /** A place in the wire format. A class: it is on the hot path of every archive by schema. All its calls throw MillpondError `INPUT_INVALID`. */
 export class ProtobufCursor {
-  bytes: Uint8Array = new Uint8Array(0)
+  bytes: Uint8Array = NO_BYTES
+  view: DataView = new DataView(NO_BYTES.buffer)
   at = 0
   end = 0
   /** Of the field that `readTag` met last. */
@@ -21,7 +25,10 @@ export class ProtobufCursor {
   wireType = 0
 
   open(bytes: Uint8Array, start: number, end: number): void {
-    this.bytes = bytes
+    if (bytes !== this.bytes) {
+      this.bytes = bytes
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
     this.at = start
     this.end = end
   }
@@ -32,7 +39,8 @@ export class ProtobufCursor {
       if (group !== 0) throw fault('it ends within a group')
       return false
     }
-    const tag = this.readSmall()
+    const tag = this.#readExact()
+    if (tag > 0xff_ff_ff_ff) throw fault('a field has a number of more than 32 bits')
     this.id = tag >>> 3
     this.wireType = tag & 7
     if (this.id === 0) throw fault('a field has the number 0')
@@ -58,14 +66,29 @@ export class ProtobufCursor {
     throw fault(this.at >= end ? 'it ends within a number' : 'a number is too long')
   }
 
-  /** A number of 64 bits, unsigned. */
-  readLarge(): bigint {
+  /** A number of 64 bits, unsigned; a bigint where it is a long one. */
+  readLarge(): number | bigint {
+    const start = this.at
+    const value = this.#readExact()
+    if (this.at - start <= EXACT_BYTES) return value
+    let exact = 0n
+    for (let at = start, shift = 0n; at < this.at; at++, shift += 7n) exact |= BigInt(this.bytes[at]! & 0x7f) << shift
+    return BigInt.asUintN(64, exact)
+  }
+
+  /** A number that is exact where it is safe, and larger than any that is right elsewhere. */
+  #readExact(): number {
     const { bytes, end } = this
-    let value = 0n
-    for (let shift = 0n; shift < 70n && this.at < end; shift += 7n) {
+    const first = this.at < end ? bytes[this.at]! : 0x80
+    if (first < 0x80) {
+      this.at++
+      return first
+    }
+    let value = 0
+    for (let i = 0, scale = 1; i < 10 && this.at < end; i++, scale *= 0x80) {
       const byte = bytes[this.at++]!
-      value |= BigInt(byte & 0x7f) << shift
-      if (byte < 0x80) return BigInt.asUintN(64, value)
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
     }
     throw fault(this.at >= end ? 'it ends within a number' : 'a number is too long')
   }
@@ -78,9 +101,16 @@ export class ProtobufCursor {
     return start
   }
 
+  /** Passes over bytes with their length in front and gives that, `at` being behind them. */
+  skipSized(): number {
+    const length = this.#readExact()
+    this.take(length)
+    return length
+  }
+
   /** Goes into bytes behind their length; gives the end to come back to by `leave`. */
   enter(): number {
-    const length = this.readSmall()
+    const length = this.#readExact()
     if (length > this.end - this.at) throw fault('it ends within a part of it')
     const outer = this.end
     this.end = this.at + length
@@ -102,7 +132,7 @@ export class ProtobufCursor {
         this.take(8)
         return
       case SIZED:
-        this.take(this.readSmall())
+        this.skipSized()
         return
       case FIXED32:
         this.take(4)
@@ -118,21 +148,18 @@ export class ProtobufCursor {
     }
   }
 
-  /** Passes over text, which must be UTF-8. */
-  skipText(): void {
-    const length = this.readSmall()
-    const start = this.take(length)
+  /** The same for text, which must be UTF-8. */
+  skipText(): number {
+    const length = this.skipSized()
     const { bytes } = this
-    for (let at = start; at < this.at; at++) {
+    for (let at = this.at - length; at < this.at; at++) {
       if (bytes[at]! < 0x80) continue
-      if (isUtf8(bytes.subarray(at, this.at))) return
-      throw fault('a text in it is not UTF-8')
+      if (isUtf8(bytes.subarray(at, this.at))) break
+      throw fault('a text is not UTF-8')
     }
+    return length
   }
 }
-
-/** A reason why bytes are not what their schema says. */
-export const fault = (reason: string): MillpondError => new MillpondError('INPUT_INVALID', reason)
 
 /** The official libraries go no deeper either. */
 export function checkDepth(depth: number): void {

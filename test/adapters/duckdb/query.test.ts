@@ -66,7 +66,7 @@ async function ask(sql: string, options: Partial<QueryOptions> = {}, source: Arc
   const count = await query.run(
     {
       topics,
-      read: (topic, conditions, columns, signal) => readTopic(source, topic, { conditions, columns }, { stats, signal }),
+      read: (topic, conditions, columns, signal) => readTopic(source, topic.name, { conditions, columns }, { stats, signal }),
     },
     { columns: async () => undefined, rows: async (some) => void rows.push(...some.map((row) => [...row])) },
   )
@@ -177,9 +177,19 @@ describe('what a query reads', () => {
     { where: `NOT (position < 5)`, conditions: { positions: { from: 5 } } },
     { where: `upper(key) = 'K1'`, conditions: {} },
     { where: `position > 9007199254740993`, conditions: {} },
+    { where: `lane = 1 AND EXISTS (SELECT key AS lane)`, conditions: {} },
   ])('is chosen by $where', async ({ where, conditions }) => {
     const [scan] = await explained(`SELECT * FROM "my.orders" WHERE ${where}`)
     expect(scan).toEqual({ topic: 'my.orders', conditions })
+  })
+
+  it('is not chosen by a name that another column got', async () => {
+    const [numbered] = await explained(`SELECT * FROM (SELECT position AS p, value AS lane FROM "my.orders") WHERE lane = 1`)
+    expect(numbered!.conditions).toEqual({})
+    const [timed] = await explained(
+      `SELECT * FROM (SELECT timestamp + INTERVAL 1 DAY AS timestamp FROM "my.orders") WHERE timestamp = now()`,
+    )
+    expect(timed!.conditions).toEqual({})
   })
 
   it('is chosen through joins, subqueries and names of their own', async () => {

@@ -11,8 +11,12 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 /** avsc, which knows nothing of this encoder. */
 const otherwise = (schema: unknown, json: unknown): string => {
   const type = avsc.Type.forSchema(schema as avsc.Schema)
-  return type.toBuffer(type.fromString(JSON.stringify(json))).toString('hex')
+  return type.toBuffer(type.fromString(JSON.stringify(json, withSign))).toString('hex')
 }
+
+/** A zero with its sign, which is otherwise lost in JSON's text. */
+const withSign = (_name: string, value: unknown): unknown =>
+  Object.is(value, -0) ? (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON('-0') : value
 
 interface Case {
   readonly schema: unknown

@@ -1,5 +1,5 @@
-import { MillpondError } from '../errors.ts'
-import { ANYTHING, type Shape } from './json-shape.ts'
+import { MillpondError } from '../../errors.ts'
+import { ANYTHING, type Shape } from '../shape.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -7,14 +7,14 @@ const isObject = (value: unknown): value is Json => typeof value === 'object' &&
 
 /**
  * The shape of values that a JSON Schema describes, of any draft. What it does not tell apart is anything: choices, recursion, and references to
- * elsewhere. @throws MillpondError `FORMAT_UNSUPPORTED` where it is no JSON.
+ * elsewhere. @throws MillpondError `SCHEMA_INVALID` where it is no JSON.
  */
 export function jsonSchemaShape(text: string): Shape {
   let root: unknown
   try {
     root = JSON.parse(text)
   } catch (error) {
-    throw new MillpondError('FORMAT_UNSUPPORTED', 'a JSON Schema is no JSON', { cause: error })
+    throw new MillpondError('SCHEMA_INVALID', 'a JSON Schema is no JSON', { cause: error })
   }
   return shapeOf(root, root, [])
 }

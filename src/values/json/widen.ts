@@ -1,19 +1,4 @@
-/** What values of JSON look like: of what was seen, or as a schema says. */
-export type Shape =
-  | { readonly kind: ShapeKind | 'unknown' }
-  | { readonly kind: 'list' | 'map'; items: Shape }
-  | { readonly kind: 'record'; readonly fields: Map<string, Shape>; readonly isOpen: boolean }
-
-/** Kinds with a column of their own type. */
-export type ScalarKind = 'boolean' | 'int' | 'double' | 'string'
-
-/** All kinds of one column: what JSON has not is what other schemas say. */
-export type ShapeKind = ScalarKind | 'json' | 'int32' | 'uint32' | 'uint64' | 'float' | 'bytes'
-
-/** Nothing was seen yet but null. */
-export const UNKNOWN: Shape = { kind: 'unknown' }
-/** Anything at all. */
-export const ANYTHING: Shape = { kind: 'json' }
+import { ANYTHING, type Shape, UNKNOWN } from '../shape.ts'
 
 /** Objects with more names than this are taken for maps of anything. */
 const MAX_FIELDS = 256
@@ -38,7 +23,7 @@ export function widen(shape: Shape, value: unknown, depth = 0): Shape {
   return Array.isArray(value) ? widenList(shape, value, depth) : widenRecord(shape, value as Record<string, unknown>, depth)
 }
 
-function scalarKind(value: unknown): ScalarKind {
+function scalarKind(value: unknown): 'boolean' | 'string' | 'int' | 'double' {
   if (typeof value === 'boolean') return 'boolean'
   if (typeof value === 'string') return 'string'
   if (isLong(value)) return 'int'
@@ -48,7 +33,7 @@ function scalarKind(value: unknown): ScalarKind {
 
 const widths: readonly string[] = ['int', 'double', 'string']
 
-function widenScalar(shape: Shape, kind: ScalarKind): Shape {
+function widenScalar(shape: Shape, kind: ReturnType<typeof scalarKind>): Shape {
   if (shape.kind === kind) return shape
   if (shape.kind === 'unknown') return { kind }
   const [before, now] = [widths.indexOf(shape.kind), widths.indexOf(kind)]
@@ -68,17 +53,16 @@ function widenList(shape: Shape, values: readonly unknown[], depth: number): Sha
 
 function widenRecord(shape: Shape, value: Record<string, unknown>, depth: number): Shape {
   if (shape.kind !== 'unknown' && shape.kind !== 'record') return ANYTHING
-  let fields = shape.kind === 'record' ? shape.fields : new Map<string, Shape>()
-  let isChanged = false
+  const known = shape.kind === 'record' ? shape.fields : new Map<string, Shape>()
+  let changed: Map<string, Shape> | undefined
   for (const name of Object.keys(value)) {
-    const before = fields.get(name) ?? UNKNOWN
+    const before = known.get(name) ?? UNKNOWN
     const after = widen(before, value[name], depth + 1)
     if (after === before) continue
     // Whoever has the old shape keeps it.
-    if (!isChanged) fields = new Map(fields)
-    isChanged = true
-    fields.set(name, after)
+    changed ??= new Map(known)
+    changed.set(name, after)
   }
-  if (fields.size > MAX_FIELDS) return ANYTHING
-  return isChanged ? { kind: 'record', fields, isOpen: false } : shape
+  if ((changed ?? known).size > MAX_FIELDS) return ANYTHING
+  return changed === undefined ? shape : { kind: 'record', fields: changed, isOpen: false }
 }

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import type { MessageBatch } from '../batch/batch.ts'
-import { unfit } from './avro-cursor.ts'
+import type { MessageBatch } from '../../batch/batch.ts'
+import { fault } from '../fault.ts'
 
 /** Values that were read already, by where they begin: whether they can be written is asked before they are. */
 const known = new WeakMap<Uint8Array, Map<number, unknown>>()
@@ -27,12 +27,12 @@ export const forgetJsonValues = ({ bytes }: MessageBatch): void => void known.de
 
 function parse(bytes: Uint8Array): unknown {
   // What is no UTF-8 would silently become other text.
-  if (!isUtf8(bytes)) throw unfit('it is no JSON, for it is not UTF-8')
+  if (!isUtf8(bytes)) throw fault('it is no JSON, for it is not UTF-8')
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
   try {
     return LONG_NUMBER.test(text) ? JSON.parse(text, exactly) : JSON.parse(text)
   } catch {
-    throw unfit('it is no JSON')
+    throw fault('it is no JSON')
   }
 }
 
