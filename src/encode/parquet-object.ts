@@ -50,7 +50,7 @@ function footerOf(object: Uint8Array): { fields: ReadonlyMap<number, ThriftRead>
 
 function codecOf(value: ThriftRead | undefined): PageCodec {
   const found = Object.entries(codecNumbers).find(([, number]) => number === value)
-  if (found === undefined) throw corrupt(`its codec is ${String(value)}`)
+  if (found === undefined) throw corrupt('it has a codec that this program does not write')
   return found[0] as PageCodec
 }
 

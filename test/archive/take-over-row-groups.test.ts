@@ -129,6 +129,7 @@ describe('a writer that finds Parquet objects under its names', () => {
       for (let seed = 0; seed < SEEDS; seed++) {
         const { store, source } = await runAll({ format, layout, seed })
         await expectExactlyOnce(store, { format, source, seed })
+        expect(await commitsOf(store), `seed ${seed}`).not.toEqual([])
       }
     },
   )

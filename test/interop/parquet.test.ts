@@ -2,6 +2,7 @@ import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import * as avro from 'avsc'
 import * as fc from 'fast-check'
 import { isUtf8 } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -132,6 +133,7 @@ beforeAll(async () => {
     codec: 'zstandard',
     lookups: [],
     blockBytes: 8192,
+    tellsContent: true,
     kind: { id: '1', type: 'avro', name: 'Order', references: [], text },
   } as const
   writeFileSync(fileOf('orders'), (await parquetSegment([values], options, 'value-parquet')).file)
@@ -165,6 +167,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 interface About {
   readonly rows: number
+  readonly content: string
   readonly types: Readonly<Record<string, string>>
   readonly groups: readonly {
     readonly rows: number
@@ -246,6 +249,21 @@ describe.skipIf(pyarrow.missing !== undefined)(`pyarrow${note}`, () => {
     expect(read('headers').rows).toEqual(
       expected.map(({ headers }) => ({ headers: headers.map(({ name, value }) => ({ key: name, value: textOf(value) })) })),
     )
+  })
+
+  it('reads what the file holds, as its footer tells it by the rule that is written down', () => {
+    const hash = createHash('sha256').update(`${JSON.stringify(['avro', 'Order', JSON.stringify(schema), []])}\n`)
+    for (const [position, each] of orders.entries()) {
+      const numbers = Buffer.alloc(24)
+      numbers.writeDoubleLE(position, 0)
+      numbers.writeUInt32LE(1, 16)
+      const value = order.toBuffer(each)
+      numbers.writeUInt32LE(value.byteLength, 20)
+      hash.update(numbers).update(value)
+    }
+    expect(read('orders').about.content).toBe(hash.digest('hex'))
+    expect(read('beside').about.content).toMatch(/^[0-9a-f]{64}$/u)
+    expect(read('zstandard').about.content).toBe('')
   })
 
   it('reads values by their schema, logical types included', () => {

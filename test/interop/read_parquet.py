@@ -55,6 +55,7 @@ for path in sys.argv[1:]:
     groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
     about = {
         "rows": file.metadata.num_rows,
+        "content": (file.metadata.metadata or {}).get(b"io.millpond.content", b"").decode(),
         "types": {field.name: str(field.type) for field in file.schema_arrow},
         "groups": [
             {"rows": group.num_rows, "columns": [bounds(group.column(i)) for i in range(group.num_columns)]}
