@@ -4,12 +4,20 @@ import type { SegmentEntry } from '../encode/segment.ts'
 import { readStoredBlock, segmentFormat } from '../encode/formats.ts'
 import type { Store } from '../store/store.ts'
 import type { StoredCommit } from './commit.ts'
+import { createHeap } from './heap.ts'
 import { readLiveCommits } from './rewrites.ts'
 
 /** Steps through the rows of batches; at the first after one call of `next`. */
 export function createCursor(batches: AsyncGenerator<MessageBatch>) {
   let batch: MessageBatch | undefined
   let row = 0
+  const skipTo = async (to: number): Promise<void> => {
+    row = to
+    if (batch !== undefined && row < batch.count) return
+    const { value, done } = await batches.next()
+    batch = done ? undefined : value
+    row = 0
+  }
   return {
     get batch() {
       return batch
@@ -20,13 +28,9 @@ export function createCursor(batches: AsyncGenerator<MessageBatch>) {
     get position() {
       return batch?.positions[row] ?? Infinity
     },
-    async next(): Promise<void> {
-      row++
-      if (batch !== undefined && row < batch.count) return
-      const { value, done } = await batches.next()
-      batch = done ? undefined : value
-      row = 0
-    },
+    next: () => skipTo(row + 1),
+    /** Goes to another row of the batch, or to the first of the next one where it has no such row. */
+    skipTo,
     end: () => batches.return(undefined),
   }
 }
@@ -67,11 +71,13 @@ export async function* archivedBatches(
   }
 }
 
-/** The first row whose position is not before `position`. */
-function rowAt({ positions, count }: MessageBatch, position: number): number {
-  if (positions[0]! >= position) return 0
+/** The first row, from one on, whose position is not before `position`. */
+function rowAt({ positions, count }: MessageBatch, position: number, from = 0): number {
+  if (from < count && positions[from]! >= position) return from
   if (positions[count - 1]! < position) return count
-  return positions.findIndex((one) => one >= position)
+  let row = from
+  while (positions[row]! < position) row++
+  return row
 }
 
 /** Neighbours become one: there may be as many as segments. */
@@ -97,13 +103,22 @@ export async function* segmentsBatches(
     return
   }
   // A layout that splits a lane leaves its messages side by side.
-  const cursors = segments.map((segment) => createCursor(segmentBatches(store, segment, signal)))
-  for (const cursor of cursors) await cursor.next()
-  for (;;) {
-    const least = cursors.reduce((left: Cursor, right) => (right.position < left.position ? right : left))
-    if (least.batch === undefined) return
-    yield sliceBatch(least.batch, least.row, least.row + 1)
-    await least.next()
+  const open = createHeap<Cursor>((left, right) => left.position < right.position)
+  for (let next = 0; ;) {
+    const begins = () => segments[next]?.firstPosition ?? Infinity
+    while (next < segments.length && begins() <= (open.first?.position ?? Infinity)) {
+      const cursor = createCursor(segmentBatches(store, segments[next++]!, signal))
+      await cursor.next()
+      open.add(cursor)
+    }
+    const least = open.first
+    if (least?.batch === undefined) return
+    open.removeFirst()
+    // One at the least: in a damaged archive two may have one position.
+    const end = rowAt(least.batch, Math.min(open.first?.position ?? Infinity, begins()), least.row + 1)
+    yield sliceBatch(least.batch, least.row, end)
+    await least.skipTo(end)
+    if (least.batch !== undefined) open.add(least)
   }
 }
 
