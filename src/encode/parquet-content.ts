@@ -12,10 +12,11 @@ export interface Content {
   digest(): Uint8Array
 }
 
-/** Rows that are hashed at a time. */
-const CHUNK_ROWS = 1024
-const NUMBERS_BYTES = 16
+/** Where bytes are gathered, for each call of a hash costs as much as hashing a kilobyte; larger ones are hashed where they are. */
+const scratch = Buffer.alloc(64 * 1024)
+const LARGE_BYTES = 8 * 1024
 const LENGTH_BYTES = 4
+const ROW_BYTES = 2 * 8 + LENGTH_BYTES
 const NOTHING = 0xffff_ffff
 
 /** The content of an object that keeps all that messages have. */
@@ -55,36 +56,36 @@ function spansOfHeaders(batch: MessageBatch, row: number, put: PutSpan): void {
 /** Position, time, how many spans follow, and each of them behind its length: no two lists of messages have the same bytes. */
 function contentOf(about: string, visit: (batch: MessageBatch, row: number, put: PutSpan) => void): Content {
   const hash = createHash('sha256').update(`${about}\n`)
-  const addRows = (batch: MessageBatch, from: number, to: number) => {
-    let length = (to - from) * (NUMBERS_BYTES + LENGTH_BYTES)
-    const measure: PutSpan = (start, end) => {
-      length += LENGTH_BYTES + end - start
-    }
-    for (let row = from; row < to; row++) visit(batch, row, measure)
-    const bytes = Buffer.allocUnsafe(length)
-    let at = 0
+  let at = 0
+  const end = () => {
+    hash.update(scratch.subarray(0, at))
+    at = 0
+  }
+  const addRow = (batch: MessageBatch, row: number) => {
+    if (at + ROW_BYTES > scratch.byteLength) end()
+    at = scratch.writeDoubleLE(batch.positions[row]!, at)
+    at = scratch.writeDoubleLE(batch.timestamps[row]!, at)
     let spans = 0
-    const write: PutSpan = (start, end) => {
-      spans++
-      at = bytes.writeUInt32LE(start === -1 ? NOTHING : end - start, at)
-      if (start === -1) return
-      bytes.set(batch.bytes.subarray(start, end), at)
-      at += end - start
-    }
-    for (let row = from; row < to; row++) {
-      at = bytes.writeDoubleLE(batch.positions[row]!, at)
-      at = bytes.writeDoubleLE(batch.timestamps[row]!, at)
-      const countAt = at
-      at += LENGTH_BYTES
-      spans = 0
-      visit(batch, row, write)
-      bytes.writeUInt32LE(spans, countAt)
-    }
-    hash.update(bytes.subarray(0, at))
+    visit(batch, row, () => void spans++)
+    at = scratch.writeUInt32LE(spans, at)
+    visit(batch, row, (start, stop) => {
+      const length = start === -1 ? 0 : stop - start
+      if (at + LENGTH_BYTES + Math.min(length, LARGE_BYTES) > scratch.byteLength) end()
+      at = scratch.writeUInt32LE(start === -1 ? NOTHING : length, at)
+      if (length > LARGE_BYTES) {
+        end()
+        hash.update(batch.bytes.subarray(start, stop))
+      } else if (length > 0) {
+        scratch.set(batch.bytes.subarray(start, stop), at)
+        at += length
+      }
+    })
   }
   return {
     add(batch) {
-      for (let row = 0; row < batch.count; row += CHUNK_ROWS) addRows(batch, row, Math.min(batch.count, row + CHUNK_ROWS))
+      for (let row = 0; row < batch.count; row++) addRow(batch, row)
+      // Others use it too.
+      end()
     },
     digest: () => hash.copy().digest(),
   }
