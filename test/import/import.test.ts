@@ -258,7 +258,7 @@ describe('objects of Confluent', () => {
       expect(lanes.map((lane) => lane.missing)).toEqual(missing)
       expect((await run(dir, 'verify')).json[0]).toMatchObject({ clean: true, messages: 400, problemCount: 0 })
       expect((await run(dir, 'search', '--topic', 'orders')).stderr).toContain('FORMAT_NOT_READABLE')
-      expect((await run(dir, 'query', 'SELECT value FROM orders')).stderr).toContain('FORMAT_NOT_READABLE')
+      expect((await run(dir, 'query', 'SELECT count(*) AS n FROM orders')).json).toEqual([{ n: some.length }])
       expect((await run(dir, 'import', 'confluent', 'old/')).json[0]).toMatchObject({ objects: 0, messages: 0 })
     },
     120_000,
