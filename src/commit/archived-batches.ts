@@ -1,7 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { sliceBatch } from '../batch/batch.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
-import { readStoredBlock, segmentFormat } from '../encode/formats.ts'
+import { checkStoredBlock, readStoredBlock, segmentFormat } from '../encode/formats.ts'
 import type { Store } from '../store/store.ts'
 import type { StoredCommit } from './commit.ts'
 import { createHeap } from './heap.ts'
@@ -91,7 +91,7 @@ function noteUnread({ unread }: ArchiveNotes, { segments }: StoredCommit): void 
   }
 }
 
-/** All messages of some segments, by position. */
+/** All messages of some segments, by position. @throws MillpondError `BLOCK_CORRUPT`, also for a block that is not what its commit says. */
 export async function* segmentsBatches(
   store: Store,
   segments: readonly SegmentEntry[],
@@ -125,6 +125,8 @@ export async function* segmentsBatches(
 async function* segmentBatches(store: Store, segment: SegmentEntry, signal?: AbortSignal): AsyncGenerator<MessageBatch> {
   for (const block of segment.blocks) {
     const { offset, bytes } = block
-    yield readStoredBlock(segment, await store.read(segment.key, { start: offset, end: offset + bytes }, signal), block)
+    const stored = await store.read(segment.key, { start: offset, end: offset + bytes }, signal)
+    checkStoredBlock(stored, block)
+    yield readStoredBlock(segment, stored, block)
   }
 }

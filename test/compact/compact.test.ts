@@ -189,6 +189,16 @@ describe('compaction', () => {
     expect(await archived(store)).toEqual(before)
   })
 
+  it('stops at a segment that was damaged since it was written, rather than vouch for what it holds', async () => {
+    const store = await smallCommits(5, { codec: 'null' })
+    const [segment] = await segmentsOf(store)
+    const object = Buffer.from(await store.read(segment!.key))
+    object[object.indexOf('"text"') + 2]! ^= 1
+    await store.put(segment!.key, object)
+    await expect(compactAll(store)).rejects.toMatchObject({ code: 'BLOCK_CORRUPT' })
+    expect(await rewritesOf(store)).toEqual([])
+  })
+
   it('removes what it replaced when the time has come, and what a crash left once nobody can name it', async () => {
     const store = await smallCommits(10)
     const small = await dataKeys(store)
