@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { SYNC_BYTES } from '../encode/avro-container.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
@@ -35,8 +36,6 @@ export interface Body {
 
 /** From so many bytes on an object is streamed into the store: then a request is worth its price. */
 const STREAM_BYTES = 8 * 1024 * 1024
-
-const SYNC_BYTES = 16
 
 /** A block that waits: in memory, or without its bytes on disk. */
 interface Waiting {

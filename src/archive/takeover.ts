@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { SYNC_BYTES } from '../encode/avro-container.ts'
 import { segmentFormat } from '../encode/formats.ts'
 import type { BlockEntry, SegmentEntry } from '../encode/segment.ts'
 import { assembleLookups } from '../encode/segment-builder.ts'
@@ -153,4 +154,4 @@ export const nameTaken = (key: string, why: string, cause?: unknown) =>
   )
 
 /** A sync marker that a name gives: the same messages give the same bytes, so that a writer who finds its own object again knows it. */
-export const fixedSync = (key: string): Uint8Array => createHash('sha256').update(key).digest().subarray(0, 16)
+export const fixedSync = (key: string): Uint8Array => createHash('sha256').update(key).digest().subarray(0, SYNC_BYTES)

@@ -26,6 +26,12 @@ export interface RewriteHead {
 /** Before the first rewrite. */
 export const NO_REWRITES: RewriteHead = { count: 0, sha256: '' }
 
+/** Up to where rewrites are known, of which these are the first ones. */
+export function headOf(links: readonly RewriteLink[]): RewriteHead {
+  const newest = links.at(-1)
+  return newest === undefined ? NO_REWRITES : { count: newest.sequence + 1, sha256: newest.sha256 }
+}
+
 /** Keys of a lane's rewrites, newest first. Other names are passed over. */
 export async function* rewriteKeys(store: Store, folder: string, signal?: AbortSignal): AsyncGenerator<string> {
   for await (const { key } of store.list(rewritesPrefix(folder), {}, signal)) if (parseRewriteKey(key) !== undefined) yield key
@@ -54,7 +60,7 @@ export async function* readRewrites(
     if (fault !== undefined) throw brokenChain(key, fault)
     const link = linkOf(rewrite)
     lane = rewrite
-    head = { count: link.sequence + 1, sha256: link.sha256 }
+    head = headOf([link])
     yield { link, rewrite }
   }
 }
@@ -92,12 +98,11 @@ export const linkOf = ({ key, sha256, firstPosition, nextPosition, replacedSha25
 export function liveRewrites(links: readonly RewriteLink[]): RewriteLink[] {
   let live: RewriteLink[] = []
   for (const link of links) {
-    const apart = live.filter((one) => one.nextPosition <= link.firstPosition || one.firstPosition >= link.nextPosition)
-    const torn = live.find(
-      (one) => !apart.includes(one) && (one.firstPosition < link.firstPosition || one.nextPosition > link.nextPosition),
-    )
+    const isApart = (one: RewriteLink) => one.nextPosition <= link.firstPosition || one.firstPosition >= link.nextPosition
+    const isWithin = (one: RewriteLink) => one.firstPosition >= link.firstPosition && one.nextPosition <= link.nextPosition
+    const torn = live.find((one) => !isApart(one) && !isWithin(one))
     if (torn !== undefined) throw brokenChain(link.key, `it replaces a part of ${torn.key}`)
-    live = [...apart, link]
+    live = [...live.filter(isApart), link]
   }
   return live.sort((a, b) => a.firstPosition - b.firstPosition)
 }

@@ -2,7 +2,16 @@ import { isMillpondError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { StoredCommit } from './commit.ts'
 import { decodeCommit } from './commit-codec.ts'
-import { createReplacing, linkOf, liveRewrites, rewriteFault, rewriteKeys, type Replacing, type RewriteLink } from './rewrites.ts'
+import {
+  createReplacing,
+  headOf,
+  linkOf,
+  liveRewrites,
+  rewriteFault,
+  rewriteKeys,
+  type Replacing,
+  type RewriteLink,
+} from './rewrites.ts'
 import type { LaneNotes } from './verify-report.ts'
 
 /** What the rewrites of a lane say, as its commits are gone through in their order. */
@@ -60,7 +69,7 @@ export async function checkRewrites(store: Store, notes: LaneNotes, signal: Abor
       const fault = rewriteFault(notes.rewrites, rewrite, { folder, lane: rewrite })
       if (fault !== undefined) notes.note('CHAIN_BROKEN', key, fault, rewrite.firstPosition)
       const link = linkOf(rewrite)
-      notes.rewrites = { count: link.sequence + 1, sha256: link.sha256 }
+      notes.rewrites = headOf([link])
       links.push(link)
       for (const segment of rewrite.segments) {
         if (named.has(segment.key))

@@ -1,12 +1,22 @@
 import { randomBytes } from 'node:crypto'
-import { findChains } from '../commit/chain.ts'
+import { findChains, readCommits } from '../commit/chain.ts'
 import { collectReplaced, type ObjectCount } from '../commit/collect-replaced.ts'
-import { appendRewrite, NO_REWRITES, readLiveCommits, readRewrites, type RewriteHead } from '../commit/rewrites.ts'
+import {
+  appendRewrite,
+  headOf,
+  linkOf,
+  NO_REWRITES,
+  readRewriteLinks,
+  readRewrites,
+  type RewriteHead,
+  withRewrites,
+} from '../commit/rewrites.ts'
+import type { SegmentEntry } from '../encode/segment.ts'
 import { type FinishedSegment, joinSegments } from '../encode/segment-builder.ts'
 import { MillpondError } from '../errors.ts'
 import { type LaneId, laneName } from '../source/lane.ts'
 import type { Store } from '../store/store.ts'
-import { cleanUp, intentKey, noteIntent, passedIntents } from './intents.ts'
+import { cleanUp, intentKey, listIntents, noteIntent } from './intents.ts'
 import { mergeGroup } from './merge.ts'
 import type { MergeOptions } from './output.ts'
 import { type CompactRules, createPlanner, type Run } from './plan.ts'
@@ -117,6 +127,8 @@ async function compactLane(work: LaneWork): Promise<LaneCompaction> {
 
 /** Removes what earlier runs left that did not come to their end; gives how many objects. */
 async function tidy({ store, folder, hooks: { signal } }: LaneWork): Promise<number> {
+  const intents = await listIntents(store, folder, signal)
+  if (intents.length === 0) return 0
   const named = new Set<string>()
   let rewrites = 0
   for await (const { link, rewrite } of readRewrites(store, folder, NO_REWRITES, signal)) {
@@ -124,8 +136,8 @@ async function tidy({ store, folder, hooks: { signal } }: LaneWork): Promise<num
     for (const { key } of rewrite.segments) named.add(key)
   }
   let removed = 0
-  for (const intent of await passedIntents(store, folder, rewrites, signal))
-    removed += await cleanUp(store, folder, intent, named, signal)
+  // For a sequence that is passed nobody can name anything any more.
+  for (const intent of intents) if (intent.sequence < rewrites) removed += await cleanUp(store, folder, intent, named, signal)
   return removed
 }
 
@@ -133,17 +145,15 @@ async function rewriteAll(work: LaneWork, sums: Sums): Promise<'done' | 'overtak
   const { store, folder, options, hooks } = work
   const { signal } = hooks
   const planner = createPlanner(folder, options)
-  let head: RewriteHead = NO_REWRITES
-  for await (const { link } of readRewrites(store, folder, NO_REWRITES, signal))
-    head = { count: link.sequence + 1, sha256: link.sha256 }
+  const links = await readRewriteLinks(store, folder, signal)
+  let head: RewriteHead | undefined = headOf(links)
   const take = async (run: Run | undefined): Promise<boolean> => {
     if (run === undefined) return true
-    if (options.dryRun === true) return countRun(run, sums)
-    const next = await rewriteRun(work, run, head, sums)
-    if (next !== undefined) head = next
-    return next !== undefined
+    if (options.dryRun !== true) head = await rewriteRun(work, run, head!, sums)
+    if (head !== undefined) countRun(run, sums)
+    return head !== undefined
   }
-  for await (const commit of readLiveCommits(store, folder, signal)) {
+  for await (const commit of withRewrites(store, readCommits(store, folder, {}, signal), links, signal)) {
     signal?.throwIfAborted()
     if (!(await take(planner.add(commit)))) return 'overtaken'
   }
@@ -152,13 +162,16 @@ async function rewriteAll(work: LaneWork, sums: Sums): Promise<'done' | 'overtak
   return 'done'
 }
 
-function countRun({ groups, commits }: Run, sums: Sums): true {
-  const segments = groups.flatMap(({ sources }) => sources.map(({ segment }) => segment))
+const segmentsOf = ({ groups }: Run): SegmentEntry[] => groups.flatMap(({ sources }) => sources.map(({ segment }) => segment))
+
+const bytesOf = (run: Run): number => segmentsOf(run).reduce((sum, { bytes }) => sum + bytes, 0)
+
+function countRun(run: Run, sums: Sums): void {
+  const segments = segmentsOf(run)
   sums.before.objects += segments.length
-  sums.before.bytes += segments.reduce((sum, { bytes }) => sum + bytes, 0)
+  sums.before.bytes += bytesOf(run)
   sums.messages += segments.reduce((sum, { count }) => sum + count, 0)
-  sums.rewrites += commits.length > 0 ? 1 : 0
-  return true
+  sums.rewrites += 1
 }
 
 /** Writes the segments of one run, checks them and makes them count; undefined where another rewrite came first. */
@@ -205,9 +218,8 @@ async function rewriteRun(
     return undefined
   }
   await store.delete(intentKey(folder, intent), signal)
-  countRun(run, sums)
-  progress.bytes = sums.before.bytes
+  progress.bytes += bytesOf(run)
   sums.after.objects += made.length
   sums.after.bytes += made.reduce((sum, { entry }) => sum + entry.bytes, 0)
-  return { count: head.count + 1, sha256: rewrite.sha256 }
+  return headOf([linkOf(rewrite)])
 }

@@ -20,19 +20,19 @@ export async function noteIntent(store: Store, laneFolder: string, intent: Inten
   await store.putIfAbsent(intentKey(laneFolder, intent), Buffer.from(JSON.stringify({ folders: intent.folders })), signal)
 }
 
-/** The notes of a lane for rewrites of which so many are there now: nobody can name anything any more that was written for them. */
-export async function passedIntents(store: Store, laneFolder: string, rewrites: number, signal?: AbortSignal): Promise<Intent[]> {
-  const passed: Intent[] = []
+/** The notes of a lane that are there. */
+export async function listIntents(store: Store, laneFolder: string, signal?: AbortSignal): Promise<Intent[]> {
+  const intents: Intent[] = []
   for await (const { key } of store.list(rewritesPrefix(laneFolder), {}, signal)) {
     const named = NAME.exec(key.slice(key.lastIndexOf('/') + 1))
-    if (named === null || Number(named[1]) >= rewrites) continue
-    passed.push({
+    if (named === null) continue
+    intents.push({
       sequence: Number(named[1]),
       writer: named[2]!,
       folders: foldersOf(key, await store.read(key, undefined, signal)),
     })
   }
-  return passed
+  return intents
 }
 
 /** Removes what was written for a rewrite that did not come to be, or was not named by it, and then the note. */

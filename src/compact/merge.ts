@@ -1,5 +1,4 @@
-import type { MessageBatch } from '../batch/batch.ts'
-import { segmentsBatches } from '../commit/archived-batches.ts'
+import { createCursor, segmentsBatches } from '../commit/archived-batches.ts'
 import { messageDifference } from '../commit/message-difference.ts'
 import type { EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
@@ -80,20 +79,27 @@ const unfitError = (lane: LaneId, { format }: SegmentGroup, position: number, re
 /** Reads what was there and what is there now, message by message: only what is equal may be replaced. */
 async function compare({ store, lane, signal }: Making, group: SegmentGroup, made: readonly FinishedSegment[]): Promise<void> {
   const written = made.map(({ entry }) => entry)
-  await using before = openRows(segmentsBatches(store, segmentsOf(group), signal))
-  await using after = openRows(segmentsBatches(store, written, signal))
-  for (;;) {
-    const [left, right] = [await before.fill(), await after.fill()]
-    if (left === undefined && right === undefined) return
-    if (left === undefined || right === undefined) throw changedError(lane, (left ?? right!).positions[0]!, 'number')
-    for (let rows = Math.min(left.count - before.row, right.count - after.row); rows > 0; rows--) {
-      const position = left.positions[before.row]!
-      const difference =
-        right.positions[after.row] === position ? messageDifference(left, before.row, right, after.row) : 'position'
-      if (difference !== undefined) throw changedError(lane, position, difference)
-      before.row++
-      after.row++
+  const before = createCursor(segmentsBatches(store, segmentsOf(group), signal))
+  const after = createCursor(segmentsBatches(store, written, signal))
+  try {
+    await Promise.all([before.next(), after.next()])
+    for (;;) {
+      const [{ batch: left, row: leftRow }, { batch: right, row: rightRow }] = [before, after]
+      if (left === undefined && right === undefined) return
+      if (left === undefined || right === undefined) throw changedError(lane, Math.min(before.position, after.position), 'number')
+      const rows = Math.min(left.count - leftRow, right.count - rightRow)
+      for (let row = 0; row < rows; row++) {
+        const position = left.positions[leftRow + row]!
+        const difference =
+          right.positions[rightRow + row] === position
+            ? messageDifference(left, leftRow + row, right, rightRow + row)
+            : 'position'
+        if (difference !== undefined) throw changedError(lane, position, difference)
+      }
+      await Promise.all([before.skipTo(leftRow + rows), after.skipTo(rightRow + rows)])
     }
+  } finally {
+    await Promise.all([before.end(), after.end()])
   }
 }
 
@@ -103,26 +109,3 @@ const changedError = (lane: LaneId, position: number, part: string): MillpondErr
     `the messages of ${laneName(lane)} from position ${position} on are not in the new segment as they were: ${part} differs; nothing was replaced`,
     { details: { ...lane, position } },
   )
-
-/** Rows of batches, one behind the other. */
-function openRows(batches: AsyncGenerator<MessageBatch>) {
-  let batch: MessageBatch | undefined
-  const rows = {
-    /** Of the batch that `fill` gives, the next row. */
-    row: 0,
-    /** The batch of the next row; undefined behind the last. */
-    async fill(): Promise<MessageBatch | undefined> {
-      while (batch === undefined || rows.row >= batch.count) {
-        const { value, done } = await batches.next()
-        if (done === true) return undefined
-        batch = value
-        rows.row = 0
-      }
-      return batch
-    },
-    async [Symbol.asyncDispose]() {
-      await batches.return(undefined)
-    },
-  }
-  return rows
-}

@@ -119,7 +119,7 @@ async function followChain(following: Following, head: IndexedLane | undefined, 
   for (let attempt = 1; ; attempt++) {
     try {
       const commits = await addNewer(following, known, signal)
-      if (following.isRewritten) await addRewrites(following, signal)
+      if (following.isRewritten) await addRewrites(following, known, signal)
       return commits
     } catch (error) {
       if (!isMillpondError(error, 'INDEX_GAP') || attempt === ATTEMPTS) throw error
@@ -129,12 +129,16 @@ async function followChain(following: Following, head: IndexedLane | undefined, 
 }
 
 /** Applies the rewrites that the index has not. One that replaces commits made meanwhile is an `INDEX_GAP`. */
-async function addRewrites({ store, index, folder }: Following, signal: AbortSignal): Promise<void> {
-  const genesis = await readGenesis(store, folder, signal)
-  const lane = genesis && (await index.lane(genesis))
+async function addRewrites(
+  { store, index, folder }: Following,
+  known: IndexedLane | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const id = known ?? (await readGenesis(store, folder, signal))
+  const lane = id && (await index.lane(id))
   if (lane === undefined) return
-  const known = { count: lane.rewrites, sha256: lane.rewriteSha256 }
-  for await (const { rewrite } of readRewrites(store, folder, known, signal)) await index.replace(rewrite)
+  const head = { count: lane.rewrites, sha256: lane.rewriteSha256 }
+  for await (const { rewrite } of readRewrites(store, folder, head, signal)) await index.replace(rewrite)
 }
 
 async function addNewer(

@@ -95,7 +95,8 @@ function prepareSchema(database: DatabaseSync, path: string, readOnly: boolean):
   })
 }
 
-function inTransaction<T>(database: DatabaseSync, begin: 'BEGIN' | 'BEGIN IMMEDIATE', work: () => T): T {
+/** Does the work in a transaction, which it takes back where that fails. */
+export function inTransaction<T>(database: DatabaseSync, begin: 'BEGIN' | 'BEGIN IMMEDIATE', work: () => T): T {
   database.exec(begin)
   try {
     const done = work()

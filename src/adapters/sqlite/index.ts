@@ -8,7 +8,7 @@ import { REMEDY } from '../../index/segment-index.ts'
 import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../../index/segment-index.ts'
 import { laneName } from '../../source/lane.ts'
 import type { LaneId } from '../../source/lane.ts'
-import { indexError, openIndexDatabase } from './index-database.ts'
+import { indexError, inTransaction, openIndexDatabase } from './index-database.ts'
 import type { IndexDatabaseOptions } from './index-database.ts'
 import {
   chunkValues,
@@ -206,15 +206,7 @@ class SqliteIndex implements SegmentIndex {
   }
 
   #transaction<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', act: () => T): T {
-    this.#database.exec(begin)
-    try {
-      const result = act()
-      this.#database.exec('COMMIT')
-      return result
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      throw error
-    }
+    return inTransaction(this.#database, begin, act)
   }
 
   #guard<T>(act: () => T): T {

@@ -68,8 +68,9 @@ replaced is removed a day later, by this command or \`millpond verify --collect\
 }
 
 async function compact(cli: Cli, topics: readonly string[], words: CompactWords): Promise<void> {
-  const { archive } = await cli.loadConfig()
-  await using store = await openStore(await cli.loadConfig(), words.dryRun ? 'read' : 'write')
+  const config = await cli.loadConfig()
+  const { archive } = config
+  await using store = await openStore(config, words.dryRun ? 'read' : 'write')
   if (topics.length > 0) {
     const archived = await archivedTopics(store, cli.signal)
     for (const topic of topics) requireTopic(topic, archived, 'the archive')
