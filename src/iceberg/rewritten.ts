@@ -1,5 +1,5 @@
 import { readCommits, topicChains } from '../commit/chain.ts'
-import { readRewriteLinks, type RewriteLink, withRewrites } from '../commit/rewrites.ts'
+import { headOf, readRewrites, type RewriteLink, withRewrites } from '../commit/rewrites.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
 import type { Store } from '../store/store.ts'
 import type { Held } from './positions.ts'
@@ -8,19 +8,24 @@ import { mapAtOnce } from './tail.ts'
 const CHAINS_AT_ONCE = 16
 
 /** What is replaced in each chain of a topic, by folder; chains without rewrites are left out. */
-export async function rewritesOf(
+export type ChainRewrites = Map<string, readonly RewriteLink[]>
+
+/** Reads the rewrites of a topic's chains; of those that are known already only what is new. */
+export async function readTopicRewrites(
   store: Store,
   topic: string,
+  known: ChainRewrites,
   signal?: AbortSignal,
-): Promise<ReadonlyMap<string, readonly RewriteLink[]>> {
+): Promise<ChainRewrites> {
   const folders: string[] = []
   for await (const chains of topicChains(store, topic, signal)) if (chains.isRewritten) folders.push(...chains.folders)
-  const found = await mapAtOnce(
-    folders,
-    CHAINS_AT_ONCE,
-    async (folder) => [folder, await readRewriteLinks(store, folder, signal)] as const,
-  )
-  return new Map(found.filter(([, links]) => links.length > 0))
+  const found = await mapAtOnce(folders, CHAINS_AT_ONCE, async (folder) => {
+    const before = known.get(folder) ?? []
+    const newer = await Array.fromAsync(readRewrites(store, folder, headOf(before), signal), ({ link }) => link)
+    return [folder, [...before, ...newer]] as const
+  })
+  for (const [folder, links] of found) if (links.length > 0) known.set(folder, links)
+  return known
 }
 
 /** What rewrites that a table does not have change of the chain that it holds. */

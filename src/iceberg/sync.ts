@@ -7,7 +7,7 @@ import { type Catalog, type LoadedTable, tableText, type TableName } from './cat
 import { changedMetadata, currentSnapshot, type TableChange } from './metadata.ts'
 import { readParquetFooter } from './parquet-footer.ts'
 import { type Held, heldBy, isSameHeld, NOTHING_HELD, writeHeld } from './positions.ts'
-import { changeOf, rewritesOf } from './rewritten.ts'
+import { type ChainRewrites, changeOf, readTopicRewrites } from './rewritten.ts'
 import { type TableStore, writeSnapshot } from './snapshot.ts'
 import { planChange, planFiles, planTable, type SegmentFile, segmentFile, TOPIC } from './table-plan.ts'
 import { findTails, mapAtOnce, readTail } from './tail.ts'
@@ -26,6 +26,8 @@ export interface SyncOptions extends TableStore {
   readonly nowMs?: () => number
   /** What earlier passes of this process saw; without it commits that hold nothing for a table are read again. */
   readonly seen?: SeenCommits
+  /** Rewrites that earlier passes of this process read. */
+  readonly rewrites?: ChainRewrites
 }
 
 /** Chains whose newest commits hold nothing for a table: up to where, and what the table held then, by folder. */
@@ -124,16 +126,17 @@ function checkOwner({ metadata, name }: LoadedTable, topic: string): void {
 async function* batchesOf(run: Run, held: Held): AsyncGenerator<Batch> {
   const { store, topic, batchFiles = BATCH_FILES, seen = new Map() as SeenCommits } = run.options
   // First the rewrites, then the commits: those that they replace are there by then.
-  const links = await rewritesOf(store, topic, run.signal)
+  const links = await readTopicRewrites(store, topic, run.options.rewrites ?? new Map(), run.signal)
   const change = await rewrittenBatch(run, held, links, seen)
-  if (change.segments.length + change.removed.length > 0) yield change
+  const isChanged = change.segments.length + change.removed.length > 0
+  if (isChanged) yield change
   const counted = (folder: string) => links.get(folder)?.length ?? 0
   const isSeen = [...seen].flatMap(([folder, { held: then, next, rewrites }]) =>
     change.after.positions[folder] === then && rewrites === counted(folder) ? [[folder, next]] : [],
   )
   const tails = await findTails(store, topic, { ...change.after.positions, ...Object.fromEntries(isSeen) }, run.signal)
   const rewrites = Object.fromEntries([...links].map(([folder, { length }]) => [folder, length]))
-  let before = change.segments.length + change.removed.length > 0 ? change.after : held
+  let before = isChanged ? change.after : held
   let positions: Record<string, number> = { ...change.after.positions }
   let segments: NewSegment[] = []
   for (const tail of tails) {

@@ -19,7 +19,17 @@ const name = { namespace: ['lake'], name: 'orders' }
 
 function optionsFor(store: Store): SyncOptions {
   const catalog = createFileCatalog({ store, root, prefix: '_iceberg/', nowMs: () => 1_000 })
-  return { store, root, catalog, topic: 'orders', name, location: `${root}/_iceberg/lake/orders`, terms: [], seen: new Map() }
+  return {
+    store,
+    root,
+    catalog,
+    topic: 'orders',
+    name,
+    location: `${root}/_iceberg/lake/orders`,
+    terms: [],
+    seen: new Map(),
+    rewrites: new Map(),
+  }
 }
 
 /** What the newest snapshot says of itself, and the keys of the segments that it names. */

@@ -6,7 +6,7 @@ import type { IcebergConfig } from '../../config/iceberg-config.ts'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { Catalog } from '../../iceberg/catalog.ts'
 import { tableFolder } from '../../iceberg/file-catalog.ts'
-import { type SeenCommits, type SyncReport, syncTopic } from '../../iceberg/sync.ts'
+import { type SyncOptions, type SyncReport, syncTopic } from '../../iceberg/sync.ts'
 import type { Store } from '../../store/store.ts'
 import { openIcebergCatalog } from '../../wiring/iceberg.ts'
 import { openStore } from '../../wiring/store.ts'
@@ -48,7 +48,7 @@ function syncCommand(cli: Cli): Command {
       const root = rootOf(config)
       await using store = await openStore(config, 'read')
       await using catalog = await openIcebergCatalog(config, store, root, cli.signal)
-      const seen = new Map<string, SeenCommits>()
+      const seen = new Map<string, SeenOfTopic>()
       for (;;) {
         const pass = { config: config.iceberg, store, catalog, root, topics, seen, quiet: follow === true }
         await (follow ? syncAgain(cli, pass) : syncOnce(cli, pass))
@@ -68,13 +68,16 @@ function rootOf({ iceberg, store }: Config): string {
   )
 }
 
+/** What earlier passes read of a topic. */
+type SeenOfTopic = Required<Pick<SyncOptions, 'seen' | 'rewrites'>>
+
 interface Pass {
   readonly config: IcebergConfig
   readonly store: Store
   readonly catalog: Catalog
   readonly root: string
   readonly topics: readonly string[]
-  readonly seen: Map<string, SeenCommits>
+  readonly seen: Map<string, SeenOfTopic>
   /** Only what changed is told. */
   readonly quiet: boolean
 }
@@ -131,11 +134,11 @@ function tellOdd(cli: Cli, { topic, skipped, unpartitioned, leftOut }: SyncRepor
 function syncOne({ config, store, catalog, root, seen }: Pass, topic: string, signal: AbortSignal): Promise<SyncReport> {
   const settings = config.tables[topic]
   const name = { namespace: config.namespace, name: settings?.table ?? topic }
-  const known: SeenCommits = seen.get(topic) ?? new Map()
+  const known: SeenOfTopic = seen.get(topic) ?? { seen: new Map(), rewrites: new Map() }
   seen.set(topic, known)
   const location = `${root}/${tableFolder(config.prefix, name)}`
   const terms = settings?.partition ?? config.partition
-  return syncTopic({ store, root, catalog, topic, name, location, terms, seen: known }, signal)
+  return syncTopic({ store, root, catalog, topic, name, location, terms, ...known }, signal)
 }
 
 /** Whether a topic is among names and patterns, in which `*` stands for any text. */
