@@ -1,4 +1,4 @@
-import { type MessageBatch, selectRows } from '../batch/batch.ts'
+import { type MessageBatch, rowBytes, selectRows } from '../batch/batch.ts'
 import { idAt, keyAt } from '../batch/view.ts'
 import type { Codec, EncodedBlock } from '../encode/block.ts'
 import { segmentFormat } from '../encode/formats.ts'
@@ -85,16 +85,7 @@ async function place(filling: Filling, routed: Routed, group: Group, numbers: In
 /** Bytes of the keys, values, ids and headers of a group. */
 function bytesOf({ batch, rows }: Routed, { from, to }: Group): number {
   let bytes = 0
-  for (let at = from; at < to; at++) {
-    const row = rows[at]!
-    bytes += batch.keyEnd[row]! - batch.keyStart[row]! + batch.valueEnd[row]! - batch.valueStart[row]!
-    bytes += batch.idEnd[row]! - batch.idStart[row]!
-    const end = batch.headerFrom[row + 1]!
-    for (let header = batch.headerFrom[row]!; header < end; header++) {
-      bytes += batch.headerNameEnd[header]! - batch.headerNameStart[header]!
-      bytes += batch.headerValueEnd[header]! - batch.headerValueStart[header]!
-    }
-  }
+  for (let at = from; at < to; at++) bytes += rowBytes(batch, rows[at]!)
   return bytes
 }
 

@@ -103,12 +103,21 @@ export function selectRows(batch: MessageBatch, rows: Int32Array): MessageBatch 
 /** Bytes of keys, values, ids and headers that the batch's messages point at; not the columns, not what `bytes` holds beside. */
 export function payloadBytes(batch: MessageBatch): number {
   let bytes = 0
-  for (let i = 0; i < batch.count; i++) {
-    bytes +=
-      batch.keyEnd[i]! - batch.keyStart[i]! + batch.valueEnd[i]! - batch.valueStart[i]! + batch.idEnd[i]! - batch.idStart[i]!
-  }
-  const last = batch.headerFrom[batch.count]!
-  for (let h = batch.headerFrom[0]!; h < last; h++) {
+  for (let row = 0; row < batch.count; row++) bytes += rowBytes(batch, row)
+  return bytes
+}
+
+/** The same of one message. */
+export function rowBytes(batch: MessageBatch, row: number): number {
+  let bytes =
+    batch.keyEnd[row]! -
+    batch.keyStart[row]! +
+    batch.valueEnd[row]! -
+    batch.valueStart[row]! +
+    batch.idEnd[row]! -
+    batch.idStart[row]!
+  const last = batch.headerFrom[row + 1]!
+  for (let h = batch.headerFrom[row]!; h < last; h++) {
     bytes += batch.headerNameEnd[h]! - batch.headerNameStart[h]! + batch.headerValueEnd[h]! - batch.headerValueStart[h]!
   }
   return bytes

@@ -1,9 +1,10 @@
-import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
+import { type MessageBatch, rowBytes, sliceBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { type LoadedRows, withRows } from '../kernel/rows.ts'
 import type { ParquetBlock } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
+import { extend, type GroupExtent, extentOf, openExtent } from './group-extent.ts'
 import { LookupHashes } from './lookup-hashes.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
 import { envelopeLeaves, envelopeSchema, ID_COLUMN, KEY_COLUMN } from './parquet-envelope.ts'
@@ -22,15 +23,10 @@ const ROW_BYTES = 16
 const LENGTH_BYTES = 4
 
 /** A row group that is filling. */
-interface Filling {
+interface Filling extends GroupExtent {
   readonly columns: readonly ColumnBuilder[]
   readonly hashes: LookupHashes
   bytes: number
-  count: number
-  firstPosition: number
-  lastPosition: number
-  minTimestamp: number
-  maxTimestamp: number
 }
 
 /** An encoder of row groups of all that messages have. What it took is copied: the batch may change or go at once. */
@@ -45,19 +41,14 @@ export function createParquetEncoder(options: EncoderOptions): BlockEncoder<Parq
     columns: writer.open(),
     hashes: new LookupHashes(options.lookups),
     bytes: 0,
-    count: 0,
-    firstPosition: NaN,
-    lastPosition: NaN,
-    minTimestamp: Infinity,
-    maxTimestamp: -Infinity,
+    ...openExtent(),
   })
   const close = async (full: Filling): Promise<ParquetBlock> => {
-    const { columns, hashes, count, firstPosition, lastPosition, minTimestamp, maxTimestamp } = full
-    const about = { count, firstPosition, lastPosition, minTimestamp, maxTimestamp }
+    const { columns, hashes } = full
     const { filters, columnFilters } = takeFilters(hashes, { key: KEY_COLUMN, id: ID_COLUMN })
     const { bytes, rawBytes, columns: summaries } = await writer.close(columns)
     const rowGroup = { schema: envelopeSchema, schemaId: 'envelope', columns: summaries, filters: columnFilters }
-    return { ...about, format: 'parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters, rowGroup }
+    return { ...extentOf(full), format: 'parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters, rowGroup }
   }
   const flush = () => {
     if (filling === undefined || filling.count === 0) return undefined
@@ -102,7 +93,7 @@ function nextChunk(batch: MessageBatch, from: number, chunkBytes: number, lastPo
   let to = from
   let bytes = 0
   for (; to < end; to++) {
-    const more = rowBytes(batch, to)
+    const more = plainBytes(batch, to)
     if (to > from && bytes + more > chunkBytes) break
     bytes += more
   }
@@ -115,21 +106,9 @@ function nextChunk(batch: MessageBatch, from: number, chunkBytes: number, lastPo
 }
 
 /** Bytes of a message as PLAIN values, an upper bound. */
-function rowBytes(batch: MessageBatch, row: number): number {
-  let bytes =
-    ROW_BYTES +
-    3 * LENGTH_BYTES +
-    (batch.keyEnd[row]! - batch.keyStart[row]!) +
-    (batch.valueEnd[row]! - batch.valueStart[row]!) +
-    (batch.idEnd[row]! - batch.idStart[row]!)
-  const end = batch.headerFrom[row + 1]!
-  for (let header = batch.headerFrom[row]!; header < end; header++) {
-    bytes +=
-      2 * LENGTH_BYTES +
-      (batch.headerNameEnd[header]! - batch.headerNameStart[header]!) +
-      (batch.headerValueEnd[header]! - batch.headerValueStart[header]!)
-  }
-  return bytes
+function plainBytes(batch: MessageBatch, row: number): number {
+  const headers = batch.headerFrom[row + 1]! - batch.headerFrom[row]!
+  return ROW_BYTES + (3 + 2 * headers) * LENGTH_BYTES + rowBytes(batch, row)
 }
 
 /** Writes all messages of `batch`, which is not empty, to the columns. */
@@ -148,14 +127,7 @@ function append(filling: Filling, batch: MessageBatch): void {
       },
     )
   }
-  if (filling.count === 0) filling.firstPosition = batch.positions[0]!
-  filling.lastPosition = batch.positions[batch.count - 1]!
-  filling.count += batch.count
-  for (let row = 0; row < batch.count; row++) {
-    const timestamp = batch.timestamps[row]!
-    if (timestamp < filling.minTimestamp) filling.minTimestamp = timestamp
-    if (timestamp > filling.maxTimestamp) filling.maxTimestamp = timestamp
-  }
+  extend(filling, batch)
 }
 
 /** The values, from the kernel's columns to ours; levels follow. */

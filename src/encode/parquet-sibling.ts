@@ -2,6 +2,7 @@ import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
 import type { ParquetBlock } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
+import { extend, type GroupExtent, extentOf, openExtent } from './group-extent.ts'
 import { siblingContent } from './parquet-content.ts'
 import { extraBytes } from './parquet-extras.ts'
 import { createGroupWriter, groupBytes } from './parquet-group.ts'
@@ -39,14 +40,9 @@ const keyColumn = (isText: boolean): Columns => ({
   },
 })
 
-interface Filling {
+interface Filling extends GroupExtent {
   readonly builders: readonly ColumnBuilder[]
   bytes: number
-  count: number
-  firstPosition: number
-  lastPosition: number
-  minTimestamp: number
-  maxTimestamp: number
 }
 
 /** An encoder of row groups of the keys of messages, which are text or bytes, or of their headers. */
@@ -60,13 +56,11 @@ export function createSiblingEncoder(
   const schemaId = JSON.stringify(schema)
   const content = options.tellsContent === true ? siblingContent(role) : undefined
   let filling: Filling | undefined
-  const close = async ({ builders, count, ...full }: Filling): Promise<ParquetBlock> => {
-    const { firstPosition, lastPosition, minTimestamp, maxTimestamp } = full
-    const about = { count, firstPosition, lastPosition, minTimestamp, maxTimestamp }
+  const close = async ({ builders, ...full }: Filling): Promise<ParquetBlock> => {
     const told = content && { told: { content: content.digest(), first: undefined } }
     const { bytes, rawBytes, columns } = await writer.close(builders)
     const rowGroup = { schema, schemaId, columns, filters: new Map<number, Uint8Array>(), ...told }
-    return { ...about, format: 'value-parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters: [], rowGroup }
+    return { ...extentOf(full), format: 'value-parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters: [], rowGroup }
   }
   const flush = () => {
     const full = filling
@@ -84,35 +78,16 @@ export function createSiblingEncoder(
       const blocks: Promise<ParquetBlock>[] = []
       for (let row = 0; row < batch.count; row += CHUNK_ROWS) {
         const chunk = sliceBatch(batch, row, Math.min(batch.count, row + CHUNK_ROWS))
-        filling ??= openFilling(writer.open(), chunk)
+        filling ??= { builders: writer.open(), bytes: 0, ...openExtent() }
         for (const builder of filling.builders) builder.beginRows(0)
         write(filling.builders, chunk)
         content?.add(chunk)
-        account(filling, chunk, extraBytes([role === 'keys' ? 'key' : 'headers'], chunk))
+        extend(filling, chunk)
+        filling.bytes += extraBytes([role === 'keys' ? 'key' : 'headers'], chunk) + ROW_BYTES * chunk.count
         if (filling.bytes >= mostBytes) blocks.push(flush()!)
       }
       return blocks
     },
     flush,
-  }
-}
-
-const openFilling = (builders: readonly ColumnBuilder[], { positions }: MessageBatch): Filling => ({
-  builders,
-  bytes: 0,
-  count: 0,
-  firstPosition: positions[0]!,
-  lastPosition: NaN,
-  minTimestamp: Infinity,
-  maxTimestamp: -Infinity,
-})
-
-function account(filling: Filling, { count, positions, timestamps }: MessageBatch, bytes: number): void {
-  filling.count += count
-  filling.bytes += bytes + ROW_BYTES * count
-  filling.lastPosition = positions[count - 1]!
-  for (const timestamp of timestamps) {
-    filling.minTimestamp = Math.min(filling.minTimestamp, timestamp)
-    filling.maxTimestamp = Math.max(filling.maxTimestamp, timestamp)
   }
 }

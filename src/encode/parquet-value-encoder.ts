@@ -5,6 +5,7 @@ import type { ParquetBlock } from './block.ts'
 import type { BlockEncoder } from './block-encoder.ts'
 import { forgetJsonValues } from '../values/json/value.ts'
 import type { ExtraColumn } from './format-options.ts'
+import { extend, type GroupExtent, extentOf, openExtent } from './group-extent.ts'
 import type { ColumnBuilder } from './parquet-column.ts'
 import { type Content, valueContent } from './parquet-content.ts'
 import { extraBytes, extraColumnCount, extraNodes, writeExtras } from './parquet-extras.ts'
@@ -30,16 +31,11 @@ interface Columns {
 }
 
 /** A row group that is filling. */
-interface Filling {
+interface Filling extends GroupExtent {
   readonly columns: Columns
   readonly builders: readonly ColumnBuilder[]
   first: ToldOfGroup['first']
   bytes: number
-  count: number
-  firstPosition: number
-  lastPosition: number
-  minTimestamp: number
-  maxTimestamp: number
 }
 
 /** Rows that wait until enough were seen to know what they look like. */
@@ -72,17 +68,14 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
     if (tellsContent && told?.schemaId !== schemaId) told = { schemaId, content: valueContent(options) }
     const builders = columns.writer.open()
     target.columns = builders.slice(extraColumnCount(extras))
-    const times = { minTimestamp: Infinity, maxTimestamp: -Infinity }
-    return { columns, builders, first: undefined, bytes: 0, count: 0, firstPosition: NaN, lastPosition: NaN, ...times }
+    return { columns, builders, first: undefined, bytes: 0, ...openExtent() }
   }
   const close = async (full: Filling): Promise<ParquetBlock> => {
-    const { count, firstPosition, lastPosition, minTimestamp, maxTimestamp } = full
     const { schema, schemaId, writer } = full.columns
     const about = told && { told: { content: told.content.digest(), first: full.first } }
     const { bytes, rawBytes, columns: summaries } = await writer.close(full.builders)
     const rowGroup = { schema, schemaId, columns: summaries, filters: new Map<number, Uint8Array>(), ...about }
-    const extent = { count, firstPosition, lastPosition, minTimestamp, maxTimestamp }
-    return { ...extent, format: 'value-parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters: [], rowGroup }
+    return { ...extentOf(full), format: 'value-parquet', codec: pageCodec(options.codec), bytes, rawBytes, filters: [], rowGroup }
   }
   const closeFilling = (blocks: Promise<ParquetBlock>[]) => {
     if (filling === undefined || filling.count === 0) return
@@ -97,7 +90,8 @@ export function createValueEncoder(options: EncoderOptions): BlockEncoder<Parque
     writeValues(values, chunk)
     told?.content.add(chunk)
     if (told !== undefined) filling.first ??= firstOf(chunk)
-    account(filling, chunk, bytes)
+    extend(filling, chunk)
+    filling.bytes += bytes
     if (filling.bytes >= mostBytes) closeFilling(blocks)
   }
   const writeHeld = (blocks: Promise<ParquetBlock>[]) => {
@@ -177,15 +171,4 @@ function chunkBytes(chunk: MessageBatch, extras: readonly ExtraColumn[]): number
 function writeValues(values: ValueWriter, chunk: MessageBatch): void {
   values.begin(chunk)
   for (let row = 0; row < chunk.count; row++) values.write(chunk, row, chunk.valueStart[row]!)
-}
-
-function account(filling: Filling, { count, positions, timestamps }: MessageBatch, bytes: number): void {
-  if (filling.count === 0) filling.firstPosition = positions[0]!
-  filling.lastPosition = positions[count - 1]!
-  filling.count += count
-  filling.bytes += bytes
-  for (let row = 0; row < count; row++) {
-    filling.minTimestamp = Math.min(filling.minTimestamp, timestamps[row]!)
-    filling.maxTimestamp = Math.max(filling.maxTimestamp, timestamps[row]!)
-  }
 }

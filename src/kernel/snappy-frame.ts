@@ -1,6 +1,5 @@
-import { MillpondError } from '../errors.ts'
-import { checkResult } from './fault.ts'
 import { SLACK_BYTES, withKernel } from './kernel.ts'
+import { unpackStreams } from './snappy-streams.ts'
 
 /** Bytes of a chunk before compression, and what one may grow by. */
 const CHUNK_BYTES = 64 * 1024
@@ -24,23 +23,16 @@ export function snappyFrame(bytes: Uint8Array): Uint8Array {
  */
 export function snappyUnframe(bytes: Uint8Array, maxBytes: number): Uint8Array {
   const stored = bytes.byteLength
-  const check = (result: number) => checkResult(result, 'BLOCK_CORRUPT', 'framed snappy data cannot be read')
-  const length = withKernel(stored + SLACK_BYTES, (kernel) => {
-    kernel.bytes.set(bytes, kernel.arenaStart)
-    return check(kernel.exports.snappyFramedLength(kernel.arenaStart, stored))
-  })
-  // Chunks claim at most 64 KiB each, and the least that one takes is a dozen bytes: still it is known before memory is taken.
-  if (length > maxBytes || length > stored * MAX_RATIO) {
-    throw new MillpondError('BLOCK_CORRUPT', `snappy data of ${stored} bytes claims to hold ${length}`, {
-      details: { claimedBytes: length, maxBytes },
-    })
-  }
-  return withKernel(stored + length + 2 * SLACK_BYTES, (kernel) => {
-    const source = kernel.arenaStart
-    const out = source + stored + SLACK_BYTES
-    kernel.bytes.set(bytes, source)
-    check(kernel.exports.snappyUnframe(source, stored, out, length))
-    return kernel.bytes.slice(out, out + length)
+  return unpackStreams(bytes, {
+    what: 'framed snappy data cannot be read',
+    maxBytes,
+    // Chunks claim at most 64 KiB each, and the least that one takes is a dozen bytes: still it is known before memory is taken.
+    maxRatio: MAX_RATIO,
+    lengthOf: (kernel, source) => kernel.exports.snappyFramedLength(source, stored),
+    unpack(kernel, { source, out, length }) {
+      const result = kernel.exports.snappyUnframe(source, stored, out, length)
+      return result < 0 ? result : length
+    },
   })
 }
 

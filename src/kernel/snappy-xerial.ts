@@ -1,6 +1,5 @@
-import { MillpondError } from '../errors.ts'
-import { checkResult } from './fault.ts'
 import { SLACK_BYTES, withKernel } from './kernel.ts'
+import { unpackStreams } from './snappy-streams.ts'
 
 /** How a stream begins: magic, version and compatible version. Source: xerial/snappy-java 1.1.10, `SnappyOutputStream`, read 2026-11. */
 const HEADER = Uint8Array.of(0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1)
@@ -28,22 +27,11 @@ export const isXerial = (bytes: Uint8Array, at = 0): boolean => HEADER.every((by
  */
 export function xerialUnframe(bytes: Uint8Array, maxBytes: number): Uint8Array {
   const stored = bytes.byteLength
-  const check = (result: number) => checkResult(result, 'BLOCK_CORRUPT', 'snappy data cannot be read')
-  const length = withKernel(stored + SLACK_BYTES, (kernel) => {
-    kernel.bytes.set(bytes, kernel.arenaStart)
-    return check(kernel.exports.xerialBound(kernel.arenaStart, stored))
-  })
-  if (length > maxBytes) {
-    throw new MillpondError('BLOCK_CORRUPT', `snappy data of ${stored} bytes claims to hold ${length}`, {
-      details: { claimedBytes: length, maxBytes },
-    })
-  }
-  return withKernel(stored + length + 2 * SLACK_BYTES, (kernel) => {
-    const source = kernel.arenaStart
-    const out = source + stored + SLACK_BYTES
-    kernel.bytes.set(bytes, source)
-    const end = out + check(kernel.exports.xerialDecompress(source, stored, out, length))
-    return kernel.bytes.slice(out, end)
+  return unpackStreams(bytes, {
+    what: 'snappy data cannot be read',
+    maxBytes,
+    lengthOf: (kernel, source) => kernel.exports.xerialBound(source, stored),
+    unpack: (kernel, { source, out, length }) => kernel.exports.xerialDecompress(source, stored, out, length),
   })
 }
 
