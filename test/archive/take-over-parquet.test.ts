@@ -3,7 +3,7 @@ import { verifyArchive } from '../../src/commit/verify.ts'
 import { tableOf } from '../encode/parquet-segments.ts'
 import { createMemorySource } from '../live/memory-source.ts'
 import { createRandom } from '../live/random.ts'
-import { mortal } from './mortal-store.ts'
+import { runDyingWriters } from './dying-writers.ts'
 import { archiver, commitsOf, listed, messages, openStore, options } from './split-scene.ts'
 
 describe('a writer that finds Parquet files of values under its names', () => {
@@ -32,17 +32,7 @@ describe('a writer that finds Parquet files of values under its names', () => {
           blockBytes: 32 << Math.floor(random() * 6),
           rotate: { ...options.rotate, maxCount: 3 + Math.floor(random() * 20) },
         })
-        const start = async (writer: string) => {
-          source.reassign('0')
-          const through = mortal(store, 2 + Math.floor(random() * 25), random() < 0.5, random)
-          await archiver(source)
-            .run(through, { ...changes(), writer })
-            .catch(() => undefined)
-        }
-        for (let run = 0; run < 6; run++)
-          await Promise.all((random() < 0.4 ? ['a', 'b'] : ['a']).map((name) => start(`w${run}-${name}`)))
-        source.reassign('0')
-        await archiver(source).run(store, { ...changes(), writer: 'last' })
+        await runDyingWriters(store, source, random, (through, writer) => archiver(source).run(through, { ...changes(), writer }))
         const segments = (await commitsOf(store)).flatMap((commit) => commit.segments)
         const named = segments.flatMap((segment) => [segment.key, ...segment.siblings.map(({ key }) => key)])
         expect(new Set(await listed(store)), `seed ${seed}`).toEqual(new Set(named))

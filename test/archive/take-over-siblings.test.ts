@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { verifyArchive } from '../../src/commit/verify.ts'
 import { createMemorySource } from '../live/memory-source.ts'
 import { createRandom } from '../live/random.ts'
-import { mortal } from './mortal-store.ts'
+import { runDyingWriters } from './dying-writers.ts'
 import { archiver, commitsOf, listed, messages, openStore, options } from './split-scene.ts'
 
 const siblings = [{ keys: 'json', headers: 'json' }, { keys: 'avro', headers: 'avro' }, { headers: 'json' }] as const
@@ -37,17 +37,7 @@ describe('a writer that finds objects under its names, with keys and headers bes
         rotate: { ...options.rotate, maxCount: 3 + Math.floor(random() * 20) },
         blockBytes: 64 << Math.floor(random() * 6),
       })
-      const start = async (writer: string) => {
-        source.reassign('0')
-        const through = mortal(store, 2 + Math.floor(random() * 25), random() < 0.5, random)
-        await archiver(source)
-          .run(through, { ...changes(), writer })
-          .catch(() => undefined)
-      }
-      for (let run = 0; run < 6; run++)
-        await Promise.all((random() < 0.4 ? ['a', 'b'] : ['a']).map((name) => start(`w${run}-${name}`)))
-      source.reassign('0')
-      await archiver(source).run(store, { ...changes(), writer: 'last' })
+      await runDyingWriters(store, source, random, (through, writer) => archiver(source).run(through, { ...changes(), writer }))
 
       const segments = (await commitsOf(store)).flatMap((commit) => commit.segments)
       const named = segments.flatMap((segment) => [segment.key, ...segment.siblings.map(({ key }) => key)])
