@@ -45,7 +45,6 @@ export type LeafShape = Exclude<Shape, { readonly kind: 'list' | 'map' | 'record
 const WITHOUT_BOUNDS = { hasBounds: false } as const
 
 /** The column of a shape. */
-// oxlint-disable-next-line typescript/consistent-return -- all kinds are there
 export function leafOf(shape: LeafShape, place: NodeName): LeafNode {
   switch (shape.kind) {
     case 'boolean':
@@ -86,5 +85,7 @@ export function leafOf(shape: LeafShape, place: NodeName): LeafNode {
         ? leafNode(place, 'BYTE_ARRAY', meaning, WITHOUT_BOUNDS)
         : leafNode(place, 'FIXED_LEN_BYTE_ARRAY', meaning, { typeLength: shape.size, hasBounds: false })
     }
+    default:
+      throw new TypeError(`no shape ${String(shape satisfies never)}`)
   }
 }

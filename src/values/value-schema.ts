@@ -36,7 +36,6 @@ export function schemaOf(kind: ValueKind): ValueSchema {
   return schema
 }
 
-// oxlint-disable-next-line typescript/consistent-return -- all kinds are there
 function readSchema({ type, text, name }: ValueKind): ValueSchema {
   switch (type) {
     case 'none':
@@ -47,5 +46,7 @@ function readSchema({ type, text, name }: ValueKind): ValueSchema {
       return { type, shape: jsonSchemaShape(text) }
     case 'protobuf':
       throw new MillpondError('SCHEMA_INVALID', `the Protobuf schema of ${name ?? 'a message'} was not read with its imports`)
+    default:
+      throw new TypeError(`no kind of schema ${String(type satisfies never)}`)
   }
 }

@@ -94,7 +94,6 @@ const primitives: Readonly<Record<AvroPrimitive, Write>> = {
   },
 }
 
-// oxlint-disable-next-line typescript/consistent-return -- all kinds are there
 function compile(type: AvroType, known: Known): Write {
   switch (type.kind) {
     case 'record':
@@ -118,6 +117,8 @@ function compile(type: AvroType, known: Known): Write {
     case 'bytes':
     case 'string':
       return primitives[type.kind]
+    default:
+      throw new TypeError(`no type ${String(type satisfies never)}`)
   }
 }
 

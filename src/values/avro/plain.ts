@@ -13,7 +13,6 @@ const MAX_DEPTH = 200
  * JSON's readers would round, and those that JSON does not have, as text.
  * @throws MillpondError `INPUT_INVALID`.
  */
-// oxlint-disable-next-line typescript/consistent-return -- all kinds are there
 export function readPlain(type: AvroType, cursor: Cursor, depth = 0): unknown {
   if (depth > MAX_DEPTH) throw fault(`it nests deeper than ${MAX_DEPTH}`)
   switch (type.kind) {
@@ -50,6 +49,8 @@ export function readPlain(type: AvroType, cursor: Cursor, depth = 0): unknown {
       return Object.fromEntries(
         readItems(cursor, 1, (): [string, unknown] => [readText(cursor), readPlain(type.values, cursor, depth + 1)]),
       )
+    default:
+      throw new TypeError(`no type ${String(type satisfies never)}`)
   }
 }
 

@@ -27,7 +27,6 @@ function distinct(entries: readonly (readonly [string, Shape])[], where: string)
   throw new MillpondError('SCHEMA_INVALID', `an Avro schema cannot be read: ${where} has two parts of the same name`)
 }
 
-// oxlint-disable-next-line typescript/consistent-return -- all kinds are there
 function shapeOf(type: AvroType, within: readonly AvroRecord[]): Shape {
   switch (type.kind) {
     case 'record':
@@ -57,6 +56,8 @@ function shapeOf(type: AvroType, within: readonly AvroRecord[]): Shape {
       return { ...(decimalShape(type.logical, undefined) ?? { kind: 'bytes' }), isRequired: true }
     case 'fixed':
       return { ...fixedShape(type.size, type.logical), isRequired: true }
+    default:
+      throw new TypeError(`no type ${String(type satisfies never)}`)
   }
 }
 
