@@ -27,6 +27,7 @@ export const errorTable = {
   DEPENDENCY_MISSING: meaning(500, 3),
   NODE_TOO_OLD: meaning(500, 3),
   UNAUTHORIZED: meaning(401, 2),
+  FORBIDDEN: meaning(403, 2),
   TOPIC_UNKNOWN: meaning(404, 4),
   LANE_UNKNOWN: meaning(404, 4),
   JOB_UNKNOWN: meaning(404, 4),

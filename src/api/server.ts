@@ -4,6 +4,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import type { InletAppendOptions, Taken, TopicDirectory } from '../sink/inlet.ts'
 import type { SchemaRegistry } from '../values/schema-registry.ts'
+import { ANYBODY, setCaller } from './access.ts'
 import { errorJson, requestError, takenJson } from './answer.ts'
 import { type BodyReader, createBodyReader } from './body.ts'
 import { decodeMessages } from './decode.ts'
@@ -78,7 +79,7 @@ export function createServer(parts: ServerParts, options: ServerOptions): Fastif
   })
   server.server.maxConnections = options.maxConnections
   reportErrors(server, parts)
-  if (options.token !== undefined) requireToken(server, options.token)
+  identify(server, options.token)
   const { maxBodyBytes, maxHeldBytes = Math.max(LEAST_HELD_BYTES, 2 * maxBodyBytes) } = options
   const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes })
   server.removeAllContentTypeParsers()
@@ -112,9 +113,11 @@ function notice(parts: Pick<ServerParts, 'metrics' | 'onError'>, error: unknown,
   return known
 }
 
-function requireToken(server: FastifyInstance, token: string): void {
-  const isRight = createTokenCheck(token)
+/** Remembers of each request who sent it, and refuses those of nobody that is known where there is a token. */
+function identify(server: FastifyInstance, token: string | undefined): void {
+  const isRight = token === undefined ? () => true : createTokenCheck(token)
   server.addHook('onRequest', (request, reply, done) => {
+    setCaller(request, ANYBODY)
     if (request.routeOptions.url === '/healthz' || isRight(request.headers.authorization)) return done()
     void reply.header('www-authenticate', 'Bearer realm="millpond"')
     done(new MillpondError('UNAUTHORIZED', 'this address needs the token: Authorization: Bearer <token>'))

@@ -43,6 +43,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   NODE_TOO_OLD: { means: 'Node is older than version 24.' },
   UNAUTHORIZED: { means: 'A request has no token, or the wrong one.', next: 'send `Authorization: Bearer <http.token>`' },
+  FORBIDDEN: { means: 'The caller is known and may not do this, or not with this topic.', next: 'ask for a key with that scope' },
   TOPIC_UNKNOWN: { means: 'There is no topic of this name.', next: 'millpond topics lists all topics' },
   LANE_UNKNOWN: { means: 'The topic has no such lane.', next: 'millpond topics show <topic> lists its lanes' },
   JOB_UNKNOWN: { means: 'There is no replay job of this id.', next: 'millpond jobs lists all jobs' },

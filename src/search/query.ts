@@ -1,5 +1,6 @@
 import type { LookupField } from '../encode/block.ts'
 import type { SegmentQuery } from '../index/segment-index.ts'
+import type { MessageFilter } from './filter.ts'
 
 /** A header that a message must have: with that value where one is given, with any (null too) otherwise. */
 export interface HeaderQuery {
@@ -12,6 +13,7 @@ export interface MessageQuery extends SegmentQuery {
   readonly key?: Uint8Array
   readonly id?: string
   readonly headers?: readonly HeaderQuery[]
+  readonly filter?: MessageFilter
 }
 
 /** Something that a look-up filter can be asked: has this field this value; without a value: is it there. */

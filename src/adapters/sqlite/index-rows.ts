@@ -5,10 +5,10 @@ import { linkOf } from '../../commit/rewrites.ts'
 import type { SegmentEntry } from '../../encode/segment.ts'
 import { MillpondError } from '../../errors.ts'
 import { decodeTables, encodeTables } from '../../index/block-table.ts'
-import { decodeRanges, encodeRanges, rangeMayHold } from '../../index/segment-directory.ts'
+import { decodeRanges, encodeRanges } from '../../index/segment-directory.ts'
 import type { DirectoryEntry } from '../../index/segment-directory.ts'
 import { REMEDY } from '../../index/segment-index.ts'
-import type { IndexedLane, IndexedSegment, SegmentQuery } from '../../index/segment-index.ts'
+import type { IndexedLane, IndexedSegment } from '../../index/segment-index.ts'
 import { laneName } from '../../source/lane.ts'
 import type { LaneId } from '../../source/lane.ts'
 
@@ -168,65 +168,6 @@ export function toRanges(lane: LaneRow, rows: readonly Row[], fromChunk = 0): Di
   return ranges
 }
 
-/** A lane of which nothing is known but its genesis commit. */
-export function newLane(genesis: StoredCommit): IndexedLane {
-  return {
-    topic: genesis.topic,
-    topicId: genesis.topicId,
-    lane: genesis.lane,
-    firstPosition: genesis.firstPosition,
-    nextPosition: genesis.nextPosition,
-    headKey: genesis.key,
-    headSha256: genesis.sha256,
-    commits: 1,
-    rewrites: 0,
-    rewriteSha256: '',
-    segments: 0,
-    blocks: 0,
-    messages: 0,
-    bytes: 0,
-    missing: 0,
-    deadLettered: 0,
-    minTimestamp: null,
-    maxTimestamp: null,
-  }
-}
-
-/** The lane with one commit more. */
-export function extendedLane(lane: IndexedLane, commit: StoredCommit): IndexedLane {
-  const { segments, gaps } = commit
-  return {
-    ...lane,
-    nextPosition: commit.nextPosition,
-    headKey: commit.key,
-    headSha256: commit.sha256,
-    commits: lane.commits + 1,
-    segments: lane.segments + segments.length,
-    blocks: segments.reduce((sum, segment) => sum + segment.blocks.length, lane.blocks),
-    messages: segments.reduce((sum, segment) => sum + segment.count, lane.messages),
-    bytes: segments.reduce((sum, segment) => sum + segment.bytes, lane.bytes),
-    missing: gaps.reduce((sum, gap) => sum + gap.missing, lane.missing),
-    deadLettered: lane.deadLettered + commit.deadLetters.length,
-    minTimestamp: segments.reduce((least, segment) => Math.min(least ?? Infinity, segment.minTimestamp), lane.minTimestamp),
-    maxTimestamp: segments.reduce((most, segment) => Math.max(most ?? -Infinity, segment.maxTimestamp), lane.maxTimestamp),
-  }
-}
-
-/** The lane with the segments of a rewrite in the place of others. */
-export function rewrittenLane(lane: IndexedLane, rewrite: StoredCommit, replaced: readonly IndexedSegment[]): IndexedLane {
-  const { segments } = rewrite
-  const change = (of: (segment: Pick<SegmentEntry, 'bytes' | 'blocks'>) => number) =>
-    segments.reduce((sum, segment) => sum + of(segment), 0) - replaced.reduce((sum, segment) => sum + of(segment), 0)
-  return {
-    ...lane,
-    rewrites: lane.rewrites + 1,
-    rewriteSha256: rewrite.sha256,
-    segments: lane.segments + segments.length - replaced.length,
-    blocks: lane.blocks + change(({ blocks }) => blocks.length),
-    bytes: lane.bytes + change(({ bytes }) => bytes),
-  }
-}
-
 /** @throws MillpondError `INDEX_CORRUPT` where the row is not what was written. */
 export function toLane(row: Row): LaneRow {
   const lane: LaneRow = {
@@ -275,15 +216,6 @@ export function toSegment(lane: LaneId, row: Row, commit: Row | undefined): Inde
     layout: JSON.parse(String(row['layout'])) as Record<string, string>,
     ...decodeTables(row['tables'] as Uint8Array),
   }
-}
-
-/** Whether the lane's totals leave room for what is asked. */
-export function laneMayHold(lane: IndexedLane, query: SegmentQuery): boolean {
-  if (lane.minTimestamp === null || lane.maxTimestamp === null) return false
-  if (query.topicId !== undefined && query.topicId !== lane.topicId) return false
-  if (query.lanes !== undefined && !query.lanes.includes(lane.lane)) return false
-  const { firstPosition, nextPosition, minTimestamp, maxTimestamp } = lane
-  return rangeMayHold({ firstPosition, lastPosition: nextPosition - 1, minTimestamp, maxTimestamp }, query)
 }
 
 export const toHex = (bytes: unknown): string => (bytes instanceof Uint8Array ? Buffer.from(bytes).toString('hex') : '')

@@ -1,8 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { StoredCommit } from '../../commit/commit.ts'
 import { MillpondError } from '../../errors.ts'
+import { admitCommit, admitRewrite } from '../../index/admission.ts'
+import { extendedLane, hasLayout, laneMayHold, newLane, rewrittenLane } from '../../index/lane-totals.ts'
 import { compareLanes } from '../../index/lane-order.ts'
-import { linkOf } from '../../commit/rewrites.ts'
 import { type DirectoryEntry, rangeMayHold } from '../../index/segment-directory.ts'
 import { REMEDY } from '../../index/segment-index.ts'
 import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../../index/segment-index.ts'
@@ -14,14 +15,10 @@ import {
   chunkValues,
   commitValues,
   entriesOf,
-  extendedLane,
-  laneMayHold,
   laneValues,
-  newLane,
   placeOf,
   placesOf,
   prepareStatements,
-  rewrittenLane,
   segmentValues,
   toHex,
 } from './index-rows.ts'
@@ -106,22 +103,15 @@ class SqliteIndex implements SegmentIndex {
 
   #addInTransaction(commit: StoredCommit): 'added' | 'known' {
     const lane = this.#laneRow(commit)
+    const admitted = admitCommit(commit, { lane, sha256: lane && this.#shaAt(lane, commit.nextPosition) })
+    if (admitted === 'known') return 'known'
     if (lane === undefined) {
-      if (commit.kind !== 'genesis') throw gap(commit, 'its chain is not known; the genesis commit comes first')
       const created = this.#statements.insertLane.get(...laneValues(newLane(commit)))
       this.#statements.insertCommit.run(...commitValues(Number(created?.['lane_ref']), commit))
       this.#statements.countLanes.run(1)
       this.#known = undefined
       return 'added'
     }
-    const same = this.#statements.commit.get(lane.laneRef, commit.nextPosition)
-    if (same !== undefined && toHex(same['sha256']) === commit.sha256) return 'known'
-    if (same !== undefined || commit.firstPosition < lane.nextPosition) {
-      throw gap(commit, `the index knows another commit for that position; ${REMEDY}`)
-    }
-    if (commit.firstPosition !== lane.nextPosition)
-      throw gap(commit, `the index knows the lane up to position ${lane.nextPosition}`)
-    if (commit.previousSha256 !== lane.headSha256) throw gap(commit, `it follows another commit than the index knows; ${REMEDY}`)
     this.#insertSegments(lane, commit)
     this.#known = undefined
     this.#statements.updateLane.run(...laneValues(extendedLane(lane, commit)), lane.laneRef)
@@ -129,17 +119,9 @@ class SqliteIndex implements SegmentIndex {
   }
 
   #replaceInTransaction(rewrite: StoredCommit): 'added' | 'known' {
-    const { sequence } = linkOf(rewrite)
-    const lane = this.#laneRow(rewrite)
-    if (lane === undefined) throw gap(rewrite, 'its chain is not known')
-    const same = this.#statements.commit.get(lane.laneRef, placeOf(rewrite))
-    if (same !== undefined && toHex(same['sha256']) === rewrite.sha256) return 'known'
-    if (same !== undefined || sequence < lane.rewrites)
-      throw gap(rewrite, `the index knows another rewrite in its place; ${REMEDY}`)
-    if (sequence !== lane.rewrites || rewrite.nextPosition > lane.nextPosition)
-      throw gap(rewrite, `the index knows ${lane.rewrites} rewrites, and the lane up to position ${lane.nextPosition}`)
-    if (rewrite.previousSha256 !== lane.rewriteSha256)
-      throw gap(rewrite, `it follows another rewrite than the index knows; ${REMEDY}`)
+    const known = this.#laneRow(rewrite)
+    const lane = admitRewrite(rewrite, { lane: known, sha256: known && this.#shaAt(known, placeOf(rewrite)) })
+    if (lane === 'known') return 'known'
     const entries = toRanges(lane, this.#statements.directory.all(lane.laneRef, 0))
     const isReplaced = ({ firstPosition }: DirectoryEntry) =>
       firstPosition >= rewrite.firstPosition && firstPosition < rewrite.nextPosition
@@ -159,6 +141,12 @@ class SqliteIndex implements SegmentIndex {
     for (const segment of commit.segments) this.#statements.insertSegment.run(...segmentValues(lane.laneRef, commit, segment))
     const last = this.#statements.directory.get(lane.laneRef, openChunk(lane))
     for (const values of directoryValues(lane, last, entriesOf(commit))) this.#statements.putDirectory.run(...values)
+  }
+
+  /** SHA-256 (hex) of the commit or rewrite in that place of the lane. */
+  #shaAt(lane: LaneRow, place: number): string | undefined {
+    const row = this.#statements.commit.get(lane.laneRef, place)
+    return row === undefined ? undefined : toHex(row['sha256'])
   }
 
   #laneRow(id: LaneId): LaneRow | undefined {
@@ -221,18 +209,4 @@ class SqliteIndex implements SegmentIndex {
 function withoutRef(row: LaneRow): IndexedLane {
   const { laneRef: _, ...lane } = row
   return lane
-}
-
-const hasLayout = (segment: IndexedSegment, layout: Readonly<Record<string, string>>): boolean =>
-  Object.entries(layout).every(([name, value]) => Object.hasOwn(segment.layout, name) && segment.layout[name] === value)
-
-function gap(commit: StoredCommit, why: string): MillpondError {
-  const { firstPosition, nextPosition, key } = commit
-  return new MillpondError(
-    'INDEX_GAP',
-    `the commit of ${laneName(commit)} from position ${firstPosition} cannot be indexed: ${why}`,
-    {
-      details: { key, firstPosition, nextPosition },
-    },
-  )
 }
