@@ -52,4 +52,3 @@ export async function settled(rows: JobRows, known: JobRow, nowMs: number): Prom
   }
   throw unknown(known.id)
 }
-

@@ -93,9 +93,10 @@ async function list(
   }
 }
 
-async function progress(rows: JobRows, lease: Lease, { job, parts, failures }: PartsUpdate): Promise<PartsAnswer> {
+async function progress(rows: JobRows, lease: Lease, update: PartsUpdate): Promise<PartsAnswer> {
+  const { job, parts, failures, isOpening = false } = update
   const row = await changeJob(rows, job, (now) => {
-    const begun = now.startedMs === null ? { ...now, startedMs: lease.nowMs } : now
+    const begun = now.startedMs === null && !isOpening ? { ...now, startedMs: lease.nowMs } : now
     if (begun.workers === 'many' || parts.length === 0 || !isSeatFree(begun, lease)) return begun
     return isSeatOld(begun, lease) ? seated(begun, lease) : begun
   })
@@ -174,9 +175,10 @@ async function want(
 ): Promise<ReplaySummary> {
   const { state } = await settled(rows, await rowOf(rows, id), nowMs)
   const row = await changeJob(rows, id, (now) => {
-    if (now.outcome === 'done' || (now.outcome === 'cancelled' && wish !== 'cancel')) {
-      const message = `job ${id} is ${now.outcome}${wish === 'cancel' ? '' : '; make a new one to replay again'}`
-      throw new MillpondError('JOB_CONFLICT', message, { details: { id, state: now.outcome } })
+    if (now.outcome === 'done' || (now.wish === 'cancel' && wish !== 'cancel')) {
+      const ended = now.outcome === 'done' ? 'done' : 'cancelled'
+      const message = `job ${id} is ${ended}${wish === 'cancel' ? '' : '; make a new one to replay again'}`
+      throw new MillpondError('JOB_CONFLICT', message, { details: { id, state: ended } })
     }
     if (now.outcome === 'cancelled' || (now.outcome === 'failed' && wish === 'pause')) return now
     const offered = isOffered ?? now.offered

@@ -58,6 +58,8 @@ async function takeFree(rows: JobRows, { id }: JobRow, lease: Lease, options: Ta
   for (let from = 0; ;) {
     const free = await rows.freeParts(id, { ...want, from })
     for (const part of free) {
+      // What the worker holds itself is under way, whatever its clock says.
+      if (part.owner === lease.owner) continue
       if (part.after.length > 0 && (await rows.countDone(id, part.after)) < part.after.length) continue
       const taken = takenBy(part, lease)
       // Another may have been first; then the next one.

@@ -29,6 +29,8 @@ export interface PartsUpdate {
   readonly parts: readonly ReplayPart[]
   /** Messages refused since. */
   readonly failures: readonly ReplayFailure[]
+  /** The target is still being opened: leases are renewed, the job has not started. */
+  readonly isOpening?: boolean
 }
 
 /**
@@ -97,8 +99,8 @@ export interface JobStore extends AsyncDisposable {
   /** Takes a part that nobody holds, of a job that is wanted to run, the oldest first. Undefined where there is none. */
   take(lease: Lease, options?: TakeOptions): Promise<TakenPart | undefined>
   /**
-   * Records progress and renews the leases of these parts, each by itself; says what is wanted. The first update of a job says that
-   * it has started, so it comes before the first delivery.
+   * Records progress and renews the leases of these parts, each by itself; says what is wanted. The first update that is not of one who is
+   * still opening the target says that the job has started, so it comes before the first delivery.
    */
   progress(lease: Lease, update: PartsUpdate): Promise<PartsAnswer>
   /** Records the last progress of a part and gives it back. False where the owner does not hold it any more, and then nothing is recorded. */

@@ -98,7 +98,16 @@ describe('jobs in SQLite', () => {
     ])
     const counts = { read: 14, delivered: 12, failed: 2, bytes: 140 }
     const failures = [{ topic: 'orders', lane: '0', position: 12, reason: 'status 400' }]
-    expect(await jobs.get('killed', 100)).toMatchObject({ query, target, options, planned, startedMs: 5, workers: 'one', counts, failures })
+    expect(await jobs.get('killed', 100)).toMatchObject({
+      query,
+      target,
+      options,
+      planned,
+      startedMs: 5,
+      workers: 'one',
+      counts,
+      failures,
+    })
     expect(await jobs.get('failed', 100)).toMatchObject({ endedMs: 7, error: { code: 'BLOCK_CORRUPT', message: 'damaged' } })
     const lease = { owner: 'w', nowMs: 100, leaseMs: 1000 }
     expect(await jobs.take(lease)).toBeUndefined()

@@ -96,7 +96,15 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
       ]
       const record = recordOf('a', { options: replayOptions('http', { rateMessagesPerSecond: 0.5 }), retryOf: 'before' })
       await jobs.create({ job: record, parts })
-      const summary = { ...record, state: 'queued', counts: NO_COUNTS, error: null, partCount: 3, partsDone: 0, leaseUntilMs: null }
+      const summary = {
+        ...record,
+        state: 'queued',
+        counts: NO_COUNTS,
+        error: null,
+        partCount: 3,
+        partsDone: 0,
+        leaseUntilMs: null,
+      }
       expect(await (await another()).get('a', 5)).toEqual({ ...summary, parts, failures: [] })
       expect(await jobs.list(5)).toEqual([summary])
       expect(await jobs.parts('a')).toEqual(parts)
@@ -155,7 +163,10 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
       await make('old', 2)
       const other = await another()
       const one = (await jobs.take(lease('one', 5000)))!
-      expect(one).toMatchObject({ job: { id: 'old', state: 'queued' }, part: { part: 0, owner: 'one', leaseUntilMs: 6000, attempts: 1 } })
+      expect(one).toMatchObject({
+        job: { id: 'old', state: 'queued' },
+        part: { part: 0, owner: 'one', leaseUntilMs: 6000, attempts: 1 },
+      })
       expect((await other.take(lease('two', 5000)))!.part).toMatchObject({ job: 'old', part: 1 })
       expect((await other.take(lease('two', 5000)))!.part).toMatchObject({ job: 'young', part: 0 })
       expect(await other.take(lease('three', 5999))).toBeUndefined()
@@ -172,6 +183,13 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
       expect(answer.held).toEqual([])
       expect(await jobs.release(lease('one', 6950), moved[0]!, done)).toBe(false)
       expect((await jobs.get('old', 6950))!.parts[0]).toMatchObject({ owner: 'three', nextPosition: 10, state: 'open' })
+    })
+
+    it('gives no worker what it holds itself, though its lease ended', async () => {
+      await make('a', 2)
+      await jobs.take(lease('one', 1))
+      expect((await jobs.take(lease('one', 5000)))!.part.part).toBe(1)
+      expect(await jobs.take(lease('one', 9000))).toBeUndefined()
     })
 
     it('lets an owner whose lease ended go on while nobody else took the part', async () => {
@@ -230,7 +248,12 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
       const error = { code: 'DELIVERY_FAILED', message: 'the target is away' }
       const ended = { ...held[0]!, nextPosition: 450, counts: counts(12, 3) }
       expect(await jobs.release(lease('one', 79), ended, { state: 'open', error, notBeforeMs: 500 }, refusals(1, 2))).toBe(true)
-      expect(await other.get('a', 79)).toMatchObject({ state: 'interrupted', error, counts: counts(12, 3), failures: refusals(3) })
+      expect(await other.get('a', 79)).toMatchObject({
+        state: 'interrupted',
+        error,
+        counts: counts(12, 3),
+        failures: refusals(3),
+      })
       // Who looks for work leaves the part alone for a while; who names the job does not.
       expect((await other.take(lease('two', 499)))!.part.part).toBe(1)
       expect((await other.take(lease('two', 499), { job: 'a' }))!.part).toMatchObject({ part: 0, nextPosition: 450, error: null })
@@ -239,7 +262,11 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
     it('keeps a bounded list of failures, each once, and their number in full', async () => {
       await make('a', 1)
       let { part } = (await jobs.take(lease('one', 1)))!
-      for (const [from, count] of [[0, 600], [400, 600], [1000, 20]] as const) {
+      for (const [from, count] of [
+        [0, 600],
+        [400, 600],
+        [1000, 20],
+      ] as const) {
         part = { ...part, counts: counts(2000, from + count) }
         const update = { job: 'a', parts: [part], failures: refusals(count, from) }
         part = (await jobs.progress(lease('one', 2), update)).held[0]!
@@ -267,7 +294,13 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
         expect(await stateOf('a', nowMs)).toBe('running')
         await jobs.release(lease('w', nowMs), { ...held[0]!, counts: counts(5, 1) }, done)
       }
-      expect(await jobs.get('a', 21)).toMatchObject({ state: 'done', startedMs: 10, endedMs: 20, counts: counts(10, 2), partsDone: 2 })
+      expect(await jobs.get('a', 21)).toMatchObject({
+        state: 'done',
+        startedMs: 10,
+        endedMs: 20,
+        counts: counts(10, 2),
+        partsDone: 2,
+      })
       const [audit, ...more] = await (await another()).audits()
       expect(more).toEqual([])
       expect(audit).toMatchObject({
@@ -317,7 +350,10 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
       expect(await jobs.want('a', 'run', { nowMs: 6 })).toMatchObject({ state: 'interrupted', error: null, endedMs: null })
       for (let left = 3; left > 0; left--) await jobs.release(lease('w', 7), (await jobs.take(lease('w', 7)))!.part, done)
       expect(await jobs.get('a', 8)).toMatchObject({ state: 'done', error: null })
-      expect(await jobs.audits()).toMatchObject([{ outcome: 'done', ending: 1 }, { outcome: 'failed', ending: 0 }])
+      expect(await jobs.audits()).toMatchObject([
+        { outcome: 'done', ending: 1 },
+        { outcome: 'failed', ending: 0 },
+      ])
     })
 
     it('pauses: nobody takes a part, who has one is told, and it goes on when it is wanted to', async () => {
@@ -379,7 +415,10 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
       expect(await other.take(lease('two', 1500), { job: 'a' })).toBeUndefined()
       // A lease that ended gives the seat to another, and the one before is told to stop.
       expect((await other.take(lease('two', 2000), { job: 'a' }))!.part.part).toBe(0)
-      expect(await jobs.progress(lease('one', 2001), { job: 'a', parts: held, failures: [] })).toEqual({ wanted: 'halt', held: [] })
+      expect(await jobs.progress(lease('one', 2001), { job: 'a', parts: held, failures: [] })).toEqual({
+        wanted: 'halt',
+        held: [],
+      })
     })
 
     it('frees the seat of a job for one when its worker leaves', async () => {
@@ -408,7 +447,9 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
       expect(await jobs.reserve('a', 20, 60_000)).toBe(0)
       expect(await jobs.reserve('a', 20, 60_000)).toBe(100)
       expect(await jobs.reserve('free', 1_000_000, 1)).toBe(0)
-      const turns = await Promise.all([jobs, other].flatMap((store) => Array.from({ length: 5 }, () => store.reserve('a', 1, 90_000))))
+      const turns = await Promise.all(
+        [jobs, other].flatMap((store) => Array.from({ length: 5 }, () => store.reserve('a', 1, 90_000))),
+      )
       expect(turns.toSorted((a, b) => a - b)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
       expect(await jobs.reserve('a', 1, 90_000)).toBe(0)
       expect(await jobs.reserve('a', 1, 90_000)).toBeCloseTo(10, 3)
@@ -425,6 +466,15 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
       await make('a', 2500)
       expect((await jobs.get('a', 1))!.parts.map(({ part }) => part)).toEqual(Array.from({ length: 2500 }, (_, part) => part))
       expect(await jobs.list(1)).toMatchObject([{ partCount: 2500 }])
+    })
+
+    it('has not started while its first worker is still opening the target', async () => {
+      await make('a', 1)
+      const { part } = (await jobs.take(lease('w', 1)))!
+      const { held } = await jobs.progress(lease('w', 500), { job: 'a', parts: [part], failures: [], isOpening: true })
+      expect(await jobs.get('a', 900)).toMatchObject({ state: 'running', startedMs: null, leaseUntilMs: 1500 })
+      await jobs.progress(lease('w', 800), { job: 'a', parts: held, failures: [] })
+      expect(await jobs.get('a', 900)).toMatchObject({ startedMs: 800 })
     })
 
     it('names a job that is not there', async () => {

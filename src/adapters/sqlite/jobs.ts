@@ -21,7 +21,9 @@ function prepare(db: DatabaseSync) {
     newest: db.prepare(
       `SELECT record FROM jobs WHERE ?1 IS NULL OR coalesce(outcome, '') IN (SELECT value FROM json_each(?1)) ORDER BY created_ms DESC, id DESC LIMIT ?2`,
     ),
-    offering: db.prepare('SELECT record FROM jobs WHERE offers = 1 AND (created_ms, id) > (?, ?) ORDER BY created_ms, id LIMIT ?'),
+    offering: db.prepare(
+      'SELECT record FROM jobs WHERE offers = 1 AND (created_ms, id) > (?, ?) ORDER BY created_ms, id LIMIT ?',
+    ),
     replaceJob: db.prepare(
       'UPDATE jobs SET outcome = ?, offers = ?, version = version + 1, record = ? WHERE id = ? AND version = ?',
     ),
@@ -161,7 +163,8 @@ function createRows(db: DatabaseSync, name: string): JobRows {
     jobs: ({ limit, before, outcomes }) =>
       attempt(() => {
         const among = json(outcomes?.map((outcome) => outcome ?? ''))
-        const found = before === undefined ? sql.newest.all(among, limit) : sql.jobs.all(among, before.createdMs, before.id, limit)
+        const found =
+          before === undefined ? sql.newest.all(among, limit) : sql.jobs.all(among, before.createdMs, before.id, limit)
         return found.map(recordOf<JobRow>)
       }),
     offering: (limit, after) =>
