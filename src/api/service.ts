@@ -20,6 +20,7 @@ import { createReadiness, type Readiness } from './readiness.ts'
 import { keepSettings } from './settings.ts'
 import { closeServer, createServer, listen } from './server.ts'
 import { watchSource } from './source-watch.ts'
+import { keepWorking } from './working.ts'
 
 export interface ServiceOptions {
   readonly logger: Logger
@@ -99,6 +100,8 @@ export async function runService(config: Config, { logger, onListening }: Servic
   archiving.catch(() => undefined)
   const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
+  const stopWorking = new AbortController()
+  const working = keepWorking(config, { archive: { store, index }, jobs, logger }, stopWorking.signal)
   try {
     const url = await listen(server, config.http)
     logger.info({ url, archive: store.name, source: broker.name }, 'serving')
@@ -107,6 +110,9 @@ export async function runService(config: Config, { logger, onListening }: Servic
     logger.info('stopping: finishing what was taken')
     await closeServer(server, Math.min(config.http.requestTimeoutMs, CLOSE_WITHIN_MS))
   } finally {
+    // What replays still write is archived too.
+    stopWorking.abort()
+    await Promise.allSettled([working])
     stopArchiving.abort()
     await Promise.allSettled([archiving, retention?.done, keeping])
     stopIndexing.abort()
