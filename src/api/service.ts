@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
-import { stateAt } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
 import type { Inlet } from '../sink/inlet.ts'
 import type { Broker } from '../source/broker.ts'
@@ -21,6 +20,7 @@ import { createReadiness, type Readiness } from './readiness.ts'
 import { keepSettings } from './settings.ts'
 import { closeServer, createServer, listen } from './server.ts'
 import { watchSource } from './source-watch.ts'
+import { keepWorking } from './working.ts'
 
 export interface ServiceOptions {
   readonly logger: Logger
@@ -100,6 +100,8 @@ export async function runService(config: Config, { logger, onListening }: Servic
   archiving.catch(() => undefined)
   const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
+  const stopWorking = new AbortController()
+  const working = keepWorking(config, { archive: { store, index }, jobs, logger }, stopWorking.signal)
   try {
     const url = await listen(server, config.http)
     logger.info({ url, archive: store.name, source: broker.name }, 'serving')
@@ -108,6 +110,9 @@ export async function runService(config: Config, { logger, onListening }: Servic
     logger.info('stopping: finishing what was taken')
     await closeServer(server, Math.min(config.http.requestTimeoutMs, CLOSE_WITHIN_MS))
   } finally {
+    // What replays still write is archived too.
+    stopWorking.abort()
+    await Promise.allSettled([working])
     stopArchiving.abort()
     await Promise.allSettled([archiving, retention?.done, keeping])
     stopIndexing.abort()
@@ -154,7 +159,7 @@ async function watchLog<T>(readiness: Readiness, act: () => Promise<T>): Promise
 
 /** Shows the replays that run now, in whatever process. */
 async function observeReplays(jobs: JobStore, metrics: Metrics): Promise<void> {
-  const running = (await jobs.list({ states: ['running'] })).filter((job) => stateAt(job, Date.now()) === 'running')
+  const running = await jobs.list(Date.now(), { states: ['running'] })
   metrics.replaysRunning.set(running.length)
   metrics.replayRead.reset()
   metrics.replayPlanned.reset()

@@ -38,7 +38,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     kafka: resolveKafka(file.kafka, place.folder),
     registry: resolveRegistry(file.registry, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite') },
-    jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite') },
+    jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite'), workers: file.jobs.workers },
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),

@@ -102,6 +102,12 @@ export const configSchema = section(
       {
         type: oneOf(['sqlite'], 'sqlite', 'The kind of database.'),
         path: optionalPath('The file of the replay jobs. Without it: `jobs.sqlite` in the `data` folder.'),
+        workers: wholeNumber(
+          0,
+          256,
+          4,
+          'Parts of replay jobs that `millpond serve` works on at once; 0 leaves them to `millpond jobs work`.',
+        ),
       },
       'Where replay jobs keep their progress.',
     ),
