@@ -6,13 +6,13 @@ import type { FieldTest, FilterField, FilterOperand, MessageFilter } from './fil
 import { parseInstant } from './instant.ts'
 
 /** What a filter may be made of at the most, so that nobody's filter holds up others. */
-interface FilterLimits {
+export interface FilterLimits {
   readonly depth: number
   readonly parts: number
   readonly operands: number
 }
 
-const LIMITS: FilterLimits = { depth: 32, parts: 1000, operands: 10_000 }
+export const LIMITS: FilterLimits = { depth: 32, parts: 1000, operands: 10_000 }
 /** Of a filter that this program wrote down: put together of several. */
 export const RECORD_LIMITS: FilterLimits = { depth: 64, parts: 20_000, operands: 100_000 }
 const MAX_PROGRAM_CHARACTERS = 10_000
