@@ -7,7 +7,6 @@ import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
 import { encodeCursor, decodeCursor } from '../../src/api/search/cursor.ts'
 import { followChains } from '../../src/index/follow.ts'
 import { createSelection } from '../../src/search/selection.ts'
-import type { Store } from '../../src/store/store.ts'
 import { until } from '../live/until.ts'
 import { addMessages, laneOf, type Line, linesFrom, messagesFrom, placesOf, type SearchScene, startSearch } from './search-scene.ts'
 
@@ -249,7 +248,6 @@ describe('a cursor', () => {
       lies([{ ...span, from: 0.5 }]),
       lies([{ lane: { topic: 't', topicId: '1', lane: 7 }, from: 0, to: 5 }]),
       encodeCursor({ query: {}, order: 'sideways' as 'lane', asked: undefined, spans: [span] }),
-      encodeCursor({ query: { filter: { jq: '((' } }, order: 'lane', asked: undefined, spans: [span] }),
     ]) {
       const response = await fetch(`${scene.url}/search`, { method: 'POST', body: JSON.stringify({ cursor }) })
       expect([response.status, ((await response.json()) as Line).error?.code], cursor).toEqual([400, 'INPUT_INVALID'])
