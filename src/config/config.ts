@@ -121,6 +121,16 @@ export interface Config {
     readonly maxConnections: number
     readonly requestTimeoutMs: number
   }
+  /** What searches over HTTP may take. */
+  readonly search: {
+    readonly cacheBytes: number
+    readonly maxBytes: number
+    readonly maxMessages: number
+    readonly maxPageMessages: number
+    readonly maxTimeMs: number
+    readonly maxSearches: number
+    readonly maxSearchesPerCaller: number
+  }
   readonly log: { readonly level: LogLevel }
 }
 
