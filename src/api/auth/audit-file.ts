@@ -27,7 +27,7 @@ interface Waiting {
 
 /** What waits for the disk at the most; lines are some hundred bytes. */
 const MAX_WAITING_CHARACTERS = 8 * 1024 * 1024
-const { O_APPEND, O_CREAT, O_RDWR, O_NOFOLLOW = 0 } = constants
+const { O_APPEND, O_CREAT, O_RDWR, O_NOFOLLOW } = constants
 
 interface OpenFile {
   readonly file: FileHandle

@@ -48,8 +48,17 @@ export function guard(server: FastifyInstance, gate: Gate): void {
       return done(error as Error)
     }
     if (admitted === undefined) done()
-    else admitted.then(() => done(), done)
+    else void settle(admitted, done)
   })
+}
+
+async function settle(admitted: Promise<void>, done: (error?: Error) => void): Promise<void> {
+  try {
+    await admitted
+  } catch (error) {
+    return done(error as Error)
+  }
+  done()
 }
 
 /** Gives an answer the headers that every one has. */

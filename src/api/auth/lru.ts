@@ -24,7 +24,9 @@ export function createRecent<Value>(maxCount: number): Recent<Value> {
     set(name, value) {
       values.delete(name)
       values.set(name, value)
-      if (values.size > maxCount) for (const oldest of values.keys()) return void values.delete(oldest)
+      if (values.size <= maxCount) return
+      const [oldest] = values.keys()
+      values.delete(oldest!)
     },
     delete(name) {
       values.delete(name)
