@@ -82,6 +82,8 @@ export function openLineFile({ path, rotateBytes, nowMs }: LineFileOptions): Lin
         for (const { reject } of batch) reject(failure)
       }
     }
+    // At once, not when the promise is settled: a line that comes between would wait for ever.
+    writing = undefined
   }
   return {
     append(line) {
@@ -90,7 +92,7 @@ export function openLineFile({ path, rotateBytes, nowMs }: LineFileOptions): Lin
       else {
         waitingCharacters += line.length
         waiting.push({ line, resolve, reject })
-        writing ??= run().finally(() => (writing = undefined))
+        writing ??= run()
       }
       return promise
     },
@@ -105,9 +107,11 @@ async function openAt(path: string): Promise<OpenFile> {
   await mkdir(dirname(path), { recursive: true })
   const file = await open(path, O_APPEND | O_CREAT | O_RDWR | O_NOFOLLOW, 0o600)
   try {
+    const found = await file.stat()
+    if (!found.isFile()) throw new Error(`${path} is no file`)
     // One that was there may be open to others.
     await file.chmod(0o600)
-    const { ino, size } = await file.stat()
+    const { ino, size } = found
     const last = Buffer.alloc(1)
     if (size > 0) await file.read(last, 0, 1, size - 1)
     return { file, ino, bytes: size, isTorn: size > 0 && last[0] !== 0x0a }

@@ -33,14 +33,14 @@ const REFUSED = new Set([401, 403, 429])
 
 /** Records the call when its answer is complete or its caller gone, where it is one that is recorded. */
 export function recordAtEnd(visit: Visit, reply: FastifyReply, audit: Audit, nowMs: () => number): void {
-  onceClosed(reply, () => {
-    const { statusCode, writableFinished } = reply.raw
+  onceClosed(reply, (isComplete) => {
+    const { statusCode } = reply.raw
     const effect = effectOf(visit)
     const isRefused = REFUSED.has(statusCode)
     if (!isRefused && (effect === 'none' || (effect === 'put' && !audit.policy.puts))) return
-    const isDone = writableFinished && statusCode < 400
+    const isDone = isComplete && statusCode < 400
     const event = isRefused ? 'refused' : isDone ? 'done' : 'failed'
-    const code = writableFinished ? {} : { code: 'CALLER_GONE' }
+    const code = isComplete ? {} : { code: 'CALLER_GONE' }
     const milliseconds = Math.round(nowMs() - visit.startedMs)
     audit.after({ ...recordOf(visit, { event, nowMs: nowMs(), audit }), status: statusCode, ...code, milliseconds })
   })
@@ -91,14 +91,14 @@ function asked(query: unknown, audit: Pick<Audit, 'hashed'>): Record<string, unk
 const hashedOf = (values: Readonly<Record<string, unknown>> = {}, audit: Pick<Audit, 'hashed'>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, audit.hashed(value)]))
 
-/** Calls once when an answer is complete, or its connection gone. */
-export function onceClosed({ raw }: FastifyReply, act: () => void): void {
+/** Calls once when an answer is complete, or its connection gone without it. */
+export function onceClosed({ raw }: FastifyReply, act: (isComplete: boolean) => void): void {
   let isOver = false
-  const over = (): void => {
+  const over = (isComplete: boolean): void => {
     if (isOver) return
     isOver = true
-    act()
+    act(isComplete)
   }
-  raw.once('finish', over)
-  raw.once('close', over)
+  raw.once('finish', () => over(true))
+  raw.once('close', () => over(false))
 }
