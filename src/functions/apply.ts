@@ -13,7 +13,8 @@ export interface FunctionOrigin {
 /** What became of the messages of a batch. Positions stay those of the messages that were given. */
 export interface AppliedBatch {
   readonly batch: MessageBatch
-  readonly leftOut: number
+  /** Positions of messages that the function leaves out, rising. */
+  readonly leftOut: readonly number[]
   /** Messages for which the function threw, or gave what is no message; they are not in the batch. */
   readonly failed: readonly { readonly position: number; readonly reason: string }[]
 }
@@ -49,7 +50,7 @@ export async function applyFunction(
 ): Promise<AppliedBatch> {
   const builder = new BatchBuilder(batch.bytes.byteLength + 64)
   const failed: { position: number; reason: string }[] = []
-  let leftOut = 0
+  const leftOut: number[] = []
   let unchanged = 0
   for (let row = 0; row < batch.count; row++) {
     signal.throwIfAborted()
@@ -62,7 +63,7 @@ export async function applyFunction(
       const result = isPromise(answer) ? await answer : answer
       if (result === given) unchanged++
       changed = result === null || result === undefined ? undefined : inputOf(stored, result)
-      if (changed === undefined) leftOut++
+      if (changed === undefined) leftOut.push(stored.position)
     } catch (error) {
       failed.push({ position: stored.position, reason: reasonOf(error) })
       continue
