@@ -89,7 +89,13 @@ export interface Config {
   readonly store: { readonly type: 'file' | 's3' | 'gcs' | 'azure'; readonly path: string }
   readonly source: { readonly type: 'local' | 'kafka'; readonly topics: readonly string[]; readonly group: string }
   readonly index: { readonly type: 'sqlite'; readonly path: string }
-  readonly jobs: { readonly type: 'sqlite'; readonly path: string; readonly workers: number }
+  readonly jobs: {
+    readonly type: 'sqlite'
+    readonly path: string
+    readonly workers: number
+    /** The folder of functions that jobs over HTTP may name. */
+    readonly functionsPath: string
+  }
   readonly archive: {
     readonly format: Format
     readonly formatOptions: FormatOptions

@@ -39,7 +39,12 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     kafka: resolveKafka(file.kafka, place.folder),
     registry: resolveRegistry(file.registry, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite') },
-    jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite'), workers: file.jobs.workers },
+    jobs: {
+      type: file.jobs.type,
+      path: inData(file.jobs.path, 'jobs.sqlite'),
+      workers: file.jobs.workers,
+      functionsPath: inData(file.jobs.functions, 'functions'),
+    },
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),

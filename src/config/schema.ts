@@ -103,6 +103,9 @@ export const configSchema = section(
       {
         type: oneOf(['sqlite'], 'sqlite', 'The kind of database.'),
         path: optionalPath('The file of the replay jobs. Without it: `jobs.sqlite` in the `data` folder.'),
+        functions: optionalPath(
+          'The folder of the function files that jobs made over HTTP may name. Without it: `functions` in the `data` folder.',
+        ),
         workers: wholeNumber(
           0,
           256,

@@ -52,17 +52,18 @@ export async function applyFunction(
   const failed: { position: number; reason: string }[] = []
   const leftOut: number[] = []
   let unchanged = 0
+  const { topic, lane } = origin
   for (let row = 0; row < batch.count; row++) {
     signal.throwIfAborted()
     const stored = messageAt(batch, row)
-    const given: FunctionMessage = Object.assign(Object.create(methods) as typeof methods, { ...origin, ...stored })
+    const given: FunctionMessage = Object.assign(Object.create(methods) as typeof methods, { topic, lane, ...stored })
     let changed: MessageInput | undefined
     try {
       const answer = call(given)
       // Awaiting what is no promise costs a turn for each message.
       const result = isPromise(answer) ? await answer : answer
       if (result === given) unchanged++
-      changed = result === null || result === undefined ? undefined : inputOf(stored, result)
+      if (result !== null && result !== undefined) changed = result === given ? stored : inputOf(stored, result)
       if (changed === undefined) leftOut.push(stored.position)
     } catch (error) {
       failed.push({ position: stored.position, reason: reasonOf(error) })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { MillpondError } from '../errors.ts'
 import type { MessageFunction } from '../functions/function.ts'
@@ -14,6 +14,16 @@ export async function describeFunction(path: string): Promise<FunctionFile> {
   const file = { path: resolve(path), sha256: await hashOf(resolve(path)) }
   await openFunction(file)
   return file
+}
+
+/**
+ * A function of the folder by its file name.
+ * @throws MillpondError `FUNCTION_INVALID`, also for a name that would lead out of the folder.
+ */
+export async function findFunction(folder: string, name: string): Promise<FunctionFile> {
+  if (!/^[\w][\w.-]{0,200}$/u.test(name))
+    throw invalid(name, 'a function is named by its file in the folder jobs.functions, like clean.ts')
+  return describeFunction(join(folder, name))
 }
 
 /**
