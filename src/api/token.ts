@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto'
-import { isLoopback } from '../config/rules.ts'
+import { isLoopback } from '../config/loopback.ts'
 import type { Secret } from '../secret.ts'
 import { MillpondError } from '../errors.ts'
 

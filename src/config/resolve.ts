@@ -5,6 +5,7 @@ import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
+import { resolvePostgres } from './resolve-postgres.ts'
 import { resolveRegistry } from './resolve-registry.ts'
 import { resolveAzure, resolveGcs, resolveS3 } from './resolve-stores.ts'
 import type { FileConfig } from './schema.ts'
@@ -37,8 +38,9 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     source: file.source,
     kafka: resolveKafka(file.kafka, place.folder),
     registry: resolveRegistry(file.registry, place.folder),
-    index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite') },
-    jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite') },
+    postgres: resolvePostgres(file.postgres, place.folder),
+    index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite'), maxLagMs: msOf(file.index.maxLag) },
+    jobs: { type: file.jobs.type ?? file.index.type, path: inData(file.jobs.path, 'jobs.sqlite') },
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),

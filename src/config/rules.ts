@@ -2,15 +2,14 @@ import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
 import { icebergRules } from './resolve-iceberg.ts'
+import { isLoopback } from './loopback.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
+import { postgresRules } from './resolve-postgres.ts'
 import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
 import { parseSize } from './units.ts'
-
-/** Whether only this machine reaches the address. */
-export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/u.test(host)
 
 /**
  * Checks what no key can tell alone. Values that are wrong by themselves count as left out, so that these rules speak even then;
@@ -29,6 +28,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...registryRules(usable.data),
     ...schemaRule(usable.data),
     ...storeRules(usable.data),
+    ...postgresRules(usable.data),
     ...layoutRules(usable.data, broken),
     ...icebergRules(usable.data),
     ...pathRule(usable.data, broken),
