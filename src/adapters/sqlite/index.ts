@@ -3,6 +3,24 @@ import type { StoredCommit } from '../../commit/commit.ts'
 import { MillpondError } from '../../errors.ts'
 import { admitCommit, admitRewrite } from '../../index/admission.ts'
 import { extendedLane, hasLayout, laneMayHold, newLane, rewrittenLane } from '../../index/lane-totals.ts'
+import {
+  chunkValues,
+  commitValues,
+  damagedLane,
+  directoryValues,
+  entriesOf,
+  laneValues,
+  openChunk,
+  placeOf,
+  placesOf,
+  segmentValues,
+  toHex,
+  toLane,
+  toRanges,
+  toSegment,
+  withoutRef,
+} from '../../index/index-rows.ts'
+import type { LaneRow } from '../../index/index-rows.ts'
 import { compareLanes } from '../../index/lane-order.ts'
 import { type DirectoryEntry, rangeMayHold } from '../../index/segment-directory.ts'
 import { REMEDY } from '../../index/segment-index.ts'
@@ -11,19 +29,7 @@ import { laneName } from '../../source/lane.ts'
 import type { LaneId } from '../../source/lane.ts'
 import { indexError, inTransaction, openIndexDatabase } from './index-database.ts'
 import type { IndexDatabaseOptions } from './index-database.ts'
-import {
-  chunkValues,
-  commitValues,
-  entriesOf,
-  laneValues,
-  placeOf,
-  placesOf,
-  prepareStatements,
-  segmentValues,
-  toHex,
-} from './index-rows.ts'
-import { damagedLane, directoryValues, openChunk, toLane, toRanges, toSegment } from './index-rows.ts'
-import type { LaneRow } from './index-rows.ts'
+import { prepareStatements } from './index-statements.ts'
 
 /** Segments that one turn of the event loop reads at the most. */
 const PAGE_SEGMENTS = 128
@@ -204,9 +210,4 @@ class SqliteIndex implements SegmentIndex {
       throw indexError(error, this.#path)
     }
   }
-}
-
-function withoutRef(row: LaneRow): IndexedLane {
-  const { laneRef: _, ...lane } = row
-  return lane
 }
