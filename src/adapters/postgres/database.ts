@@ -36,8 +36,6 @@ export interface Codes {
   readonly corrupt: ErrorCode
   /** What a person does about what is corrupt. */
   readonly remedy: string
-  /** Whether what is answered has to be on disk. */
-  readonly durable: boolean
 }
 
 /**
@@ -46,7 +44,7 @@ export interface Codes {
  */
 export async function openDatabase(endpoint: PostgresEndpoint, options: PostgresOptions, codes: Codes): Promise<Database> {
   const driver = await loadDriver()
-  const pool = new driver.Pool(poolConfig(endpoint, options, codes))
+  const pool = new driver.Pool(poolConfig(endpoint, options))
   // A connection that breaks while nobody uses it is left out of the pool by itself.
   pool.on('error', () => undefined)
   const name = `postgres://${endpoint.host}:${endpoint.port}/${endpoint.database}`
@@ -74,7 +72,7 @@ async function loadDriver(): Promise<typeof Driver> {
   }
 }
 
-function poolConfig(endpoint: PostgresEndpoint, options: PostgresOptions, { durable }: Codes): PoolConfig {
+function poolConfig(endpoint: PostgresEndpoint, options: PostgresOptions): PoolConfig {
   const { host, port, database, user, password } = endpoint
   const statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS
   return {
@@ -91,7 +89,6 @@ function poolConfig(endpoint: PostgresEndpoint, options: PostgresOptions, { dura
     idle_in_transaction_session_timeout: statementTimeoutMs,
     keepAlive: true,
     application_name: 'millpond',
-    ...(durable ? {} : { options: '-c synchronous_commit=off' }),
   }
 }
 

@@ -9,8 +9,7 @@ import { PostgresIndex } from './postgres-index.ts'
 import { openReaders } from './replicas.ts'
 import { dropPart, prepareSchema, whenPrepared } from './schema.ts'
 
-/** The index can be made anew, so a power cut may cost its last commits, never its consistency. */
-const codes: Codes = { unavailable: 'INDEX_UNAVAILABLE', corrupt: 'INDEX_CORRUPT', remedy: REMEDY, durable: false }
+const codes: Codes = { unavailable: 'INDEX_UNAVAILABLE', corrupt: 'INDEX_CORRUPT', remedy: REMEDY }
 
 /**
  * An index in a schema of a PostgreSQL database, which is made where there is none. Any number of processes may use it at once. A server

@@ -29,6 +29,7 @@ import { laneName } from '../../source/lane.ts'
 import type { LaneId } from '../../source/lane.ts'
 import { indexError, inTransaction, openIndexDatabase } from './index-database.ts'
 import type { IndexDatabaseOptions } from './index-database.ts'
+import { announceFollower } from './followers.ts'
 import { prepareStatements } from './index-statements.ts'
 
 /** Segments that one turn of the event loop reads at the most. */
@@ -101,6 +102,10 @@ class SqliteIndex implements SegmentIndex {
         this.#statements.countLanes.run(-1)
       }),
     )
+  }
+
+  async announce(follower: string, leaseMs: number): Promise<readonly string[]> {
+    return this.#guard(() => this.#transaction('BEGIN IMMEDIATE', () => announceFollower(this.#database, follower, leaseMs)))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
