@@ -150,6 +150,13 @@ const codeOf = (error: unknown): string =>
 const isLost = (error: unknown): boolean =>
   LOST.test(codeOf(error)) || (error instanceof Error && error.message.startsWith('Connection terminated'))
 
+/** Node's own codes but those of TLS; and a server that starts, stops or has no room. */
+const AWAY = /^(?:E(?!RR_)[A-Z]+$|08|53|57P0)/u
+
+/** Whether an error says that a server is not there, or takes nobody, for now. */
+export const isAway = (error: unknown): boolean =>
+  AWAY.test(codeOf(error)) || isLost(error) || (error instanceof Error && error.message.startsWith('timeout exceeded'))
+
 /** Any error of the database as ours. */
 function databaseError(error: unknown, name: string, { unavailable, corrupt, remedy }: Codes): MillpondError {
   if (isMillpondError(error)) return error
