@@ -13,7 +13,7 @@ import type { Broker } from './source/broker.ts'
 import type { LaneId } from './source/lane.ts'
 import { openKafka, openKafkaReplaySink } from './wiring/kafka.ts'
 import { localBroker, openLocalReplaySink, openLog } from './wiring/local.ts'
-import { dropDamagedPostgresIndex, openPostgresIndex } from './wiring/postgres.ts'
+import { dropDamagedPostgresIndex, openPostgresIndex, openPostgresJobs } from './wiring/postgres.ts'
 
 /** Opens the index, which is made where there is none. */
 export async function openIndex(config: Config): Promise<SegmentIndex> {
@@ -49,7 +49,9 @@ export async function openParquetReader(): Promise<ParquetReader> {
 }
 
 /** Opens the replay jobs. */
-export async function openJobs({ jobs }: Config): Promise<JobStore> {
+export async function openJobs(config: Config): Promise<JobStore> {
+  const { jobs } = config
+  if (jobs.type === 'postgres') return openPostgresJobs(config)
   const { openSqliteJobs } = await import('./adapters/sqlite/jobs.ts')
   return openSqliteJobs({ path: jobs.path })
 }

@@ -15,7 +15,7 @@ import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
 import { countRequests, createMetrics, type Metrics } from './metrics.ts'
-import { startPeriodic } from './periodic.ts'
+import { settledWithin, startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
 import { keepSettings } from './settings.ts'
 import { closeServer, createServer, listen } from './server.ts'
@@ -28,6 +28,8 @@ export interface ServiceOptions {
 }
 
 const RETENTION_MS = 60_000
+/** What gauges may take that databases are asked for. */
+const OBSERVE_WITHIN_MS = 2000
 /** What a caller has at the most to finish its request when the service stops. */
 const CLOSE_WITHIN_MS = 15_000
 
@@ -67,8 +69,9 @@ export async function runService(config: Config, { logger, onListening }: Servic
       readiness,
       metrics,
       observe: async () => {
-        await observeLag()
-        await observeReplays(jobs, metrics)
+        metrics.indexLagSeconds.set(indexing.lag().milliseconds / 1000)
+        // Databases that are away, or slow, keep nobody from what else there is to see.
+        await settledWithin(OBSERVE_WITHIN_MS, [observeLag(), observeReplays(jobs, metrics)])
       },
       nowMs: Date.now,
       onError: (error) => logger.error({ err: error, code: error.code }, 'a request failed'),
@@ -79,7 +82,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
 
   // Requests end first, then what archives them; the index comes last.
   const stopIndexing = new AbortController()
-  const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
+  const indexing = startIndexing({ store, index, logger, readiness, maxLagMs: config.index.maxLagMs }, stopIndexing.signal)
   const stopArchiving = new AbortController()
   const archiving = keepArchiving(
     { ...ownArchiveParts(), ...own, source, store, deadLetters },

@@ -124,7 +124,7 @@ describe.skipIf(serverMissing('postgres') !== undefined)('the schema of an index
       await addAll(index, [...commits, rewriteOf(lane, commits.slice(3), { sequence: 0, previousSha256: '' })].slice(0, 4))
       await client.query(`UPDATE ${options.schema}.${change}`)
       const told = { code: 'INDEX_CORRUPT', message: expect.stringContaining('millpond index rebuild') as string }
-      await expect(segmentsOf(index, {}), change).rejects.toMatchObject(told)
+      await expect(segmentsOf(index, {})).rejects.toMatchObject(told)
     }
     await using index = await openPostgresIndex(options)
     await client.query(`DELETE FROM ${options.schema}.segments WHERE first_position = 80000`)
