@@ -67,6 +67,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@google-cloud/storage': ['adapters'],
   '@platformatic/kafka': ['adapters'],
   fastify: ['api'],
+  pg: ['adapters'],
   jose: ['api'],
   'prom-client': ['api'],
   commander: ['cli'],

@@ -19,7 +19,7 @@ import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
 import { countRequests, createMetrics, type Metrics } from './metrics.ts'
-import { startPeriodic } from './periodic.ts'
+import { settledWithin, startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
 import { createSearchArchive } from './search/archive.ts'
 import { keepSettings } from './settings.ts'
@@ -34,6 +34,8 @@ export interface ServiceOptions {
 }
 
 const RETENTION_MS = 60_000
+/** What gauges may take that databases are asked for. */
+const OBSERVE_WITHIN_MS = 2000
 /** What a caller has at the most to finish its request when the service stops. */
 const CLOSE_WITHIN_MS = 15_000
 
@@ -82,8 +84,9 @@ export async function runService(config: Config, { logger, onListening }: Servic
       readiness,
       metrics,
       observe: async () => {
-        await observeLag()
-        await observeReplays(jobs, metrics)
+        metrics.indexLagSeconds.set(indexing.lag().milliseconds / 1000)
+        // Databases that are away, or slow, keep nobody from what else there is to see.
+        await settledWithin(OBSERVE_WITHIN_MS, [observeLag(), observeReplays(jobs, metrics)])
       },
       nowMs: Date.now,
       onError: (error, requestId) => logger.error({ err: error, code: error.code, requestId }, 'a request failed'),
@@ -94,7 +97,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
 
   // Requests end first, then what archives them; the index comes last.
   const stopIndexing = new AbortController()
-  const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
+  const indexing = startIndexing({ store, index, logger, readiness, maxLagMs: config.index.maxLagMs }, stopIndexing.signal)
   const stopArchiving = new AbortController()
   const archiving = keepArchiving(
     { ...ownArchiveParts(), ...own, source, store, deadLetters },

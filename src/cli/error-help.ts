@@ -140,7 +140,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'free some room, or let local.retention remove what is archived',
   },
   INDEX_CORRUPT: { means: 'The index is damaged; the archive is not affected.', next: 'millpond index rebuild' },
-  INDEX_UNAVAILABLE: { means: 'The index does not open or answer.', next: 'check index.path and its rights' },
+  INDEX_UNAVAILABLE: {
+    means: 'The index does not open or answer.',
+    next: 'check index.path and its rights, or the database that index.type names',
+  },
   INDEX_GAP: { means: 'The index lacks a commit before the one that is to be added.', next: 'millpond index rebuild' },
   BROKER_UNAVAILABLE: {
     means: 'A broker does not answer, or cannot serve the request at the moment.',
@@ -218,7 +221,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'Others compact the same lane at the same time. Nothing is lost.',
     next: 'run one of them at a time',
   },
-  JOBS_UNAVAILABLE: { means: 'The database of the replay jobs does not open or answer.', next: 'check jobs.path and its rights' },
+  JOBS_UNAVAILABLE: {
+    means: 'The database of the replay jobs does not open or answer.',
+    next: 'check jobs.path and its rights, or the database that jobs.type names',
+  },
   JOBS_CORRUPT: {
     means: 'The database of the replay jobs is damaged.',
     next: 'move the file at jobs.path away; a new one is made',
