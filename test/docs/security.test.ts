@@ -15,7 +15,14 @@ const steps = [...page.matchAll(/^```sh\n(.*?)^```\n(?:```text\n(.*?)^```\n)?/gm
 }))
 const example = /^```yaml\n(.*?)^```/msu.exec(page.slice(page.indexOf('## An example')))![1]!
 
-const asPattern = (line: string): RegExp => new RegExp(line.split('…').map(RegExp.escape).join('.*'), 'u')
+const asPattern = (line: string): RegExp =>
+  new RegExp(
+    line
+      .split('…')
+      .map((part) => RegExp.escape(part))
+      .join('.*'),
+    'u',
+  )
 
 describe('the commands of docs/security.md', { timeout: 180_000 }, () => {
   const serving = steps.findIndex(({ commands }) => commands === 'millpond serve\n')
@@ -33,7 +40,7 @@ describe('the commands of docs/security.md', { timeout: 180_000 }, () => {
   const follow = async (commands: string): Promise<string> => {
     const millpond = `millpond() { ${JSON.stringify(process.execPath)} ${JSON.stringify(join(root, 'src/cli/main.ts'))} "$@"; }`
     const text = commands
-      .replaceAll('https://localhost:7070', served?.url ?? 'https://nobody.invalid')
+      .replaceAll('https://localhost:7070', served?.url ?? 'nobody-listens-yet')
       .replaceAll('curl ', 'curl -sS ')
     return outputOf(folder, 'bash', ['-c', `set -e\n${millpond}\n${text}`])
   }
@@ -46,7 +53,6 @@ describe('the commands of docs/security.md', { timeout: 180_000 }, () => {
   it.each(steps.map((step, index) => ({ ...step, index })))('are as it says: $commands', async ({ commands, printed, index }) => {
     if (index === serving) {
       served = await serve(folder)
-      expect(served.url).toMatch(/^https:/u)
       return
     }
     let output = await follow(commands)

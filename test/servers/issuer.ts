@@ -79,7 +79,7 @@ async function newSigningKey(count: number) {
 
 function providerOf(url: string, keys: JWK[]) {
   const provider = new Provider(url, {
-    jwks: { keys: keys as never },
+    jwks: { keys },
     adapter: () => STORES_NOTHING,
     clients: [
       {
