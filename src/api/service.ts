@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
-import { stateAt } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
 import type { Inlet } from '../sink/inlet.ts'
 import type { Broker } from '../source/broker.ts'
@@ -19,9 +18,11 @@ import { createLagObserver, createLagWatch } from './lag.ts'
 import { countRequests, createMetrics, type Metrics } from './metrics.ts'
 import { startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
+import { createSearchArchive } from './search/archive.ts'
 import { keepSettings } from './settings.ts'
 import { closeServer, createServer, listen } from './server.ts'
 import { watchSource } from './source-watch.ts'
+import { keepWorking } from './working.ts'
 
 export interface ServiceOptions {
   readonly logger: Logger
@@ -67,6 +68,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
       directory: inlet,
       ...(registry === undefined ? {} : { registry }),
+      search: { archive: createSearchArchive({ store, index, registry }, config.search), limits: config.search },
       readiness,
       metrics,
       observe: async () => {
@@ -103,6 +105,8 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
   const guarding = safety.keep(server, stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
+  const stopWorking = new AbortController()
+  const working = keepWorking(config, { archive: { store, index }, jobs, logger }, stopWorking.signal)
   try {
     const url = await listen(server, config.http)
     logger.info({ url, archive: store.name, source: broker.name }, 'serving')
@@ -111,6 +115,9 @@ export async function runService(config: Config, { logger, onListening }: Servic
     logger.info('stopping: finishing what was taken')
     await closeServer(server, Math.min(config.http.requestTimeoutMs, CLOSE_WITHIN_MS))
   } finally {
+    // What replays still write is archived too.
+    stopWorking.abort()
+    await Promise.allSettled([working])
     stopArchiving.abort()
     await Promise.allSettled([archiving, retention?.done, keeping, guarding])
     stopIndexing.abort()
@@ -164,7 +171,7 @@ async function watchLog<T>(readiness: Readiness, act: () => Promise<T>): Promise
 
 /** Shows the replays that run now, in whatever process. */
 async function observeReplays(jobs: JobStore, metrics: Metrics): Promise<void> {
-  const running = (await jobs.list({ states: ['running'] })).filter((job) => stateAt(job, Date.now()) === 'running')
+  const running = await jobs.list(Date.now(), { states: ['running'] })
   metrics.replaysRunning.set(running.length)
   metrics.replayRead.reset()
   metrics.replayPlanned.reset()

@@ -89,7 +89,7 @@ export interface Config {
   readonly store: { readonly type: 'file' | 's3' | 'gcs' | 'azure'; readonly path: string }
   readonly source: { readonly type: 'local' | 'kafka'; readonly topics: readonly string[]; readonly group: string }
   readonly index: { readonly type: 'sqlite'; readonly path: string }
-  readonly jobs: { readonly type: 'sqlite'; readonly path: string }
+  readonly jobs: { readonly type: 'sqlite'; readonly path: string; readonly workers: number }
   readonly archive: {
     readonly format: Format
     readonly formatOptions: FormatOptions
@@ -114,6 +114,16 @@ export interface Config {
   readonly azure: AzureConfig
   readonly iceberg: IcebergConfig
   readonly http: HttpConfig
+  /** What searches over HTTP may take. */
+  readonly search: {
+    readonly cacheBytes: number
+    readonly maxBytes: number
+    readonly maxMessages: number
+    readonly maxPageMessages: number
+    readonly maxTimeMs: number
+    readonly maxSearches: number
+    readonly maxSearchesPerCaller: number
+  }
   readonly log: { readonly level: LogLevel }
 }
 

@@ -19,7 +19,7 @@ const msOf = (written: string | number): number => parseDuration(written)!
 export function resolveConfig(file: FileConfig, place: { readonly file: string | undefined; readonly folder: string }): Config {
   const inData = (path: string | undefined, name: string): string =>
     path === undefined ? join(resolve(place.folder, file.data), name) : resolve(place.folder, path)
-  const { archive, local } = file
+  const { archive, local, search } = file
   const retention = retentionOf(local.retention)
   const topics = Object.entries(local.topics).map(([name, topic]): [string, LocalTopicConfig] => [
     name,
@@ -39,7 +39,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     kafka: resolveKafka(file.kafka, place.folder),
     registry: resolveRegistry(file.registry, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite') },
-    jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite') },
+    jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite'), workers: file.jobs.workers },
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),
@@ -71,6 +71,15 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       topics: Object.fromEntries(topics),
     },
     http: resolveHttp(file.http, place.folder, inData),
+    search: {
+      cacheBytes: bytesOf(search.cache),
+      maxBytes: bytesOf(search.maxBytes),
+      maxMessages: search.maxMessages,
+      maxPageMessages: search.maxPageMessages,
+      maxTimeMs: msOf(search.maxTime),
+      maxSearches: search.maxSearches,
+      maxSearchesPerCaller: search.maxSearchesPerCaller,
+    },
     log: file.log,
   }
 }

@@ -20,6 +20,7 @@ import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
 import { registrySection } from './schema-registry.ts'
+import { searchSection } from './schema-search.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
 
 const retention = section(
@@ -102,6 +103,12 @@ export const configSchema = section(
       {
         type: oneOf(['sqlite'], 'sqlite', 'The kind of database.'),
         path: optionalPath('The file of the replay jobs. Without it: `jobs.sqlite` in the `data` folder.'),
+        workers: wholeNumber(
+          0,
+          256,
+          4,
+          'Parts of replay jobs that `millpond serve` works on at once; 0 leaves them to `millpond jobs work`.',
+        ),
       },
       'Where replay jobs keep their progress.',
     ),
@@ -185,6 +192,7 @@ export const configSchema = section(
     azure: azureSection,
     iceberg: icebergSection,
     http: httpSection,
+    search: searchSection,
     log: section(
       {
         level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info', 'How much goes to stderr.'),
