@@ -81,6 +81,7 @@ function providerOf(url: string, keys: JWK[]) {
   const provider = new Provider(url, {
     jwks: { keys },
     adapter: () => STORES_NOTHING,
+    ttl: { ClientCredentials: 60 },
     clients: [
       {
         client_id: CLIENT.id,
