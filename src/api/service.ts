@@ -12,6 +12,7 @@ import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
 import { openRegistry } from '../wiring/registry.ts'
 import { openStore } from '../wiring/store.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
+import { startExpiring } from './expiring.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
@@ -99,6 +100,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   // Looked at when the service ends; a failure before was told to readiness and the log.
   archiving.catch(() => undefined)
   const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
+  const expiring = startExpiring(config, { store, index, logger, readiness, by: 'serve' }, stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
   try {
     const url = await listen(server, config.http)
@@ -109,7 +111,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
     await closeServer(server, Math.min(config.http.requestTimeoutMs, CLOSE_WITHIN_MS))
   } finally {
     stopArchiving.abort()
-    await Promise.allSettled([archiving, retention?.done, keeping])
+    await Promise.allSettled([archiving, retention?.done, expiring?.done, keeping])
     stopIndexing.abort()
     await indexing.done
   }

@@ -14,6 +14,7 @@ import {
   truth,
   wholeNumber,
 } from './fields.ts'
+import { expireSection } from './schema-expire.ts'
 import { lineOptions } from './schema-lines.ts'
 import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
@@ -149,6 +150,7 @@ export const configSchema = section(
         spill: optionalPath(
           'The folder where messages and blocks of a split lane wait that memory has no room for. Without it: `spill` in the `data` folder.',
         ),
+        expire: expireSection,
         blockBytes: size(4096, 64 * MiB, 'Bytes of a block before compression: what one look-up reads.').default('1 MiB'),
       },
       'How messages are written.',
