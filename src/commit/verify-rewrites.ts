@@ -18,7 +18,7 @@ import type { LaneNotes } from './verify-report.ts'
 
 /** What the rewrites of a lane say, as its commits are gone through in their order. */
 export interface RewritesCheck {
-  /** Keys of all data objects that rewrites name, also those that a later one has replaced. */
+  /** Keys of all data objects that were made for rewrites, also of those that a later one has replaced. */
   readonly named: ReadonlySet<string>
   /** Keys of data objects that a later rewrite has replaced, as far as they are known. */
   readonly replaced: ReadonlySet<string>
@@ -87,10 +87,10 @@ export async function checkRewrites(store: Store, notes: LaneNotes, signal: Abor
       for (const segment of rewrite.segments) {
         // What a removal leaves as it is, is named again.
         const isAgain = rewrite.removal !== undefined && rewriteOf(segment.key) !== link.sequence
-        if (named.has(segment.key) && !isAgain)
+        if (isAgain) continue
+        if (named.has(segment.key))
           notes.note('CHAIN_BROKEN', key, `segment ${segment.key} is named by an earlier rewrite too`, segment.firstPosition)
         named.add(segment.key)
-        for (const sibling of segment.siblings) named.add(sibling.key)
       }
       segmentsOf.set(
         link,

@@ -15,7 +15,8 @@ export const expireSection = section(
     topics: z
       .record(z.string(), topic, { error: 'must be a section of topic names or patterns' })
       .meta({
-        description: 'Topics, by name or pattern, `*` standing for any text; the first that fits counts. Without any, all is kept for ever.',
+        description:
+          'Topics, by name or pattern, `*` standing for any text; the first that fits counts. Without any, all is kept for ever.',
       })
       .default({}),
     every: duration(1000, 365 * DAY_MS, 'How often `millpond serve` looks for what is past its time.').default('1h'),

@@ -279,5 +279,8 @@ function summaryOf(
     name,
     parent?.summary[name] ?? '0',
   ])
-  return { operation: operationOf(plus, minus), ...Object.fromEntries([...told('added', plus), ...told('deleted', minus), ...totals, ...deletes]) }
+  return {
+    operation: operationOf(plus, minus),
+    ...Object.fromEntries([...told('added', plus), ...told('deleted', minus), ...totals, ...deletes]),
+  }
 }

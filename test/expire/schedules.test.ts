@@ -95,7 +95,9 @@ async function play(seed: number): Promise<number> {
   const found = (await archived(store)).map((message) => message as [number, number, string | null])
   const positions = found.map(([position]) => position)
   expect(positions).toEqual([...new Set(positions)].sort((a, b) => a - b))
-  expect(found.map(([position, , key]) => [position, key])).toEqual(positions.map((position) => [position, messagesOf(position, position + 1)[0]!.key ?? null]))
+  expect(found.map(([position, , key]) => [position, key])).toEqual(
+    positions.map((position) => [position, messagesOf(position, position + 1)[0]!.key ?? null]),
+  )
   const removals = await Array.fromAsync(readRemovals(store))
   expect(report.removed).toBe(removals.reduce((sum, { messages }) => sum + messages, 0))
   await checkEnd(store, index, expiredTo)
@@ -103,19 +105,14 @@ async function play(seed: number): Promise<number> {
 }
 
 /** When all has come to rest, one run more of each makes the store hold what is named, and no byte of the subject. */
-async function checkEnd(
-  store: Store,
-  index: Awaited<ReturnType<typeof openSqliteIndex>>,
-  expiredTo: number,
-): Promise<void> {
+async function checkEnd(store: Store, index: Awaited<ReturnType<typeof openSqliteIndex>>, expiredTo: number): Promise<void> {
   await forgetAll(store, [keyOf(SUBJECT)], { merge })
   await expireAll(store, { beforePosition: expiredTo })
   await collectGarbage(store, { olderThanMs: 0, nowMs: Number.MAX_SAFE_INTEGER })
   const report = await verifyArchive(store)
   expect(report.problems).toEqual([])
   expect(report.replaced).toEqual({ objects: 0, bytes: 0 })
-  for (const key of await keysOf(store, '_millpond/'))
-    expect(Buffer.from(await store.read(key)).includes(SUBJECT)).toBe(false)
+  for (const key of await keysOf(store, '_millpond/')) expect(Buffer.from(await store.read(key)).includes(SUBJECT)).toBe(false)
   const named = new Set<string>()
   await followChains(store, index)
   for await (const segment of index.segments({})) {

@@ -42,9 +42,7 @@ this command, \`millpond serve\` or \`millpond verify --collect\`. Commits stay.
     .addOption(
       new Option('--older-than <duration>', 'segments whose newest message is older').argParser(durationOf('--older-than')),
     )
-    .addOption(
-      new Option('--max-bytes <size>', 'the oldest segments, while a topic has more').argParser(sizeOf('--max-bytes')),
-    )
+    .addOption(new Option('--max-bytes <size>', 'the oldest segments, while a topic has more').argParser(sizeOf('--max-bytes')))
     .addOption(
       new Option('--before-position <position>', 'segments that lie wholly before it').argParser(
         wholeNumber('--before-position', 0),

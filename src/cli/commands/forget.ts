@@ -46,7 +46,9 @@ What lies outside the archive (the source, the local log, dead letters, Iceberg 
   })
     .addOption(new Option('-t, --topic <topic>', 'of this topic').makeOptionMandatory())
     .addOption(new Option('-l, --lane <lane>', 'only of this lane'))
-    .addOption(new Option('--key <text>', 'messages with this key; may be given several times').argParser(several((text) => text)))
+    .addOption(
+      new Option('--key <text>', 'messages with this key; may be given several times').argParser(several((text) => text)),
+    )
     .addOption(new Option('--key-base64 <base64>', 'with this key, where it is no text').argParser(several((text) => text)))
     .addOption(new Option('--id <id>', 'with this id; may be given several times').argParser(several((text) => text)))
     .addOption(new Option('--keys-from <file>', 'with a key of this file, a line each'))

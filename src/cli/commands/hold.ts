@@ -17,9 +17,7 @@ Topics may also be held by the configuration (archive.expire.holds). Without mor
       { run: "millpond hold remove orders --reason 'case closed'", does: 'ends it' },
     ],
   })
-  return addDefault(command, listCommand(cli))
-    .addCommand(changeCommand(cli, 'add'))
-    .addCommand(changeCommand(cli, 'remove'))
+  return addDefault(command, listCommand(cli)).addCommand(changeCommand(cli, 'add')).addCommand(changeCommand(cli, 'remove'))
 }
 
 function listCommand(cli: Cli): Command {

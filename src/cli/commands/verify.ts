@@ -229,7 +229,9 @@ async function printReport(
   if (report.deadLettered > 0) await cli.print(`${formatMessages(report.deadLettered)} went to the dead letters`)
   if (report.compared > 0) await cli.print(`${formatMessages(report.compared)} are the same in the source`)
   if (report.notCompared > 0) {
-    await cli.print(`${formatMessages(report.notCompared)} could not be compared: the format of their segments does not keep all, or they were removed`)
+    await cli.print(
+      `${formatMessages(report.notCompared)} could not be compared: the format of their segments does not keep all, or they were removed`,
+    )
   }
   if (report.unnamed.objects > 0 && collected === undefined) {
     await cli.print(
