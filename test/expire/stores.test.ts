@@ -20,7 +20,7 @@ import { expireAll, forgetAll, keyOf } from './scene.ts'
 /** What any store must do for removals. */
 function removalContract(open: () => Promise<Store>): void {
   it('expires, forgets, compacts and collects, and the index follows', async () => {
-    await using store = await smallCommits(6, {}, (await open()) as never)
+    await using store = await smallCommits(6, {}, await open())
     const before = (await archived(store)) as [number, number, string | null][]
     await using index = await openSqliteIndex({ path: ':memory:' })
     await followChains(store, index)
