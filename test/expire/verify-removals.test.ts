@@ -80,12 +80,7 @@ describe('verification of removals', () => {
       (commit) => withRemoval(commit, { messages: commit.removal!.messages + 1 }),
       /it removes 2 messages, but names/u,
     ],
-    [
-      'it hides that it removes',
-      1,
-      () => ({ removal: undefined as never }),
-      /where the commits that it replaces have/u,
-    ],
+    ['it hides that it removes', 1, () => ({ removal: undefined as never }), /where the commits that it replaces have/u],
   ])('finds a forged record: %s', async (_, sequence, change, message) => {
     const store = await removed()
     await forge(store, sequence, change)
