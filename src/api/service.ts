@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
@@ -104,7 +105,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   // Looked at when the service ends; a failure before was told to readiness and the log.
   archiving.catch(() => undefined)
   const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
-  const expiring = startExpiring(config, { store, index, logger, readiness, by: 'serve' }, stopArchiving.signal)
+  const expiring = startExpiring(config, { store, index, logger, readiness, by: `serve@${hostname()}` }, stopArchiving.signal)
   const guarding = safety.keep(server, stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
   const stopWorking = new AbortController()

@@ -122,6 +122,7 @@ async function* replacedObjects(
     named: new Set(rewrite.segments.map(({ key }) => key)),
     objects: objectsOf(rewrite),
   }))
+  const removals = rewrites.filter(({ link }) => link.removed > 0 && due.has(link.key))
   for await (const commit of readCommits(store, folder, {}, signal)) live.set(commit.firstPosition, objectsOf(commit))
   for (const { link, topic, named: kept, objects: made } of rewrites) {
     const objects: NamedObject[] = []
@@ -134,7 +135,7 @@ async function* replacedObjects(
     // What the rewrite names again stays, with what lies beside it.
     const isKept = new Set(made.map(({ key }) => key)).union(kept)
     if (!due.has(link.key)) continue
-    const isGone = rewrites.some(({ link: one }) => due.has(one.key) && one.removed > 0 && covers(one, link))
+    const isGone = removals.some((one) => covers(one.link, link))
     yield { key: link.key, topic, isGone, objects: objects.filter(({ key }) => !isKept.has(key)) }
   }
 }

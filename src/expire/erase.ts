@@ -40,18 +40,7 @@ export async function eraseCommits(
 ): Promise<{ readonly head: RewriteHead; readonly made: ObjectCount } | undefined> {
   const { store, lane, folder, signal } = place
   const writer = randomBytes(6).toString('hex')
-  const groups = run.flatMap(({ commit, found }) =>
-    [...found].map(([segment, { positions }]) => ({
-      // Objects of other programs lie where we write nothing.
-      folder: isImported(commit) ? folder : folderOf(segment.key),
-      layout: segment.layout,
-      // Formats of other programs are only read.
-      format: formatNames.includes(segment.format) ? segment.format : ('avro' as const),
-      copied: undefined,
-      sources: [{ segment, commit }],
-      without: positions,
-    })),
-  )
+  const groups = run.flatMap((erasure) => groupsOf(erasure, folder))
   const intent = { sequence: head.count, writer, folders: [...new Set(groups.map((group) => group.folder))] }
   const making = { store, lane, sequence: head.count, writer, signal, onRead: () => undefined }
   await noteIntent(store, folder, intent, signal)
@@ -82,6 +71,19 @@ export async function eraseCommits(
   await dropIntent(store, folder, intent, signal)
   return { head: next, made: { objects: made.length, bytes: made.reduce((sum, { entry }) => sum + entry.bytes, 0) } }
 }
+
+/** Each segment by itself: it stays one, where it was. */
+const groupsOf = ({ commit, found }: Erasure, laneFolder: string) =>
+  [...found].map(([segment, { positions }]) => ({
+    // Objects of other programs lie where we write nothing.
+    folder: isImported(commit) ? laneFolder : folderOf(segment.key),
+    layout: segment.layout,
+    // Formats of other programs are only read.
+    format: formatNames.includes(segment.format) ? segment.format : ('avro' as const),
+    copied: undefined,
+    sources: [{ segment, commit }],
+    without: positions,
+  }))
 
 /** What blocks are written in anew: what they were in, where that has one name. */
 function codecOf({ codec }: SegmentEntry, standard: Codec): Codec {

@@ -96,7 +96,8 @@ export async function forgetSubjects(store: Store, options: ForgetOptions, hooks
   if (isUnderWay) await hooks.onRecorded?.()
   if (graceMs > 0 && !dryRun && works.some(({ sums }) => sums.records > 0)) {
     hooks.onWait?.(graceMs)
-    await wait(graceMs, undefined, { signal })
+    await wait(graceMs, undefined, { signal }).catch(() => undefined)
+    signal?.throwIfAborted()
   }
   const lanes: LaneForget[] = []
   for (const work of works) lanes.push(await finishLane(work))
