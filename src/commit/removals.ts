@@ -21,7 +21,7 @@ export interface RemovalNote {
   /** Of the subject whose messages were forgotten; see `Removal`. */
   readonly salt: string
   readonly subjects: readonly string[]
-  /** From the first position that the record speaks of to before the last. */
+  /** From the first position of the objects that went to behind the last. */
   readonly firstPosition: number
   readonly nextPosition: number
   readonly messages: number
@@ -34,7 +34,7 @@ export interface RemovalNote {
 
 /** What a removal says, in short. */
 export function removalNote(rewrite: StoredCommit, removal: Removal): RemovalNote {
-  const { topic, topicId, lane, key, sha256, writer, timeMs, firstPosition, nextPosition } = rewrite
+  const { topic, topicId, lane, key, sha256, writer, timeMs } = rewrite
   const { kind, by, why, salt, subjects, messages, segments } = removal
   return {
     lane: { topic, topicId, lane },
@@ -48,8 +48,8 @@ export function removalNote(rewrite: StoredCommit, removal: Removal): RemovalNot
     timeMs,
     salt,
     subjects,
-    firstPosition,
-    nextPosition,
+    firstPosition: segments.reduce((least, segment) => Math.min(least, segment.firstPosition), Infinity),
+    nextPosition: segments.reduce((most, { lastPosition }) => Math.max(most, lastPosition + 1), 0),
     messages,
     segments: segments.length,
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
