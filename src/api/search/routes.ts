@@ -24,7 +24,7 @@ export interface SearchParts {
   /** Says that a request's body was read. */
   release(body: Buffer): void
   /** Told of errors that came after the answer had begun. */
-  onError(error: MillpondError): void
+  onError(error: MillpondError, requestId: string): void
 }
 
 const LINES_TYPE = 'application/x-ndjson; charset=utf-8'
@@ -163,8 +163,9 @@ async function streamLines(run: SearchRun, asked: SearchRequest, reply: FastifyR
     if (first.done !== true) yield first.value
     yield* lines
   })()
-  const error = await sendLines(raw, all, () => run.end(), requestError)
-  if (error !== undefined) parts.onError(error)
+  const { id: requestId } = reply.request
+  const error = await sendLines(raw, all, () => run.end(), { asError: requestError, requestId })
+  if (error !== undefined) parts.onError(error, requestId)
   return reply
 }
 
