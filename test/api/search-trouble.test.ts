@@ -148,7 +148,7 @@ describe('a search that fails', () => {
       throw new MillpondError('STORE_UNAVAILABLE', 'the store is gone')
     }
     for (const path of ['/search?topic=t', '/search?topic=t&format=page', '/search/count?topic=t&position=5']) {
-      expect(await outcomeOf(await fetch(scene.url + path)), path).toEqual([503, 'STORE_UNAVAILABLE'])
+      expect([path, ...(await outcomeOf(await fetch(scene.url + path)))]).toEqual([path, 503, 'STORE_UNAVAILABLE'])
     }
   })
 
@@ -159,7 +159,7 @@ describe('a search that fails', () => {
     watch.beforeRead = (_key, signal) =>
       new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
     for (const path of ['/search?topic=t', '/search/count?topic=t&position=5']) {
-      expect(await outcomeOf(await fetch(scene.url + path)), path).toEqual([413, 'SEARCH_TOO_LARGE'])
+      expect([path, ...(await outcomeOf(await fetch(scene.url + path)))]).toEqual([path, 413, 'SEARCH_TOO_LARGE'])
     }
   })
 
@@ -263,8 +263,8 @@ describe('callers', () => {
       '/archive/topics/b/lanes/0/messages/0',
       `/search?cursor=${page.next}`,
     ]) {
-      expect(await outcomeOf(await as('ann', path)), path).toEqual([403, 'FORBIDDEN'])
-      expect((await as('both', path)).status, path).toBe(200)
+      expect([path, ...(await outcomeOf(await as('ann', path)))]).toEqual([path, 403, 'FORBIDDEN'])
+      expect([path, (await as('both', path)).status]).toEqual([path, 200])
     }
     expect(await outcomeOf(await as('nobody', '/search'))).toEqual([403, 'FORBIDDEN'])
     const unknown = await as('ann', '/archive/topics/bb')
@@ -297,7 +297,7 @@ describe('what the archive holds', () => {
   it('is told by topics, lanes and messages', async () => {
     await using scene = await startSearch()
     for (const lane of [0, 1]) await addMessages(scene, laneOf('a/ü', lane), messagesFrom(5, 10))
-    const get = async (path: string) => (await fetch(`${scene.url}/archive/topics${path}`)).json() as Promise<unknown>
+    const get = async (path: string) => (await fetch(`${scene.url}/archive/topics${path}`)).json()
     const summary = {
       topic: 'a/ü',
       topicId: '1',

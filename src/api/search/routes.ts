@@ -64,15 +64,16 @@ interface Service {
 }
 
 /** @throws MillpondError `INPUT_INVALID`, `MEDIA_TYPE_UNSUPPORTED`. */
-function readRequest({ release, nowMs }: SearchParts, request: Asked): SearchRequest {
+function readRequest(parts: SearchParts, request: Asked): SearchRequest {
   const { body, query } = request
-  if (request.method === 'GET') return parseRequest(requestOfQueryString(query), { nowMs: nowMs() })
+  const nowMs = parts.nowMs()
+  if (request.method !== 'POST') return parseRequest(requestOfQueryString(query), { nowMs })
   try {
     const [stray] = Object.keys(query)
     if (stray !== undefined) throw new MillpondError('INPUT_INVALID', 'a search that is posted is all in its body')
-    return parseRequest(parseBody(body), { nowMs: nowMs() })
+    return parseRequest(parseBody(body), { nowMs })
   } finally {
-    if (body !== undefined) release(body)
+    if (body !== undefined) parts.release(body)
   }
 }
 
