@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { sliceBatch } from '../../batch/batch.ts'
 import { MillpondError } from '../../errors.ts'
 import { countMessages, estimate } from '../../search/count.ts'
 import { type Archive, createReadStats } from '../../search/read.ts'
@@ -170,8 +171,17 @@ async function streamLines(run: SearchRun, asked: SearchRequest, reply: FastifyR
   return reply
 }
 
+/** The first chunk is written at once, however many messages there are in a block. */
+const FIRST_MESSAGES = 100
+
 async function* linesIn(run: SearchRun, { fields }: SearchRequest): AsyncGenerator<Uint8Array> {
-  for await (const found of run.found) yield linesOf(found, fields)
+  let isFirst = true
+  for await (const { lane, batch } of run.found) {
+    const head = isFirst ? Math.min(FIRST_MESSAGES, batch.count) : 0
+    if (head > 0) yield linesOf({ lane, batch: sliceBatch(batch, 0, head) }, fields)
+    if (head < batch.count) yield linesOf({ lane, batch: head === 0 ? batch : sliceBatch(batch, head, batch.count) }, fields)
+    isFirst = false
+  }
 }
 
 /** What counts and estimates run with; they are of the whole search, so that a cursor and a limit have no place in them. */
