@@ -113,6 +113,27 @@ describe('a search whose caller goes away', () => {
   })
 })
 
+describe('a search whose time is up while its caller reads nothing', () => {
+  it('gives its place to others, and says where to go on when it is read', async () => {
+    await using scene = await startSearch({ limits: { maxSearches: 1, maxTimeMs: 4000 } })
+    const messages = messagesFrom(0, 2000).map((message) => ({ ...message, value: JSON.stringify('x'.repeat(20_000)) }))
+    await addMessages(scene, laneOf('t', 0), messages, { blockCount: 20, segmentBlocks: 1, lookups: [] })
+    const asked = request(`${scene.url}/search?topic=t`)
+    asked.end()
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    answer.pause()
+    await until(async () => (await fetch(`${scene.url}/search/estimate?topic=t`)).status === 200, 'a place that is free')
+    let text = ''
+    for await (const chunk of answer) text += String(chunk)
+    const lines = text.trimEnd().split('\n')
+    const end = JSON.parse(lines.at(-1)!) as Line
+    expect(end).toMatchObject({ end: true, stopped: 'time', next: expect.any(String) })
+    await using patient = await startSearch({ store: scene.store, index: scene.index })
+    const page = await fetch(`${patient.url}/search?cursor=${end.next}&limit=1&fields=position`)
+    expect((await linesFrom(page))[0]).toEqual({ position: lines.length - 1 })
+  })
+})
+
 describe('a search that fails', () => {
   it('ends with a line that says so, and breaks off, where lines came before', async () => {
     const { store, watch } = watchedStore()
@@ -166,9 +187,10 @@ describe('a search that fails', () => {
   it('stops a program over values that does not end, while others are answered', async () => {
     await using scene = await startSearch({ limits: { maxTimeMs: 1500 } })
     await addMessages(scene, laneOf('t', 0), messagesFrom(0, 5000), { blockCount: 5000 })
+    await using patient = await startSearch({ store: scene.store, index: scene.index })
     const slow = post(scene, { topic: 't', where: '[range(1e9)] | length > 5' })
     for (let others = 0; others < 5; others++) {
-      expect(placesOf(await linesFrom(await fetch(`${scene.url}/search?id=i7`)))).toEqual(['t/0@7'])
+      expect(placesOf(await linesFrom(await fetch(`${patient.url}/search?id=i7`)))).toEqual(['t/0@7'])
     }
     expect(await outcomeOf(await slow)).toEqual([413, 'SEARCH_TOO_LARGE'])
   })

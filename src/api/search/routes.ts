@@ -145,7 +145,7 @@ async function answerSearch({ parts, gate }: Service, request: Asked, reply: Fas
   const run = runSearch(content, options)
   if (isPage) return await reply.type(JSON_TYPE).send(await pageJson(run, asked.fields))
   // Awaited: place and budget are kept until all is sent.
-  return await streamLines(run, asked, reply, parts)
+  return await streamLines(run, asked, reply, { parts, budget })
 }
 
 /** Whether the header prefers one JSON text to lines; who says nothing gets lines. */
@@ -154,7 +154,12 @@ function wantsPage(accept: string | undefined): boolean {
   return types.includes('application/json') && !types.includes('ndjson') && !types.includes('jsonl')
 }
 
-async function streamLines(run: SearchRun, asked: SearchRequest, reply: FastifyReply, parts: SearchParts): Promise<unknown> {
+async function streamLines(
+  run: SearchRun,
+  asked: SearchRequest,
+  reply: FastifyReply,
+  { parts, budget: { signal } }: { readonly parts: SearchParts; readonly budget: Budget },
+): Promise<unknown> {
   const lines = linesIn(run, asked)
   // What fails before the first line is answered as any other error.
   const first = await lines.next()
@@ -166,7 +171,7 @@ async function streamLines(run: SearchRun, asked: SearchRequest, reply: FastifyR
     yield* lines
   })()
   const { id: requestId } = reply.request
-  const error = await sendLines(raw, all, () => run.end(), { asError: requestError, requestId })
+  const error = await sendLines(raw, all, () => run.end(), { asError: requestError, requestId, signal })
   if (error !== undefined) parts.onError(error, requestId)
   return reply
 }
