@@ -69,6 +69,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const lag = createLagWatch(broker, index)
   const observeLag = createLagObserver(lag, metrics)
 
+  const archive = createSearchArchive({ store, index: kept, registry }, config.search)
   readiness.tell('log', { state: 'green', why: inlet.name })
   const safety = opened.use(await openSafety(config.http, { readiness, metrics, onNews: (level, text) => logger[level](text) }))
   const server = createServer(
@@ -76,7 +77,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
       directory: inlet,
       ...(registry === undefined ? {} : { registry }),
-      search: { archive: createSearchArchive({ store, index: kept, registry }, config.search), limits: config.search },
+      search: { archive, limits: config.search },
       jobs: {
         jobs,
         index: kept,
@@ -122,7 +123,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const guarding = safety.keep(server, stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
   const stopWorking = new AbortController()
-  const working = keepWorking(config, { archive: { store, index }, jobs, logger }, stopWorking.signal)
+  const working = keepWorking(config, { archive, jobs, logger }, stopWorking.signal)
   try {
     const url = await listen(server, config.http)
     logger.info({ url, archive: store.name, source: broker.name }, 'serving')
