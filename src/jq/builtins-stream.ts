@@ -1,8 +1,8 @@
-import { withPath } from './access.ts'
+import { index, withPath } from './access.ts'
 import { spend } from './budget.ts'
+import { lengthOf } from './builtins-value.ts'
 import { type Code, several } from './code.ts'
 import { eachItem } from './compile-path.ts'
-import { index } from './access.ts'
 import type { CodeFunctions } from './functions.ts'
 import { raise } from './raised.ts'
 import type { JqValue } from './value.ts'
@@ -76,7 +76,8 @@ const truncateStream = (events: Code): Code =>
   )
 
 function listOf(input: JqValue): readonly JqValue[] {
-  return Array.isArray(input) ? (input as readonly JqValue[]) : raise('combinations takes an array')
+  if (Array.isArray(input)) return input as readonly JqValue[]
+  return lengthOf(input) === 0 ? [] : [index(input, 0)]
 }
 
 /** One array for each choice of an item of each list; the last list is the inner loop. */

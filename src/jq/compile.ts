@@ -80,7 +80,7 @@ function compile(tree: Ast, scope: Scope | undefined, context: Context): Code {
     case 'assign':
       return assignCode(tree.operator, inner(tree.left), inner(tree.right))
     case 'if':
-      return ifCode(inner(tree.condition), inner(tree.then), tree.otherwise === undefined ? IDENTITY : inner(tree.otherwise))
+      return ifCode(inner(tree.condition), inner(tree.whenTrue), tree.otherwise === undefined ? IDENTITY : inner(tree.otherwise))
     case 'try':
       return tryCode(inner(tree.body), maybe(tree.handler))
     case 'break':
@@ -91,9 +91,7 @@ function compile(tree: Ast, scope: Scope | undefined, context: Context): Code {
       return compile(tree.body, define(tree.definition, scope, context), context)
     case 'call':
       return ownCallCode(tree, scope, context) ?? builtinCode(tree, tree.args.map(inner), context)
-    case 'bind':
-    case 'reduce':
-    case 'foreach':
+    default:
       return compileBinding(tree, scope, context)
   }
 }
