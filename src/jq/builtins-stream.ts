@@ -82,7 +82,7 @@ function listOf(input: JqValue): readonly JqValue[] {
 
 /** One array for each choice of an item of each list; the last list is the inner loop. */
 function eachCombination(lists: readonly JqValue[], at: number, chosen: readonly JqValue[], emit: Emit): boolean {
-  spend(1)
+  spend(1 + chosen.length / 2)
   if (at === lists.length) return emit(chosen)
   return eachItem(lists[at]!, undefined, false, (item) => eachCombination(lists, at + 1, [...chosen, item], emit))
 }

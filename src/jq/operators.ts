@@ -45,10 +45,10 @@ export function multiply(left: JqValue, right: JqValue): JqValue {
   return raise(`${described(left)} and ${described(right)} cannot be multiplied`)
 }
 
-/** A text `times` over, parts of a time as a whole one; null where there is nothing left of it. */
+/** A text `times` over, at least once; null where that is not above zero. */
 function repeat(text: string, times: number): JqValue {
   if (Number.isNaN(times) || times <= 0) return null
-  const count = Math.max(1, Math.ceil(times))
+  const count = Math.trunc(times - 1) + 1
   spendText(text.length * count)
   return text.repeat(count)
 }
@@ -83,6 +83,7 @@ function modulo(left: JqValue, right: JqValue): JqValue {
   if (typeof left !== 'number' || typeof right !== 'number') {
     raise(`${described(left)} and ${described(right)} cannot be divided (remainder)`)
   }
+  if (Number.isNaN(left) || Number.isNaN(right)) return Number.NaN
   const divisor = toWhole(right)
   if (divisor === 0n)
     raise(`${described(left)} and ${described(right)} cannot be divided (remainder) because the divisor is zero`)

@@ -66,6 +66,7 @@ function parseHead(reader: TokenReader, rules: Rules): Ast {
       return parseWord(reader, rules)
     case 'punctuation':
       return parsePunctuation(reader, rules)
+    case 'end':
     default:
       throw reader.unexpected('a value')
   }
