@@ -36,7 +36,7 @@ const cases: readonly (readonly [program: string, plain: (document: Document) =>
   ['{id, n: .name, b: .a.b}', ({ id, name, a }) => ({ id, n: name, b: a.b })],
   ['[.tags[] | ascii_upcase]', ({ tags }) => tags.map((tag) => tag.toUpperCase())],
   ['select(.a.c % 2 == 0) | .id', ({ a, id }) => (a.c % 2 === 0 ? id : undefined)],
-  ['.name | test("^user 9")', ({ name }) => /^user 9/u.test(name)],
+  ['.name | test("^user 9")', ({ name }) => name.startsWith('user 9')],
   ['any(.tags[]; . == "r")', ({ tags }) => tags.includes('r')],
   ['.a.c += 1', (document) => ({ ...document, a: { ...document.a, c: document.a.c + 1 } })],
   ['def double: . * 2; .a.c | double', ({ a }) => a.c * 2],
