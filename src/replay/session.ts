@@ -59,6 +59,7 @@ const LONGEST_PAUSE_MS = 60_000
 /** What runs now: a part, and how it is ended. */
 interface Running {
   readonly ending: AbortController
+  readonly over: Promise<void>
   isLeaving: boolean
 }
 
@@ -125,7 +126,13 @@ export function openSession(job: ReplaySummary, options: SessionOptions, signal:
     },
     begin,
     async run(part) {
-      const own: Running = { ending: new AbortController(), isLeaving: false }
+      // Lost to another and taken again before that was noticed here.
+      for (let before = running.get(part.part); before !== undefined; before = running.get(part.part)) {
+        before.ending.abort()
+        await before.over
+      }
+      const { promise: over, resolve } = Promise.withResolvers<void>()
+      const own: Running = { ending: new AbortController(), over, isLeaving: false }
       running.set(part.part, own)
       recorder.add(part)
       const how = {
@@ -150,6 +157,7 @@ export function openSession(job: ReplaySummary, options: SessionOptions, signal:
         end('lost', failure)
       }
       running.delete(part.part)
+      resolve()
     },
     async close() {
       await watch.close()

@@ -45,14 +45,26 @@ interface Open {
  */
 export async function runWorker(parts: WorkerParts, signal: AbortSignal): Promise<void> {
   const { jobs, nowMs, leaseMs = LEASE_MS, clock = systemClock, tickMs = LOOK_MS } = parts
-  const owner = randomUUID()
+  let owner = randomUUID() as string
   const open = new Map<string, Open>()
   const rest = { untilMs: -Infinity }
   const under = new Set<Promise<void>>()
-  const jobOf = createOpening(parts, { owner, leaseMs, clock, open, onHandOver: () => (rest.untilMs = clock.nowMs() + REST_MS) })
+  const jobOf = createOpening(parts, {
+    owner: () => owner,
+    leaseMs,
+    clock,
+    open,
+    onHandOver: () => (rest.untilMs = clock.nowMs() + REST_MS),
+  })
   while (!signal.aborted) {
+    const isLost = [...open.values()].some(({ session }) => session.ended?.why === 'lost')
+    if (isLost && under.size === 0) {
+      await closeIdle(open)
+      // What it could not give back is taken as another's would be, once the lease ends.
+      owner = randomUUID()
+    }
     try {
-      const mayTake = under.size < parts.partsAtOnce && clock.nowMs() >= rest.untilMs
+      const mayTake = !isLost && under.size < parts.partsAtOnce && clock.nowMs() >= rest.untilMs
       const lease = { owner, leaseMs, nowMs: nowMs() }
       const taken = mayTake ? await jobs.take(lease, { isIdle: under.size === 0 }) : undefined
       if (taken !== undefined) {
@@ -84,7 +96,7 @@ async function start(job: Open, taken: TakenPart, { onNews }: WorkerParts): Prom
 }
 
 interface Opening {
-  readonly owner: string
+  readonly owner: () => string
   readonly leaseMs: number
   readonly clock: NonNullable<ReplayParts['clock']>
   readonly open: Map<string, Open>
@@ -111,7 +123,7 @@ function createOpening(parts: WorkerParts, { owner, leaseMs, clock, open, onHand
     const readAhead = readAheadOf(parts.partsAtOnce)
     const session = openSession(
       job,
-      { parts: ofJob, owner, leaseMs, clock, readAhead, endsTogether: false, ready, onHandOver },
+      { parts: ofJob, owner: owner(), leaseMs, clock, readAhead, endsTogether: false, ready, onHandOver },
       signal,
     )
     const opened = { session, sink: opening, under: new Set<Promise<void>>() }
