@@ -266,6 +266,27 @@ describe('replay', () => {
     expect(JSON.stringify([shown, resumed, await run('jobs')])).not.toContain('hunter2')
     expect((await run('jobs', 'cancel', job!.id)).exitCode).toBe(8)
   })
+
+  it('is queued for workers, rests and goes on, shares lanes by key, and leaves a record', async () => {
+    const words = ['--topic', 'orders', '--to', 'topic:shared', '--detach', '--order', 'key', '--split', '2', '--note', 'why']
+    const [job] = (await run('replay', ...words)).json as { id: string }[]
+    expect(job).toMatchObject({ state: 'queued', partCount: 6, workers: 'many' })
+    expect((await run('jobs', 'pause', job!.id)).json).toMatchObject([{ state: 'paused' }])
+    expect((await run('jobs', 'work', '--once')).json).toEqual([])
+    expect((await run('jobs', 'resume', job!.id.slice(0, 6))).json).toMatchObject([{ state: 'queued' }])
+    const worked = await run('jobs', 'work', '--once')
+    expect(worked.exitCode).toBe(0)
+    expect(worked.json.filter((line) => (line as { event: string }).event === 'left')).toHaveLength(6)
+    const shared = (await run('tail', 'shared', '--count', String(COUNT))).json as Found[]
+    expect(numbers(shared)).toEqual(upTo(COUNT, () => true))
+    expect((await run('jobs', 'show', job!.id)).json).toMatchObject([{ state: 'done', counts: { delivered: COUNT, failed: 0 } }])
+    expect((await run('jobs', 'history', '--limit', '1')).json).toMatchObject([
+      { job: job!.id, outcome: 'done', note: 'why', counts: { delivered: COUNT }, requestedBy: expect.any(String) },
+    ])
+    expect((await run('jobs', 'list', '--state', 'done', '--limit', '1')).json).toMatchObject([{ id: job!.id }])
+    expect((await run('jobs', 'retry', job!.id)).exitCode).toBe(8)
+    expect((await run('jobs', 'list', '--state', 'odd')).exitCode).toBe(2)
+  })
 })
 
 describe('serve', () => {
