@@ -20,8 +20,8 @@ export interface Session {
   readonly running: number
   /** What ended it: the first failure of a part, or what was wanted; undefined while it goes on. */
   readonly ended: SessionEnd | undefined
-  /** Runs a part that was taken until it is given back. Never throws. */
-  run(part: ReplayPart): Promise<void>
+  /** Runs a part that was taken until it is given back, and says how; undefined where it was lost. Never throws. */
+  run(part: ReplayPart): Promise<PartOutcome | undefined>
   /** Says that the job was begun. Its first part does so too. */
   begin(): Promise<void>
   /** Tells progress for the last time, once nothing is run any more. */
@@ -149,15 +149,17 @@ export function openSession(job: ReplaySummary, options: SessionOptions, signal:
       } catch (caught) {
         error = caught
       }
+      let left: PartOutcome | undefined
       try {
         const outcome = outcomeOf(isDone, error, part)
-        await recorder.release(part.part, outcome)
+        if (await recorder.release(part.part, outcome)) left = outcome
         if (outcome.error !== null && (options.endsTogether || outcome.state === 'failed')) end('part', error)
       } catch (failure) {
         end('lost', failure)
       }
       running.delete(part.part)
       resolve()
+      return left
     },
     async close() {
       await watch.close()

@@ -3,7 +3,7 @@ import { isMillpondError, wrapError } from '../errors.ts'
 import type { MillpondError } from '../errors.ts'
 import type { Sink } from '../sink/sink.ts'
 import type { ReplaySummary } from './job.ts'
-import type { TakenPart } from './jobs.ts'
+import type { PartOutcome, TakenPart } from './jobs.ts'
 import type { ReplayParts } from './lane.ts'
 import { LEASE_MS, readAheadOf, REST_MS, systemClock } from './replay.ts'
 import type { Session } from './session.ts'
@@ -23,7 +23,8 @@ export interface WorkerParts extends Omit<ReplayParts, 'sink' | 'lanesAtOnce' | 
 /** What happens to a worker. */
 export type WorkerNews =
   | { readonly kind: 'took'; readonly taken: TakenPart }
-  | { readonly kind: 'left'; readonly taken: TakenPart }
+  /** How a part was given back; without an outcome it was lost to another worker. */
+  | { readonly kind: 'left'; readonly taken: TakenPart; readonly outcome: PartOutcome | undefined }
   /** The job store is away; it is asked again. */
   | { readonly kind: 'trouble'; readonly error: MillpondError }
 
@@ -36,7 +37,7 @@ interface Open {
   readonly session: Session
   readonly sink: Promise<Sink>
   /** Parts that are run, or wait for the sink. */
-  readonly under: Set<Promise<void>>
+  readonly under: Set<Promise<unknown>>
 }
 
 /**
@@ -90,9 +91,9 @@ async function start(job: Open, taken: TakenPart, { onNews }: WorkerParts): Prom
   onNews?.({ kind: 'took', taken })
   const work = job.session.run(taken.part)
   job.under.add(work)
-  await work
+  const outcome = await work
   job.under.delete(work)
-  onNews?.({ kind: 'left', taken })
+  onNews?.({ kind: 'left', taken, outcome })
 }
 
 interface Opening {
@@ -126,7 +127,7 @@ function createOpening(parts: WorkerParts, { owner, leaseMs, clock, open, onHand
       { parts: ofJob, owner: owner(), leaseMs, clock, readAhead, endsTogether: false, ready, onHandOver },
       signal,
     )
-    const opened = { session, sink: opening, under: new Set<Promise<void>>() }
+    const opened = { session, sink: opening, under: new Set<Promise<unknown>>() }
     open.set(job.id, opened)
     return opened
   }

@@ -300,8 +300,15 @@ describe('serve', () => {
     expect(await answer.json()).toMatchObject({ count: 1000 })
     expect(await (await fetch(`${served.url}/readyz`)).json()).toMatchObject({ ready: true, state: 'green' })
     expect(((await run('tail', 'live', '--count', '3')).json as Found[]).map(({ value }) => value.n)).toEqual([997, 998, 999])
+    const [job] = (await run('replay', '--topic', 'orders', '--key', 'k8', '--to', 'topic:served', '--detach')).json as {
+      id: string
+    }[]
+    const state = async () => ((await run('jobs', 'show', job!.id)).json as { state: string }[])[0]!.state
+    await until(async () => (await state()) === 'done', 'the service to replay', 60_000)
     const { exitCode } = await served.stop()
     expect(exitCode).toBe(0)
+    const again = (await run('tail', 'served', '--count', '100')).json as Found[]
+    expect(numbers(again)).toEqual(upTo(COUNT, (n) => n % 100 === 8))
     expect(numbers(await find('--topic', 'live'))).toEqual(upTo(1000, () => true))
     expect((await run('verify', '--topic', 'live', '--against', 'local')).json).toMatchObject([{ clean: true, compared: 1000 }])
   })

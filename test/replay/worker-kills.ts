@@ -5,7 +5,7 @@ import type { ReplayJob } from '../../src/replay/job.ts'
 import type { JobStore } from '../../src/replay/jobs.ts'
 import { until } from '../live/until.ts'
 
-const PROCESS = join(import.meta.dirname, 'worker-process.ts')
+const PROCESS = join(import.meta.dirname, 'worker-child.ts')
 const DEADLINE_MS = 90_000
 
 /** Worker processes, two at a time, that a test kills. */

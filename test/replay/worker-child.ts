@@ -9,7 +9,7 @@ import type { Sink } from '../../src/sink/sink.ts'
 import { places } from './replay-process.ts'
 
 /** How long a part stays a worker's own after it was last heard of. */
-export const LEASE_MS = 1500
+const LEASE_MS = 1500
 
 /** Works on the jobs of the folder until it is ended. Started by the kill tests as a process of its own. */
 async function main(folder: string, bootstrap: string | undefined): Promise<void> {
