@@ -10,6 +10,7 @@ import { openKafkaInlet } from '../wiring/kafka.ts'
 import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
 import { openRegistry } from '../wiring/registry.ts'
 import { openStore } from '../wiring/store.ts'
+import { openSafety } from './auth/safety.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
@@ -17,6 +18,7 @@ import { createLagObserver, createLagWatch } from './lag.ts'
 import { countRequests, createMetrics, type Metrics } from './metrics.ts'
 import { startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
+import { createSearchArchive } from './search/archive.ts'
 import { keepSettings } from './settings.ts'
 import { closeServer, createServer, listen } from './server.ts'
 import { watchSource } from './source-watch.ts'
@@ -60,11 +62,13 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const observeLag = createLagObserver(lag, metrics)
 
   readiness.tell('log', { state: 'green', why: inlet.name })
+  const safety = opened.use(await openSafety(config.http, { readiness, metrics, onNews: (level, text) => logger[level](text) }))
   const server = createServer(
     {
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
       directory: inlet,
       ...(registry === undefined ? {} : { registry }),
+      search: { archive: createSearchArchive({ store, index, registry }, config.search), limits: config.search },
       readiness,
       metrics,
       observe: async () => {
@@ -72,9 +76,9 @@ export async function runService(config: Config, { logger, onListening }: Servic
         await observeReplays(jobs, metrics)
       },
       nowMs: Date.now,
-      onError: (error) => logger.error({ err: error, code: error.code }, 'a request failed'),
+      onError: (error, requestId) => logger.error({ err: error, code: error.code, requestId }, 'a request failed'),
     },
-    { ...config.http, token: config.http.token?.reveal() },
+    { ...limitsOf(config), safety },
   )
   opened.defer(() => server.close())
 
@@ -99,6 +103,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   // Looked at when the service ends; a failure before was told to readiness and the log.
   archiving.catch(() => undefined)
   const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
+  const guarding = safety.keep(server, stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
   const stopWorking = new AbortController()
   const working = keepWorking(config, { archive: { store, index }, jobs, logger }, stopWorking.signal)
@@ -114,13 +119,20 @@ export async function runService(config: Config, { logger, onListening }: Servic
     stopWorking.abort()
     await Promise.allSettled([working])
     stopArchiving.abort()
-    await Promise.allSettled([archiving, retention?.done, keeping])
+    await Promise.allSettled([archiving, retention?.done, keeping, guarding])
     stopIndexing.abort()
     await indexing.done
   }
   await archiving
   logger.info('stopped')
 }
+
+const limitsOf = ({ http: { maxBodyBytes, maxMessageBytes, maxConnections, requestTimeoutMs } }: Config) => ({
+  maxBodyBytes,
+  maxMessageBytes,
+  maxConnections,
+  requestTimeoutMs,
+})
 
 /** Where posted messages go, and the broker that they are archived from; `log` is there where that is the local log. */
 interface WayIn extends AsyncDisposable {

@@ -2,6 +2,7 @@ import type { Codec, Format, LookupField } from '../encode/block.ts'
 import type { FormatOptions } from '../encode/format-options.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
+import type { HttpConfig } from './http-config.ts'
 import type { RegistryConfig } from './registry-config.ts'
 import type { IcebergConfig } from './iceberg-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
@@ -112,14 +113,16 @@ export interface Config {
   readonly gcs: GcsConfig
   readonly azure: AzureConfig
   readonly iceberg: IcebergConfig
-  readonly http: {
-    readonly host: string
-    readonly port: number
-    readonly token: Secret | undefined
-    readonly maxBodyBytes: number
-    readonly maxMessageBytes: number
-    readonly maxConnections: number
-    readonly requestTimeoutMs: number
+  readonly http: HttpConfig
+  /** What searches over HTTP may take. */
+  readonly search: {
+    readonly cacheBytes: number
+    readonly maxBytes: number
+    readonly maxMessages: number
+    readonly maxPageMessages: number
+    readonly maxTimeMs: number
+    readonly maxSearches: number
+    readonly maxSearchesPerCaller: number
   }
   readonly log: { readonly level: LogLevel }
 }

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
 import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
+import { resolveHttp } from './resolve-http.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
@@ -18,7 +19,7 @@ const msOf = (written: string | number): number => parseDuration(written)!
 export function resolveConfig(file: FileConfig, place: { readonly file: string | undefined; readonly folder: string }): Config {
   const inData = (path: string | undefined, name: string): string =>
     path === undefined ? join(resolve(place.folder, file.data), name) : resolve(place.folder, path)
-  const { archive, http, local } = file
+  const { archive, local, search } = file
   const retention = retentionOf(local.retention)
   const topics = Object.entries(local.topics).map(([name, topic]): [string, LocalTopicConfig] => [
     name,
@@ -69,14 +70,15 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       retention,
       topics: Object.fromEntries(topics),
     },
-    http: {
-      host: http.host,
-      port: http.port,
-      token: http.token,
-      maxBodyBytes: bytesOf(http.maxBodyBytes),
-      maxMessageBytes: bytesOf(http.maxMessageBytes),
-      maxConnections: http.maxConnections,
-      requestTimeoutMs: msOf(http.requestTimeout),
+    http: resolveHttp(file.http, place.folder, inData),
+    search: {
+      cacheBytes: bytesOf(search.cache),
+      maxBytes: bytesOf(search.maxBytes),
+      maxMessages: search.maxMessages,
+      maxPageMessages: search.maxPageMessages,
+      maxTimeMs: msOf(search.maxTime),
+      maxSearches: search.maxSearches,
+      maxSearchesPerCaller: search.maxSearchesPerCaller,
     },
     log: file.log,
   }
