@@ -80,9 +80,10 @@ async function* readOrigins(log: Awaited<ReturnType<typeof openLocalLog>>, count
   for await (const lane of source.lanes(stop.signal)) {
     for await (const batch of withoutPassed(source.read(lane, 0, stop.signal))) {
       for (const { key, headers } of messagesOf(batch)) {
-        const text = (name: string) => new TextDecoder().decode(headers.find((header) => header.name === name)!.value!)
+        const text = (name: string) =>
+          new TextDecoder().decode(headers.find((header) => header.name === name)?.value ?? undefined)
         const position = Number(text('millpond-origin-position'))
-        yield { lane: text('millpond-origin-lane'), position, key: new TextDecoder().decode(key!) }
+        yield { lane: text('millpond-origin-lane'), position, key: new TextDecoder().decode(key ?? undefined) }
         seen++
       }
       if (seen >= count) stop.abort()

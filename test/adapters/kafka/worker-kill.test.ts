@@ -65,10 +65,11 @@ describe.skipIf(serverMissing('kafka') !== undefined)('worker processes that sha
       expect(job).toMatchObject({ state: 'done', error: null, counts: { read: count, delivered: count, failed: 0 } })
       expect(job.parts.reduce((sum, { attempts }) => sum + attempts, 0)).toBeGreaterThan(job.parts.length)
       const expected = content.map(({ messages }) => messages.map(({ value }) => value))
+      // Parts without an order come as they come.
+      const shape = (values: readonly unknown[]) => (options.order === 'none' ? new Set(values) : values)
+      expect((await readTopic(cluster, topic)).flat()).toHaveLength(count)
       const arrived = (await readTopic(cluster, topic)).map(valuesOf)
-      if (options.order === 'none')
-        expect(arrived.map((values) => values.toSorted())).toEqual(expected.map((values) => values.toSorted()))
-      else expect(arrived).toEqual(expected)
+      expect(arrived.map(shape)).toEqual(expected.map(shape))
     },
     240_000,
   )
