@@ -283,10 +283,8 @@ describe('replay', () => {
     expect((await run('jobs', 'history', '--limit', '1')).json).toMatchObject([
       { job: job!.id, outcome: 'done', note: 'why', counts: { delivered: COUNT }, requestedBy: expect.any(String) },
     ])
-    expect((await run('jobs', 'list', '--state', 'done', '--limit', '1')).json).toMatchObject([{ id: job!.id }])
-    expect((await run('jobs', 'retry', job!.id)).exitCode).toBe(8)
     expect((await run('jobs', 'list', '--state', 'odd')).exitCode).toBe(2)
-  })
+  }, 240_000)
 })
 
 describe('serve', () => {
