@@ -95,7 +95,7 @@ const shown = (job: ReplaySummary | ReplayJob): object => publicJob(job)
 async function makeJob(parts: JobsParts, request: Asked): Promise<{ readonly id: string; readonly isNew: boolean }> {
   const caller = callerOf(request)
   const { order, functionName } = readBody(parts, request)
-  requireReplay(caller, { query: order.query as ReplayJob['query'], target: order.target })
+  requireReplay(caller, { query: order.query, target: order.target })
   const file = functionName === undefined ? {} : { function: await parts.findFunction(functionName) }
   const key = request.headers['idempotency-key']
   const whole = {
@@ -110,11 +110,11 @@ async function makeJob(parts: JobsParts, request: Asked): Promise<{ readonly id:
   )
 }
 
-function readBody({ nowMs, source, release }: JobsParts, { body }: Asked) {
+function readBody(parts: JobsParts, { body }: Asked) {
   try {
-    return parseJobRequest(parseJson(body), { nowMs: nowMs(), sourceKind: source.kind })
+    return parseJobRequest(parseJson(body), { nowMs: parts.nowMs(), sourceKind: parts.source.kind })
   } finally {
-    if (body !== undefined) release(body)
+    if (body !== undefined) parts.release(body)
   }
 }
 
