@@ -63,6 +63,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@google-cloud/storage': ['adapters'],
   '@platformatic/kafka': ['adapters'],
   fastify: ['api'],
+  pg: ['adapters'],
   'prom-client': ['api'],
   commander: ['cli'],
   hyparquet: ['adapters', 'cli'],

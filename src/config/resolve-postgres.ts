@@ -10,7 +10,7 @@ import { parseDuration } from './units.ts'
 const STANDARD_PORT = 5432
 const TLS_MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const
 /** What libpq knows too; both may give an open connection where nobody expects one. */
-const OPEN_MODES = ['allow', 'prefer']
+const OPEN_MODES: ReadonlySet<string> = new Set(['allow', 'prefer'])
 
 /** The database as it is written, its addresses taken apart. */
 export function resolvePostgres(postgres: FileConfig['postgres'], folder: string): PostgresConfig {
@@ -60,7 +60,7 @@ function endpointOf(address: Secret): PostgresEndpoint | string {
   const tls = tlsOf(searchParams.get('sslmode'), host)
   if (tls === undefined) {
     const mode = searchParams.get('sslmode') ?? ''
-    const why = OPEN_MODES.includes(mode) ? ', which may be open without a word' : ''
+    const why = OPEN_MODES.has(mode) ? ', which may be open without a word' : ''
     return `has an sslmode that is not known${why}: it is one of ${TLS_MODES.join(', ')}`
   }
   return {

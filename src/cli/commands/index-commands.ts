@@ -89,7 +89,8 @@ function rebuildCommand(cli: Cli): Command {
   }).action(async () => {
     const config = await cli.loadConfig()
     await using store = await openStore(config, 'read')
-    if (await setAsideDamagedIndex(config)) cli.note(`the damaged file is kept as ${config.index.path}.damaged`)
+    const setAside = await setAsideDamagedIndex(config)
+    if (setAside !== undefined) cli.note(setAside)
     await using index = await openIndex(config)
     const startedMs = performance.now()
     const { commits } = await rebuildIndex(store, index, cli.signal)
