@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
-import { stateAt } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
 import type { Inlet } from '../sink/inlet.ts'
 import type { Broker } from '../source/broker.ts'
@@ -154,7 +153,7 @@ async function watchLog<T>(readiness: Readiness, act: () => Promise<T>): Promise
 
 /** Shows the replays that run now, in whatever process. */
 async function observeReplays(jobs: JobStore, metrics: Metrics): Promise<void> {
-  const running = (await jobs.list({ states: ['running'] })).filter((job) => stateAt(job, Date.now()) === 'running')
+  const running = await jobs.list(Date.now(), { states: ['running'] })
   metrics.replaysRunning.set(running.length)
   metrics.replayRead.reset()
   metrics.replayPlanned.reset()

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { MillpondError } from '../../errors.ts'
-import { publicJob, type ReplayJob, type ReplaySummary, stateAt } from '../../replay/job.ts'
+import { publicJob, type ReplayJob } from '../../replay/job.ts'
 import { openJobs } from '../../wiring.ts'
 import { addDefault, type Cli, defineCommand } from '../command.ts'
 import { formatCount, formatTable, formatTime } from '../format.ts'
@@ -21,9 +21,6 @@ export function jobsCommand(cli: Cli): Command {
   return addDefault(command, listCommand(cli)).addCommand(showCommand(cli)).addCommand(cancelCommand(cli))
 }
 
-/** The job as it is now, without what is secret. */
-const shown = <Job extends ReplaySummary>(job: Job): Job => ({ ...publicJob(job), state: stateAt(job, Date.now()) })
-
 function listCommand(cli: Cli): Command {
   return defineCommand('list', {
     summary: 'every job, the newest first',
@@ -31,7 +28,7 @@ function listCommand(cli: Cli): Command {
     examples: [{ run: 'millpond jobs list --json', does: 'JSON lines, one a job' }],
   }).action(async () => {
     await using jobs = await openJobs(await cli.loadConfig())
-    const all = (await jobs.list()).map(shown)
+    const all = (await jobs.list(Date.now())).map(publicJob)
     if (cli.json) {
       for (const job of all) await cli.printJson(job)
       return
@@ -59,9 +56,9 @@ function showCommand(cli: Cli): Command {
     .action(async (id: string) => {
       await using jobs = await openJobs(await cli.loadConfig())
       const full = await fullId(jobs, id)
-      const job = await jobs.get(full)
+      const job = await jobs.get(full, Date.now())
       if (job === undefined) throw new MillpondError('JOB_UNKNOWN', `there is no job ${full}`)
-      await (cli.json ? cli.printJson(shown(job)) : printJob(cli, shown(job)))
+      await (cli.json ? cli.printJson(publicJob(job)) : printJob(cli, publicJob(job)))
     })
 }
 
@@ -74,13 +71,13 @@ async function printJob(cli: Cli, job: ReplayJob): Promise<void> {
     `${formatCount(read)} read, ${formatCount(delivered)} delivered, ${formatCount(failed)} failed, of ${formatCount(job.planned.messages)}`,
   )
   if (job.error !== null) await cli.print(`${job.error.code}: ${job.error.message}`)
-  const rows = job.lanes.map(({ lane, fromPosition, toPosition, nextPosition, counts, done }) => [
+  const rows = job.parts.map(({ lane, fromPosition, toPosition, nextPosition, counts, state }) => [
     `${lane.topic}/${lane.lane}`,
     `${fromPosition}..${toPosition}`,
     String(nextPosition),
     formatCount(counts.delivered),
     formatCount(counts.failed),
-    done ? 'done' : '',
+    state === 'open' ? '' : state,
   ])
   if (rows.length > 0) await cli.print(formatTable([['lane', 'positions', 'next', 'delivered', 'failed', ''], ...rows]))
   for (const { topic, lane, position, reason } of job.failures.slice(0, SHOWN_FAILURES))
@@ -97,9 +94,9 @@ function cancelCommand(cli: Cli): Command {
     .argument('<job>', 'the job, or the beginning of its id')
     .action(async (id: string) => {
       await using jobs = await openJobs(await cli.loadConfig())
-      const job = await jobs.cancel(await fullId(jobs, id), Date.now())
+      const job = await jobs.want(await fullId(jobs, id), 'cancel', { nowMs: Date.now() })
       await (cli.json
-        ? cli.printJson(shown(job))
+        ? cli.printJson(publicJob(job))
         : cli.print(`${job.id}  ${job.state === 'running' ? 'is being cancelled' : job.state}`))
     })
 }

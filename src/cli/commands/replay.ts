@@ -145,9 +145,8 @@ async function makeJob(jobs: JobStore, archive: OpenArchive, options: ReplayComm
     timestamps,
   }
   const order = { query: queryOf(options), target, options: wanted }
-  const job = await planReplay(order, { index: archive.index, id: randomBytes(6).toString('hex'), nowMs: Date.now() })
-  await jobs.create(job)
-  return job.id
+  const planned = await planReplay(order, { index: archive.index, id: randomBytes(6).toString('hex'), nowMs: Date.now() })
+  return (await jobs.create(planned)).id
 }
 
 interface JobRun {
@@ -159,7 +158,7 @@ interface JobRun {
 }
 
 async function runJob(cli: Cli, { config, archive, jobs, id, claimWithinMs }: JobRun): Promise<ReplayReport> {
-  const job = await jobs.get(id)
+  const job = await jobs.get(id, Date.now())
   if (job === undefined) throw new MillpondError('JOB_UNKNOWN', `there is no job ${id}`)
   if (job.state === 'done' || job.state === 'cancelled') throw new MillpondError('JOB_CONFLICT', `job ${id} is ${job.state}`)
   await using sink = await openReplaySink(config, job, await archive.index.lanes())
