@@ -1,4 +1,4 @@
-import type { Db, MongoClient, MongoClientOptions, ReadPreferenceMode } from 'mongodb'
+import type { Db, MongoClient, MongoClientOptions } from 'mongodb'
 import type * as Driver from 'mongodb'
 import { MillpondError } from '../../errors.ts'
 import type { MongoOptions } from './options.ts'
@@ -6,42 +6,44 @@ import type { MongoOptions } from './options.ts'
 /** Connections of one process at the most, where the connection string does not say. */
 const MAX_CONNECTIONS = 16
 
-/** A database that answers. */
+/** A database of a server that is connected to when it is first asked. */
 export interface OpenMongo extends AsyncDisposable {
   /** Text for people, without secrets. */
   readonly name: string
   readonly database: Db
-  /** Whose answers may be older than what was written. */
-  readonly readPreference: ReadPreferenceMode
   /**
    * Whether an update changes what its filter found and nothing newer. FerretDB before 2 reads, then writes by `_id`: of several who
    * update the same state of a document all succeed.
    */
-  readonly updatesAreAtomic: boolean
+  updatesAreAtomic(): Promise<boolean>
 }
 
 /**
- * Connects and asks the server what it is.
- * @throws MillpondError `DEPENDENCY_MISSING`, `CONFIG_INVALID` for a connection string that is none; what the driver throws.
+ * A server that is away for now is no reason not to open: it is asked again with every call.
+ * @throws MillpondError `DEPENDENCY_MISSING`, `CONFIG_INVALID` for a connection string that is none.
  */
 export async function openMongo(options: MongoOptions): Promise<OpenMongo> {
   const client = createClient(await loadDriver(), options)
-  const close = () => client.close()
-  try {
-    const database = client.db(options.database)
-    const build = await database.command({ buildInfo: 1 })
-    const { hosts, srvHost } = client.options
-    const place = srvHost ?? hosts.map(String).join(',')
-    return {
-      name: `mongodb:${place}/${options.database}`,
-      database,
-      readPreference: client.options.readPreference.mode,
-      updatesAreAtomic: build['ferretdbVersion'] === undefined,
-      [Symbol.asyncDispose]: close,
-    }
-  } catch (error) {
-    await close()
-    throw error
+  const database = client.db(options.database)
+  const { hosts, srvHost } = client.options
+  const build = once(() => database.command({ buildInfo: 1 }))
+  return {
+    name: `mongodb:${srvHost ?? hosts.map(String).join(',')}/${options.database}`,
+    database,
+    updatesAreAtomic: async () => (await build())['ferretdbVersion'] === undefined,
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+}
+
+/** Does it once, and again where it failed. */
+export function once<T>(act: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | undefined
+  return () => {
+    done ??= act().catch((error: unknown) => {
+      done = undefined
+      throw error
+    })
+    return done
   }
 }
 

@@ -3,7 +3,7 @@ import type { StoredCommit } from '../../commit/commit.ts'
 import type { LaneId } from '../../source/lane.ts'
 import type { Checked } from './checked.ts'
 import type { OpenMongo } from './client.ts'
-import { isDuplicate, isNoCollection } from './errors.ts'
+import { isNoCollection } from './errors.ts'
 import {
   type ChunkDocument,
   chunkId,
@@ -22,6 +22,8 @@ import {
   toRecord,
 } from './index-documents.ts'
 import type { ChangedDirectory, Run } from './index-directory.ts'
+import { idOf, inserted } from './insert.ts'
+import { claimsOf, replaceVersion } from './versions.ts'
 
 /** Ids that one request asks for or deletes. */
 const IDS_AT_ONCE = 1000
@@ -35,8 +37,8 @@ export interface IndexCollections {
   laneDirectories(topic: string | undefined): Promise<Checked<LaneDocument>[]>
   /** False where there is one of that lane. */
   insertLane(state: LaneState): Promise<boolean>
-  /** False where the document is no longer in the state `from`. */
-  replaceLane(from: LaneState, to: LaneState): Promise<boolean>
+  /** False where the lane's document is not in the state before this one. */
+  replaceLane(state: LaneState): Promise<boolean>
   /** Writes the chunks that a directory needs. */
   putChunks(ref: string, sealed: ChangedDirectory['sealed']): Promise<void>
   chunks(ids: readonly string[], fresh: boolean): Promise<ChunkDocument[]>
@@ -53,14 +55,15 @@ export interface IndexCollections {
 }
 
 /** The collections of an index whose names begin with `prefix`. */
-export function indexCollections({ database, readPreference }: OpenMongo, prefix: string): IndexCollections {
+export function indexCollections(mongo: OpenMongo, prefix: string): IndexCollections {
+  const { database } = mongo
   const lanes = database.collection<Checked<LaneDocument>>(`${prefix}lanes`)
+  const replaceLane = replaceVersion<LaneDocument>(mongo, `${prefix}lanes`)
   const segments = database.collection<Checked<PartDocument>>(`${prefix}segments`)
   const directory = database.collection<ChunkDocument>(`${prefix}directory`)
-  const preferred = { readPreference } as const
   // What is about to be changed has to be the newest.
   const newest = { readPreference: 'primary' } as const
-  const reading = (fresh: boolean) => (fresh ? newest : preferred)
+  const reading = (fresh: boolean) => (fresh ? newest : {})
   const ofTopic = (topic: string | undefined) => (topic === undefined ? {} : { topic: { $eq: topic } })
   const some = <T extends { _id: string }>(from: Collection<T>, ids: readonly string[], fresh: boolean) =>
     from.find({ _id: { $in: ids } } as Filter<T>, reading(fresh)).toArray() as Promise<T[]>
@@ -73,15 +76,10 @@ export function indexCollections({ database, readPreference }: OpenMongo, prefix
       const document = await lanes.findOne({ _id: laneKey(id) }, newest)
       return document === null ? undefined : toLaneState(document)
     },
-    lanes: (topic) => lanes.find<LaneTotals>(ofTopic(topic), { ...preferred, projection: { chunks: 0, open: 0 } }).toArray(),
-    laneDirectories: (topic) => lanes.find(ofTopic(topic), preferred).toArray(),
+    lanes: (topic) => lanes.find<LaneTotals>(ofTopic(topic), { projection: { chunks: 0, open: 0 } }).toArray(),
+    laneDirectories: (topic) => lanes.find(ofTopic(topic)).toArray(),
     insertLane: (state) => inserted(lanes, laneDocument(state)),
-    async replaceLane(from, to) {
-      const { _id, ref, lane } = from
-      const document = laneDocument(to)
-      const filter = { _id, ref, commits: lane.commits, rewrites: lane.rewrites }
-      return (await lanes.replaceOne(filter, document)).matchedCount > 0
-    },
+    replaceLane: (state) => replaceLane(laneDocument(state)),
     async putChunks(ref, sealed) {
       // Made of their content: one that is there is the same.
       for (const { name, bytes } of sealed) await inserted(directory, { _id: chunkId(ref, name), runs: bytes })
@@ -123,28 +121,17 @@ export function indexCollections({ database, readPreference }: OpenMongo, prefix
       await lanes.deleteOne(one)
       await removeRange(segments as unknown as Collection<ChunkDocument>, document.ref)
       await removeRange(directory, document.ref)
+      await claimsOf(database, `${prefix}lanes`).deleteMany({ _id: idsOf(document.ref) })
     },
     async removeAll() {
       await lanes.deleteMany({})
+      await claimsOf(database, `${prefix}lanes`).deleteMany({})
       for (const collection of [segments, directory]) {
         await collection.drop().catch((error: unknown) => {
           if (!isNoCollection(error)) throw error
         })
       }
     },
-  }
-}
-
-const idOf = ({ _id }: { readonly _id: string }): string => _id
-
-/** Adds a document; false where one of that `_id` is there. */
-async function inserted<T extends { readonly _id: string }>(collection: Collection<T>, document: T): Promise<boolean> {
-  try {
-    await (collection as unknown as Collection<{ _id: string }>).insertOne(document)
-    return true
-  } catch (error) {
-    if (isDuplicate(error)) return false
-    throw error
   }
 }
 

@@ -12,6 +12,7 @@ import type { LaneId } from '../../source/lane.ts'
 import { type Checked, isSound, withCheck } from './checked.ts'
 import { decodeChunks, decodeRuns, encodeChunks, encodeRuns, segmentCount } from './index-directory.ts'
 import type { Directory, Run } from './index-directory.ts'
+import type { VersionedDocument } from './versions.ts'
 
 /** The form of the documents: another one is made anew from the archive. */
 const FORM = 1
@@ -30,10 +31,8 @@ export interface LaneState {
 }
 
 /** A lane's document: all that readers count on. What it does not cover is not there yet. */
-export interface LaneDocument extends IndexedLane {
-  readonly _id: string
+export interface LaneDocument extends IndexedLane, VersionedDocument {
   readonly form: number
-  readonly ref: string
   readonly genesisSha256: string
   readonly chunks: Uint8Array
   readonly open: Uint8Array
@@ -192,13 +191,24 @@ export function toSegments(lane: LaneId, part: Checked<PartDocument>): IndexedSe
 /** The document of a lane. */
 export function laneDocument({ _id, ref, genesisSha256, lane, directory }: LaneState): Checked<LaneDocument> {
   const [chunks, open] = [encodeChunks(directory.chunks), encodeRuns(directory.open)]
-  const totals = { _id, form: FORM, ref, genesisSha256, ...lane, directoryCheck: crc32(open, crc32(chunks)) }
+  const version = lane.commits + lane.rewrites
+  const directoryCheck = crc32(open, crc32(chunks))
+  const totals = { _id, form: FORM, ref, version, genesisSha256, ...lane, directoryCheck }
   return { ...withCheck(totals), chunks, open }
 }
 
 /** The totals of a lane. @throws MillpondError `INDEX_CORRUPT` where they are not what was written. */
 export function toLane(document: LaneTotals): IndexedLane {
-  const { _id: _key, form, ref: _ref, genesisSha256: _genesis, directoryCheck: _directory, check: _check, ...lane } = document
+  const {
+    _id: _key,
+    form,
+    ref: _ref,
+    version: _version,
+    genesisSha256: _genesis,
+    directoryCheck: _directory,
+    check: _check,
+    ...lane
+  } = document
   if (form !== FORM) {
     const why = `is of the form ${form}, this program reads ${FORM}; ${REMEDY}`
     throw new MillpondError('INDEX_CORRUPT', `the index's document of lane ${laneName(lane)} ${why}`)

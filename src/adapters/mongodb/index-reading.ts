@@ -2,6 +2,7 @@ import type { SegmentRange } from '../../index/segment-directory.ts'
 import type { IndexedSegment } from '../../index/segment-index.ts'
 import type { IndexCollections } from './index-collections.ts'
 import { type Chunk, chunkName, decodeRuns, type Run } from './index-directory.ts'
+import { idOf } from './insert.ts'
 import { chunkId, damagedLane, type LaneState, placeId, toSegments } from './index-documents.ts'
 
 /** Segments that one request asks for at the most, but for those of one document. */
@@ -125,5 +126,3 @@ function* narrowed(runs: readonly Run[], mayHold: (range: SegmentRange) => boole
 
 const isSameRange = (a: SegmentRange, b: SegmentRange): boolean =>
   a.lastPosition === b.lastPosition && a.minTimestamp === b.minTimestamp && a.maxTimestamp === b.maxTimestamp
-
-const idOf = ({ _id }: { readonly _id: string }): string => _id

@@ -8,7 +8,8 @@ import { rangeMayHold } from '../../index/segment-directory.ts'
 import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../../index/segment-index.ts'
 import { laneName } from '../../source/lane.ts'
 import type { LaneId } from '../../source/lane.ts'
-import { openMongo, type OpenMongo } from './client.ts'
+import { once, openMongo, type OpenMongo } from './client.ts'
+import { announceFollower } from './followers.ts'
 import { mongoError } from './errors.ts'
 import { type IndexCollections, indexCollections } from './index-collections.ts'
 import { appendRuns, type ChangedDirectory, type Run, spliceRuns, touchedPieces } from './index-directory.ts'
@@ -38,7 +39,7 @@ const NO_DIRECTORY = { chunks: [], open: [] }
  * An index in a database of MongoDB. Any number of processes may use it at once. A commit is added by the one insertion of its first
  * document, whose `_id` is its place; what readers see is the document of its lane, which then takes it in. A process that ends in between
  * leaves that to whoever comes next.
- * @throws MillpondError `INDEX_CORRUPT`, `INDEX_UNAVAILABLE`, `DEPENDENCY_MISSING`, `CONFIG_INVALID`.
+ * @throws MillpondError `DEPENDENCY_MISSING`; `CONFIG_INVALID` for a connection string that is none.
  */
 export async function openMongoIndex(options: MongoOptions): Promise<SegmentIndex> {
   try {
@@ -55,16 +56,20 @@ const indexError = (error: unknown, name: string): MillpondError =>
 class MongoIndex implements SegmentIndex {
   readonly name: string
   readonly #mongo: OpenMongo
+  readonly #prefix: string
   readonly #documents: IndexCollections
   readonly #reader: DirectoryReader
   readonly #kept = new Map<string, LaneState>()
-  #prepared: Promise<void> | undefined
+  /** Makes the secondary index: readers need no right to, so it is for the first that writes. */
+  readonly #prepare: () => Promise<void>
 
   constructor(mongo: OpenMongo, prefix: string) {
     this.name = mongo.name
     this.#mongo = mongo
+    this.#prefix = prefix
     this.#documents = indexCollections(mongo, prefix)
     this.#reader = directoryReader(this.#documents)
+    this.#prepare = once(() => this.#documents.prepare())
   }
 
   add(commit: StoredCommit): Promise<'added' | 'known'> {
@@ -115,6 +120,10 @@ class MongoIndex implements SegmentIndex {
       this.#kept.clear()
       await (id === undefined ? this.#documents.removeAll() : this.#documents.removeLane(id))
     })
+  }
+
+  announce(follower: string, leaseMs: number): Promise<readonly string[]> {
+    return this.#guard(() => announceFollower(this.#mongo.database, `${this.#prefix}followers`, follower, leaseMs))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -209,9 +218,7 @@ class MongoIndex implements SegmentIndex {
 
   /** Has the lane's document take in a commit or rewrite that was inserted; false where the lane is no longer there. */
   async #takeIn(from: LaneState, place: Omit<Run, 'entries'>, record: CommitRecord): Promise<boolean> {
-    const isDone = await this.#step(from, place, record)
-    // Where updates are not atomic this one may have undone a later one, whose commit is found then.
-    if (isDone && this.#mongo.updatesAreAtomic) return true
+    if (await this.#step(from, place, record)) return true
     const now = await this.#newest(from.lane)
     if (now?.ref !== from.ref) return false
     const isCovered = place.rewrite === 0 ? now.lane.nextPosition > place.place : now.lane.rewrites > place.place
@@ -225,7 +232,7 @@ class MongoIndex implements SegmentIndex {
     if (after === undefined) return false
     const { to, sealed } = after
     await this.#documents.putChunks(from.ref, sealed)
-    const isDone = await this.#documents.replaceLane(from, to)
+    const isDone = await this.#documents.replaceLane(to)
     if (isDone) this.#keep(to)
     return isDone
   }
@@ -256,15 +263,6 @@ class MongoIndex implements SegmentIndex {
     this.#kept.set(_id, state)
     const [oldest] = this.#kept.keys()
     if (this.#kept.size > KEPT_LANES && oldest !== undefined) this.#kept.delete(oldest)
-  }
-
-  /** Readers need no right to make one, so it is made for the first that writes. */
-  #prepare(): Promise<void> {
-    this.#prepared ??= this.#documents.prepare().catch((error: unknown) => {
-      this.#prepared = undefined
-      throw error
-    })
-    return this.#prepared
   }
 
   async #guard<T>(act: () => Promise<T>): Promise<T> {

@@ -23,9 +23,10 @@ public final class Main {
                 return answer;
             }
 
+            /** One at a time, and answers are copies: it changes documents in place that it has yet to send. */
             @Override
-            public Document handleMessage(MongoMessage message) {
-                Document answer = super.handleMessage(message);
+            public synchronized Document handleMessage(MongoMessage message) {
+                Document answer = super.handleMessage(message).cloneDeeply();
                 String command = message.getDocument().keySet().iterator().next();
                 if (WRITES.contains(command.toLowerCase(Locale.ROOT))) commit();
                 return answer;
