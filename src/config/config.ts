@@ -4,6 +4,7 @@ import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
 import type { RegistryConfig } from './registry-config.ts'
 import type { IcebergConfig } from './iceberg-config.ts'
+import type { MongodbConfig } from './mongodb-config.ts'
 import type { PostgresConfig } from './postgres-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
@@ -114,6 +115,7 @@ export interface Config {
   readonly kafka: KafkaConfig
   readonly registry: RegistryConfig
   readonly postgres: PostgresConfig
+  readonly mongodb: MongodbConfig
   readonly s3: S3Config
   readonly gcs: GcsConfig
   readonly azure: AzureConfig

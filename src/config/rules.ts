@@ -5,6 +5,7 @@ import { icebergRules } from './resolve-iceberg.ts'
 import { isLoopback } from './loopback.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
+import { mongodbRules } from './resolve-mongodb.ts'
 import { postgresRules } from './resolve-postgres.ts'
 import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
@@ -29,6 +30,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...schemaRule(usable.data),
     ...storeRules(usable.data),
     ...postgresRules(usable.data),
+    ...mongodbRules(usable.data),
     ...layoutRules(usable.data, broken),
     ...icebergRules(usable.data),
     ...pathRule(usable.data, broken),

@@ -19,6 +19,7 @@ import { lineOptions } from './schema-lines.ts'
 import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
+import { mongodbSection } from './schema-mongodb.ts'
 import { postgresSection } from './schema-postgres.ts'
 import { registrySection } from './schema-registry.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
@@ -191,6 +192,7 @@ export const configSchema = section(
     kafka: kafkaSection,
     registry: registrySection,
     postgres: postgresSection,
+    mongodb: mongodbSection,
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,
