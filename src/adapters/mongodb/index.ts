@@ -30,7 +30,7 @@ import type { MongoOptions } from './options.ts'
 /** Lanes whose newest state a process that adds keeps in memory. */
 const KEPT_LANES = 1024
 /** How often a lane that others change is taken up again: each time another one has come further. */
-const ATTEMPTS = 200
+const ATTEMPTS = 100
 const REF_BYTES = 8
 
 const NO_DIRECTORY = { chunks: [], open: [] }
@@ -149,27 +149,26 @@ class MongoIndex implements SegmentIndex {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const admitted = await admit(state)
       if (admitted === 'known') return 'known'
-      if (admitted === 'genesis' || state === undefined) {
-        if (await this.#documents.insertLane(firstState(commit))) return 'added'
-      } else {
-        const outcome = await this.#insert(state, commit)
-        if (outcome !== undefined) return outcome
-      }
+      const isAdded =
+        admitted === 'genesis' || state === undefined
+          ? await this.#documents.insertLane(firstState(commit))
+          : await this.#insert(state, commit)
+      if (isAdded) return 'added'
+      // Another was first, and its commit is taken in by then; or the lane was cleared, and what was kept of it is of no use.
       state = await this.#newest(commit)
     }
-    throw new MillpondError('INDEX_UNAVAILABLE', `others change lane ${laneName(commit)} of ${this.name} all the time`)
+    throw this.#busy(commit)
   }
 
-  /** Adds what follows `state`, as far as that is the lane's state still; undefined where it has to be looked at anew. */
-  async #insert(state: LaneState, commit: StoredCommit): Promise<'added' | 'known' | undefined> {
+  /** Adds what follows `state`; false where something is in its place, or the lane is gone. */
+  async #insert(state: LaneState, commit: StoredCommit): Promise<boolean> {
     const place = placeOf(commit)
-    const isOurs = await this.#documents.insertCommit(state.ref, commit)
-    if (!isOurs && (await this.#documents.linkAt(state.ref, place))?.sha256 !== commit.sha256) return undefined
+    if (!(await this.#documents.insertCommit(state.ref, commit))) return false
     const record = toRecord(state.lane, place, commitDocuments(state.ref, commit))
-    if (await this.#takeIn(state, place, record)) return isOurs ? 'added' : 'known'
+    if (await this.#takeIn(state, place, record)) return true
     // The lane was cleared meanwhile, and with it all that the commit would follow.
-    if (isOurs) await this.#documents.removeCommit(state.ref, commit)
-    return undefined
+    await this.#documents.removeCommit(state.ref, commit)
+    return false
   }
 
   /** SHA-256 (hex) of the commit that ends where this one does. */
@@ -196,7 +195,7 @@ class MongoIndex implements SegmentIndex {
       }
       await this.#step(state, waiting.place, waiting.record)
     }
-    throw new MillpondError('INDEX_UNAVAILABLE', `others change lane ${laneName(id)} of ${this.name} all the time`)
+    throw this.#busy(id)
   }
 
   /** What was added behind the state and not taken in yet: the next of it. */
@@ -255,6 +254,11 @@ class MongoIndex implements SegmentIndex {
     const replaced = await this.#reader.segments(from, changed.replaced, true)
     if (replaced === undefined) return undefined
     return { to: { ...from, lane: rewrittenLane(lane, record, replaced), directory: changed.directory }, sealed: changed.sealed }
+  }
+
+  #busy(id: LaneId): MillpondError {
+    const why = 'others change it all the time, or something is in the place of its next commit that does not follow'
+    return new MillpondError('INDEX_UNAVAILABLE', `lane ${laneName(id)} of ${this.name} cannot be changed: ${why}`)
   }
 
   #keep(state: LaneState): void {

@@ -93,7 +93,10 @@ export function failureDocument(ref: string, ordinal: number, failure: ReplayFai
 }
 
 /** The failure that a document tells of. */
-export const failureOf = ({ _id: _, ref: __, ordinal: ___, ...failure }: FailureDocument): ReplayFailure => failure
+export function failureOf(document: FailureDocument): ReplayFailure {
+  const { _id: _, ref: __, ordinal: ___, ...failure } = document
+  return failure
+}
 
 /** The document of an audit record. */
 export const auditDocument = (audit: JobAudit): AuditDocument => ({
@@ -105,8 +108,14 @@ export const auditDocument = (audit: JobAudit): AuditDocument => ({
   record: JSON.stringify(audit),
 })
 
-/** What was written as JSON. @throws SyntaxError where it is damaged. */
-export const recordOf = <T>({ record }: { readonly record: string }): T => JSON.parse(record) as T
+/** The job of a document. @throws SyntaxError where it is damaged, as those below do. */
+export const jobOf = ({ record }: JobDocument): JobRow => JSON.parse(record) as JobRow
+
+/** The part of a document. */
+export const partOf = ({ record }: PartDocument): ReplayPart => JSON.parse(record) as ReplayPart
+
+/** The audit record of a document. */
+export const auditOf = ({ record }: AuditDocument): JobAudit => JSON.parse(record) as JobAudit
 
 /** What parts of a job, in their order, are together. */
 export function factsOf(parts: readonly Pick<PartDocument, 'state' | 'heldUntilMs' | 'counts' | 'error'>[]): PartFacts {

@@ -12,16 +12,18 @@ import { idOf, inserted } from './insert.ts'
 import {
   type AuditDocument,
   auditDocument,
+  auditOf,
   factsOf,
   type FailureDocument,
   failureDocument,
   failureOf,
   type JobDocument,
   jobDocument,
+  jobOf,
   type PartDocument,
   partDocument,
   partIds,
-  recordOf,
+  partOf,
   uniqueKey,
 } from './job-documents.ts'
 import type { MongoOptions } from './options.ts'
@@ -139,7 +141,7 @@ class StoredJobs {
 
   async job(filter: { readonly _id: string } | { readonly unique: string }): Promise<JobRow | undefined> {
     const found = await this.#jobs.findOne(filter, NEWEST)
-    return found === null ? undefined : recordOf<JobRow>(found)
+    return found === null ? undefined : jobOf(found)
   }
 
   async page({ limit, before, outcomes }: JobPage): Promise<JobRow[]> {
@@ -149,7 +151,7 @@ class StoredJobs {
         ? {}
         : { $or: [{ createdMs: { $lt: before.createdMs } }, { createdMs: before.createdMs, _id: { $lt: before.id } }] }),
     }
-    return (await this.#jobs.find(filter, NEWEST).sort({ createdMs: -1, _id: -1 }).limit(limit).toArray()).map(recordOf<JobRow>)
+    return (await this.#jobs.find(filter, NEWEST).sort({ createdMs: -1, _id: -1 }).limit(limit).toArray()).map(jobOf)
   }
 
   async offering(limit: number, after: JobPlace | undefined): Promise<JobRow[]> {
@@ -158,7 +160,7 @@ class StoredJobs {
         ? {}
         : { $or: [{ createdMs: { $gt: after.createdMs } }, { createdMs: after.createdMs, _id: { $gt: after.id } }] }
     const found = this.#jobs.find({ offers: true, ...behind }, NEWEST)
-    return (await found.sort({ createdMs: 1, _id: 1 }).limit(limit).toArray()).map(recordOf<JobRow>)
+    return (await found.sort({ createdMs: 1, _id: 1 }).limit(limit).toArray()).map(jobOf)
   }
 
   async replaceJob(job: JobRow): Promise<boolean> {
@@ -170,7 +172,7 @@ class StoredJobs {
     const ref = await this.#refOf(job)
     if (ref === undefined) return []
     const found = this.#parts.find({ _id: partIds(ref, from), ...filter } as Filter<PartDocument>, NEWEST)
-    return (await found.sort({ _id: 1 }).limit(limit).toArray()).map(recordOf<ReplayPart>)
+    return (await found.sort({ _id: 1 }).limit(limit).toArray()).map(partOf)
   }
 
   async countDone(job: string, parts: readonly number[]): Promise<number> {
@@ -237,7 +239,7 @@ class StoredJobs {
         : { $or: [{ endedMs: { $lt: before.endedMs } }, { endedMs: before.endedMs, job: { $lt: before.job } }] }),
     }
     const found = this.#audits.find(filter, NEWEST).sort({ endedMs: -1, job: -1, ending: -1 })
-    return (await found.limit(limit).toArray()).map(recordOf<JobAudit>)
+    return (await found.limit(limit).toArray()).map(auditOf)
   }
 
   /** What stands for the job in ids; undefined where there is no such job. */

@@ -22,14 +22,12 @@ export interface Claim extends Identified {
 const KEPT_CLAIMS = 16
 
 /** By the server's own atomic update, or, where it has none, by claims in a collection `<name>_claims`. */
-export function replaceVersion<T extends VersionedDocument>(
-  { database, updatesAreAtomic }: OpenMongo,
-  name: string,
-): ReplaceVersion<T> {
+export function replaceVersion<T extends VersionedDocument>(mongo: OpenMongo, name: string): ReplaceVersion<T> {
+  const { database } = mongo
   const collection = database.collection<VersionedDocument>(name)
   const byClaims = replaceByClaims(database, name)
   return async (document) => {
-    if (!(await updatesAreAtomic())) return byClaims(document)
+    if (!(await mongo.updatesAreAtomic())) return byClaims(document)
     const { _id, ref, version } = document
     return (await collection.replaceOne({ _id, ref, version: version - 1 }, document)).matchedCount === 1
   }

@@ -145,13 +145,9 @@ describe.each(mongoServers)('over $name', { timeout: LIMIT_MS }, ({ name, missin
           const [document] = await withCollection(options, collection, (all) => all.find().toArray())
           const { _id, ...fields } = document!
           for (const field of Object.keys(fields)) {
-            await withCollection(options, collection, (all) =>
-              all.replaceOne({ _id }, { ...fields, [field]: damaged(fields[field]) }),
-            )
-            const dump = dumpOf(await another())
-            // What no reader looks at, but who adds.
-            if (field === 'ref' || field === 'previousSha256') await dump.catch(() => undefined)
-            else await expect(dump, `${collection}.${field}`).rejects.toMatchObject(corrupt)
+            const changed = { ...fields, [field]: damaged(fields[field]) }
+            await withCollection(options, collection, (all) => all.replaceOne({ _id }, changed))
+            await expect(dumpOf(await another()), `${collection}.${field}`).rejects.toMatchObject(corrupt)
           }
           await withCollection(options, collection, (all) => all.replaceOne({ _id }, fields))
         }

@@ -36,8 +36,8 @@ func main() {
 		Listener: listener,
 		Logger:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Handler:  "sqlite",
-		// A path that ends in a slash is a folder of databases.
-		SQLiteURL: (&url.URL{Scheme: "file", Path: data + "/"}).String(),
+		// A path that ends in a slash is a folder of databases. What was written outlasts a kill, not a power cut.
+		SQLiteURL: (&url.URL{Scheme: "file", Path: data + "/", RawQuery: "_pragma=synchronous(off)"}).String(),
 	})
 	if err != nil {
 		log.Fatal(err)

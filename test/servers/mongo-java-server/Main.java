@@ -23,13 +23,17 @@ public final class Main {
                 return answer;
             }
 
-            /** One at a time, and answers are copies: it changes documents in place that it has yet to send. */
             @Override
-            public synchronized Document handleMessage(MongoMessage message) {
-                Document answer = super.handleMessage(message).cloneDeeply();
+            public Document handleMessage(MongoMessage message) {
+                Document answer = answerTo(message);
                 String command = message.getDocument().keySet().iterator().next();
                 if (WRITES.contains(command.toLowerCase(Locale.ROOT))) commit();
                 return answer;
+            }
+
+            /** One at a time, and a copy: it changes documents in place that it has yet to send. */
+            private synchronized Document answerTo(MongoMessage message) {
+                return super.handleMessage(message).cloneDeeply();
             }
         };
         MongoServer server = new MongoServer(backend);
