@@ -14,7 +14,7 @@ import type { LaneId } from './source/lane.ts'
 import { openKafka, openKafkaReplaySink } from './wiring/kafka.ts'
 import { localBroker, openLocalReplaySink, openLog } from './wiring/local.ts'
 import { openMongodbIndex, openMongodbJobs } from './wiring/mongodb.ts'
-import { dropDamagedPostgresIndex, openPostgresIndex } from './wiring/postgres.ts'
+import { dropDamagedPostgresIndex, openPostgresIndex, openPostgresJobs } from './wiring/postgres.ts'
 
 /** Opens the index, which is made where there is none. */
 export async function openIndex(config: Config): Promise<SegmentIndex> {
@@ -54,6 +54,7 @@ export async function openParquetReader(): Promise<ParquetReader> {
 
 /** Opens the replay jobs. */
 export async function openJobs(config: Config): Promise<JobStore> {
+  if (config.jobs.type === 'postgres') return openPostgresJobs(config)
   if (config.jobs.type === 'mongodb') return openMongodbJobs(config)
   const { openSqliteJobs } = await import('./adapters/sqlite/jobs.ts')
   return openSqliteJobs({ path: config.jobs.path })

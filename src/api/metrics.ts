@@ -7,6 +7,7 @@ export interface Metrics {
   readonly messagesIn: Counter<'topic'>
   readonly bytesIn: Counter<'topic'>
   readonly requestsFailed: Counter<'code'>
+  readonly auditLost: Counter
   readonly appendSeconds: Histogram
   readonly messagesArchived: Counter<'topic'>
   readonly bytesArchived: Counter<'topic'>
@@ -21,6 +22,7 @@ export interface Metrics {
   readonly storeCost: Counter
   readonly archiveLag: Gauge<'topic'>
   readonly indexLag: Gauge<'topic'>
+  readonly indexLagSeconds: Gauge
   readonly replayRead: Gauge<'job'>
   readonly replayPlanned: Gauge<'job'>
   readonly replaysRunning: Gauge
@@ -40,6 +42,7 @@ export function createMetrics(): Metrics {
     messagesIn: counter('messages_in_total', 'Messages taken by HTTP, durable.', ['topic']),
     bytesIn: counter('bytes_in_total', 'Bytes of bodies taken by HTTP, durable.', ['topic']),
     requestsFailed: counter('requests_failed_total', 'Requests answered with an error, by its code.', ['code']),
+    auditLost: counter('audit_lost_total', 'Calls that the audit log should have and could not take.', []),
     appendSeconds: new Histogram({
       name: 'millpond_append_seconds',
       help: 'From a request that is read to messages that are durable.',
@@ -72,6 +75,7 @@ export function createMetrics(): Metrics {
     storeCost: counter('store_cost_dollars_total', 'What the requests cost by list prices, an estimate.', []),
     archiveLag: gauge('archive_lag_messages', 'Messages of the source that are not in the archive yet.', ['topic']),
     indexLag: gauge('index_lag_messages', 'Messages of the archive that are not in the index yet.', ['topic']),
+    indexLagSeconds: gauge('index_lag_seconds', 'How long the oldest commit of this process waits for the index.', []),
     replayRead: gauge('replay_messages_done', 'Messages that a running replay has dealt with.', ['job']),
     replayPlanned: gauge('replay_messages_planned', 'Messages that a running replay has to deal with, at the most.', ['job']),
     replaysRunning: gauge('replays_running', 'Replays that run, in whatever process.', []),

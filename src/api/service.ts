@@ -10,16 +10,19 @@ import { openKafkaInlet } from '../wiring/kafka.ts'
 import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
 import { openRegistry } from '../wiring/registry.ts'
 import { openStore } from '../wiring/store.ts'
+import { openSafety } from './auth/safety.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
 import { countRequests, createMetrics, type Metrics } from './metrics.ts'
-import { startPeriodic } from './periodic.ts'
+import { settledWithin, startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
+import { createSearchArchive } from './search/archive.ts'
 import { keepSettings } from './settings.ts'
 import { closeServer, createServer, listen } from './server.ts'
 import { watchSource } from './source-watch.ts'
+import { keepWorking } from './working.ts'
 
 export interface ServiceOptions {
   readonly logger: Logger
@@ -28,6 +31,8 @@ export interface ServiceOptions {
 }
 
 const RETENTION_MS = 60_000
+/** What gauges may take that databases are asked for. */
+const OBSERVE_WITHIN_MS = 2000
 /** What a caller has at the most to finish its request when the service stops. */
 const CLOSE_WITHIN_MS = 15_000
 
@@ -59,27 +64,30 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const observeLag = createLagObserver(lag, metrics)
 
   readiness.tell('log', { state: 'green', why: inlet.name })
+  const safety = opened.use(await openSafety(config.http, { readiness, metrics, onNews: (level, text) => logger[level](text) }))
   const server = createServer(
     {
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
       directory: inlet,
       ...(registry === undefined ? {} : { registry }),
+      search: { archive: createSearchArchive({ store, index, registry }, config.search), limits: config.search },
       readiness,
       metrics,
       observe: async () => {
-        await observeLag()
-        await observeReplays(jobs, metrics)
+        metrics.indexLagSeconds.set(indexing.lag().milliseconds / 1000)
+        // Databases that are away, or slow, keep nobody from what else there is to see.
+        await settledWithin(OBSERVE_WITHIN_MS, [observeLag(), observeReplays(jobs, metrics)])
       },
       nowMs: Date.now,
-      onError: (error) => logger.error({ err: error, code: error.code }, 'a request failed'),
+      onError: (error, requestId) => logger.error({ err: error, code: error.code, requestId }, 'a request failed'),
     },
-    { ...config.http, token: config.http.token?.reveal() },
+    { ...limitsOf(config), safety },
   )
   opened.defer(() => server.close())
 
   // Requests end first, then what archives them; the index comes last.
   const stopIndexing = new AbortController()
-  const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
+  const indexing = startIndexing({ store, index, logger, readiness, maxLagMs: config.index.maxLagMs }, stopIndexing.signal)
   const stopArchiving = new AbortController()
   const archiving = keepArchiving(
     { ...ownArchiveParts(), ...own, source, store, deadLetters },
@@ -98,7 +106,10 @@ export async function runService(config: Config, { logger, onListening }: Servic
   // Looked at when the service ends; a failure before was told to readiness and the log.
   archiving.catch(() => undefined)
   const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
+  const guarding = safety.keep(server, stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
+  const stopWorking = new AbortController()
+  const working = keepWorking(config, { archive: { store, index }, jobs, logger }, stopWorking.signal)
   try {
     const url = await listen(server, config.http)
     logger.info({ url, archive: store.name, source: broker.name }, 'serving')
@@ -107,14 +118,24 @@ export async function runService(config: Config, { logger, onListening }: Servic
     logger.info('stopping: finishing what was taken')
     await closeServer(server, Math.min(config.http.requestTimeoutMs, CLOSE_WITHIN_MS))
   } finally {
+    // What replays still write is archived too.
+    stopWorking.abort()
+    await Promise.allSettled([working])
     stopArchiving.abort()
-    await Promise.allSettled([archiving, retention?.done, keeping])
+    await Promise.allSettled([archiving, retention?.done, keeping, guarding])
     stopIndexing.abort()
     await indexing.done
   }
   await archiving
   logger.info('stopped')
 }
+
+const limitsOf = ({ http: { maxBodyBytes, maxMessageBytes, maxConnections, requestTimeoutMs } }: Config) => ({
+  maxBodyBytes,
+  maxMessageBytes,
+  maxConnections,
+  requestTimeoutMs,
+})
 
 /** Where posted messages go, and the broker that they are archived from; `log` is there where that is the local log. */
 interface WayIn extends AsyncDisposable {

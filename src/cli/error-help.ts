@@ -19,6 +19,14 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'A query is no SQL, names what is not there, or fails while it runs; the message is that of DuckDB.',
     next: 'docs/query.md says what can be asked and shows examples',
   },
+  JQ_INVALID: {
+    means: 'A jq program is none: the message says line, column and what was expected.',
+    next: 'docs/jq.md says which parts of the language are there',
+  },
+  JQ_FAILED: {
+    means: 'A jq program raises an error for a value, or takes more steps, depth or room than it may.',
+    next: 'docs/jq.md lists the limits; `?` and `try` take errors of single values away',
+  },
   JSON_INVALID: {
     means: 'A message is not the JSON it should be. The answer names line, column and reason; nothing of the request was taken.',
   },
@@ -42,8 +50,23 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'The configuration or the command needs a package that is not installed; the message says which.',
   },
   NODE_TOO_OLD: { means: 'Node is older than version 24.' },
-  UNAUTHORIZED: { means: 'A request has no token, or the wrong one.', next: 'send `Authorization: Bearer <http.token>`' },
+  UNAUTHORIZED: {
+    means: 'A request has no key or token, or one that is wrong or has expired.',
+    next: 'send `Authorization: Bearer <key or token>` or `x-api-key: <key>`; docs/security.md says more',
+  },
   FORBIDDEN: { means: 'The caller is known and may not do this, or not with this topic.', next: 'ask for a key with that scope' },
+  TOO_MANY_REQUESTS: {
+    means: 'A caller asks more than `http.limits` allows, or an address had too many requests refused.',
+    next: 'wait as long as `retry-after` says',
+  },
+  ISSUER_UNAVAILABLE: {
+    means: 'A token cannot be checked, because the keys of its issuer were never fetched and cannot be now.',
+    next: 'check http.oidc.issuer and that it runs; keys of http.keys work meanwhile',
+  },
+  AUDIT_UNAVAILABLE: {
+    means: 'A call was not done because the audit log cannot be written.',
+    next: 'free some room where http.audit.path lies; http.audit.onFailure says which calls are refused',
+  },
   TOPIC_UNKNOWN: { means: 'There is no topic of this name.', next: 'millpond topics lists all topics' },
   LANE_UNKNOWN: { means: 'The topic has no such lane.', next: 'millpond topics show <topic> lists its lanes' },
   JOB_UNKNOWN: { means: 'There is no replay job of this id.', next: 'millpond jobs lists all jobs' },
@@ -117,7 +140,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'free some room, or let local.retention remove what is archived',
   },
   INDEX_CORRUPT: { means: 'The index is damaged; the archive is not affected.', next: 'millpond index rebuild' },
-  INDEX_UNAVAILABLE: { means: 'The index does not open or answer.', next: 'check index.path and its rights' },
+  INDEX_UNAVAILABLE: {
+    means: 'The index does not open or answer.',
+    next: 'check index.path and its rights, or the database that index.type names',
+  },
   INDEX_GAP: { means: 'The index lacks a commit before the one that is to be added.', next: 'millpond index rebuild' },
   BROKER_UNAVAILABLE: {
     means: 'A broker does not answer, or cannot serve the request at the moment.',
@@ -190,7 +216,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'Others compact the same lane at the same time. Nothing is lost.',
     next: 'run one of them at a time',
   },
-  JOBS_UNAVAILABLE: { means: 'The database of the replay jobs does not open or answer.', next: 'check jobs.path and its rights' },
+  JOBS_UNAVAILABLE: {
+    means: 'The database of the replay jobs does not open or answer.',
+    next: 'check jobs.path and its rights, or the database that jobs.type names',
+  },
   JOBS_CORRUPT: {
     means: 'The database of the replay jobs is damaged.',
     next: 'move the file at jobs.path away; a new one is made',
@@ -198,6 +227,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   REPLAY_LOOP: {
     means: 'A replay would write to a topic that it reads from.',
     next: 'choose another target, or say --allow-loop',
+  },
+  SEARCH_TOO_LARGE: {
+    means: 'A search over HTTP used up what one request may read or take, before there was anything to give.',
+    next: 'narrow it by topic, time or position, or raise search.maxBytes or search.maxTime',
   },
   TOO_BUSY: { means: 'More is on its way than memory is allowed for.', next: 'send again in a moment' },
   KERNEL_MISSING: { means: 'The compiled kernel is not there.', next: 'npm run kernel, or install the package again' },

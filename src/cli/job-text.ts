@@ -1,5 +1,5 @@
 import { MillpondError } from '../errors.ts'
-import { publicJob, type ReplayRequest } from '../replay/job.ts'
+import { publicJob, type ReplayJob, type ReplayRequest } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
 
 /** What a job writes to, in words. */
@@ -20,4 +20,11 @@ export async function fullId(jobs: JobStore, beginning: string): Promise<string>
   if (fitting.length === 1) return fitting[0]!
   const message = fitting.length === 0 ? `there is no job ${beginning}` : `${fitting.length} jobs begin with ${beginning}`
   throw new MillpondError('JOB_UNKNOWN', message, { details: { job: beginning } })
+}
+
+/** The job of this id. @throws MillpondError `JOB_UNKNOWN`. */
+export async function knownJob(jobs: JobStore, id: string): Promise<ReplayJob> {
+  const job = await jobs.get(id, Date.now())
+  if (job === undefined) throw new MillpondError('JOB_UNKNOWN', `there is no job ${id}`, { details: { job: id } })
+  return job
 }

@@ -2,6 +2,7 @@ import type { Codec, Format, LookupField } from '../encode/block.ts'
 import type { FormatOptions } from '../encode/format-options.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
+import type { HttpConfig } from './http-config.ts'
 import type { RegistryConfig } from './registry-config.ts'
 import type { IcebergConfig } from './iceberg-config.ts'
 import type { MongodbConfig } from './mongodb-config.ts'
@@ -94,7 +95,7 @@ export interface Config {
   readonly source: { readonly type: 'local' | 'kafka'; readonly topics: readonly string[]; readonly group: string }
   /** `path` is for the type `sqlite`; the others have sections of their own. */
   readonly index: { readonly type: DatabaseType; readonly path: string; readonly maxLagMs: number }
-  readonly jobs: { readonly type: DatabaseType; readonly path: string }
+  readonly jobs: { readonly type: DatabaseType; readonly path: string; readonly workers: number }
   readonly archive: {
     readonly format: Format
     readonly formatOptions: FormatOptions
@@ -120,14 +121,16 @@ export interface Config {
   readonly gcs: GcsConfig
   readonly azure: AzureConfig
   readonly iceberg: IcebergConfig
-  readonly http: {
-    readonly host: string
-    readonly port: number
-    readonly token: Secret | undefined
-    readonly maxBodyBytes: number
-    readonly maxMessageBytes: number
-    readonly maxConnections: number
-    readonly requestTimeoutMs: number
+  readonly http: HttpConfig
+  /** What searches over HTTP may take. */
+  readonly search: {
+    readonly cacheBytes: number
+    readonly maxBytes: number
+    readonly maxMessages: number
+    readonly maxPageMessages: number
+    readonly maxTimeMs: number
+    readonly maxSearches: number
+    readonly maxSearchesPerCaller: number
   }
   readonly log: { readonly level: LogLevel }
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { createSecret } from '../secret.ts'
 import type { Secret } from '../secret.ts'
-import { isLoopback } from './loopback.ts'
+import { isLoopback } from './resolve-http.ts'
 import type { Finding } from './mistake.ts'
 import type { PostgresConfig, PostgresEndpoint } from './postgres-config.ts'
 import type { FileConfig } from './schema.ts'

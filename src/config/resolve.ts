@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
 import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
+import { resolveHttp } from './resolve-http.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
@@ -20,7 +21,7 @@ const msOf = (written: string | number): number => parseDuration(written)!
 export function resolveConfig(file: FileConfig, place: { readonly file: string | undefined; readonly folder: string }): Config {
   const inData = (path: string | undefined, name: string): string =>
     path === undefined ? join(resolve(place.folder, file.data), name) : resolve(place.folder, path)
-  const { archive, http, local } = file
+  const { archive, local, search } = file
   const retention = retentionOf(local.retention)
   const topics = Object.entries(local.topics).map(([name, topic]): [string, LocalTopicConfig] => [
     name,
@@ -42,7 +43,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     postgres: resolvePostgres(file.postgres, place.folder),
     mongodb: resolveMongodb(file.mongodb, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite'), maxLagMs: msOf(file.index.maxLag) },
-    jobs: { type: file.jobs.type ?? file.index.type, path: inData(file.jobs.path, 'jobs.sqlite') },
+    jobs: { type: file.jobs.type ?? file.index.type, path: inData(file.jobs.path, 'jobs.sqlite'), workers: file.jobs.workers },
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),
@@ -73,14 +74,15 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       retention,
       topics: Object.fromEntries(topics),
     },
-    http: {
-      host: http.host,
-      port: http.port,
-      token: http.token,
-      maxBodyBytes: bytesOf(http.maxBodyBytes),
-      maxMessageBytes: bytesOf(http.maxMessageBytes),
-      maxConnections: http.maxConnections,
-      requestTimeoutMs: msOf(http.requestTimeout),
+    http: resolveHttp(file.http, place.folder, inData),
+    search: {
+      cacheBytes: bytesOf(search.cache),
+      maxBytes: bytesOf(search.maxBytes),
+      maxMessages: search.maxMessages,
+      maxPageMessages: search.maxPageMessages,
+      maxTimeMs: msOf(search.maxTime),
+      maxSearches: search.maxSearches,
+      maxSearchesPerCaller: search.maxSearchesPerCaller,
     },
     log: file.log,
   }

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
+import { httpRules } from './resolve-http.ts'
 import { icebergRules } from './resolve-iceberg.ts'
-import { isLoopback } from './loopback.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
 import { mongodbRules } from './resolve-mongodb.ts'
@@ -10,7 +10,6 @@ import { postgresRules } from './resolve-postgres.ts'
 import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
-import { parseSize } from './units.ts'
 
 /**
  * Checks what no key can tell alone. Values that are wrong by themselves count as left out, so that these rules speak even then;
@@ -20,11 +19,10 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
   const usable = configSchema.safeParse(without(values, [], broken))
   if (!usable.success) return []
   return [
-    ...tokenRule(usable.data, broken),
+    ...httpRules(usable.data, broken),
     ...codecRule(usable.data),
     ...levelRule(usable.data),
     ...lineRules(usable.data),
-    ...messageRule(usable.data),
     ...kafkaRules(usable.data),
     ...registryRules(usable.data),
     ...schemaRule(usable.data),
@@ -42,12 +40,6 @@ function without(value: unknown, path: ConfigPath, broken: (path: ConfigPath) =>
   if (typeof value !== 'object' || value === null) return value
   const kept = Object.entries(value).filter(([key]) => !broken([...path, key]))
   return Object.fromEntries(kept.map(([key, inner]) => [key, without(inner, [...path, key], broken)]))
-}
-
-function tokenRule({ http }: FileConfig, broken: (path: ConfigPath) => boolean): Finding[] {
-  if (isLoopback(http.host) || http.token !== undefined || broken(['http', 'token'])) return []
-  const message = `others than this machine reach ${http.host}: set http.token (best \${file:…} or \${MILLPOND_TOKEN}), or listen at 127.0.0.1`
-  return [{ path: ['http', 'host'], message }]
 }
 
 type WrittenFormat = FileConfig['archive']['format']
@@ -94,11 +86,6 @@ function levelRule({ archive: { codec, level } }: FileConfig): Finding[] {
   const path = ['archive', 'level']
   if (codec !== 'deflate' && codec !== 'gzip') return [{ path, message: `the codec ${codec} has no level` }]
   return level <= 9 ? [] : [{ path, message: `must be from 1 to 9 for the codec ${codec}, not ${level}` }]
-}
-
-function messageRule({ http }: FileConfig): Finding[] {
-  if (parseSize(http.maxMessageBytes)! <= parseSize(http.maxBodyBytes)!) return []
-  return [{ path: ['http', 'maxMessageBytes'], message: `must not be more than http.maxBodyBytes (${http.maxBodyBytes})` }]
 }
 
 const PARTS = ['store', 'local', 'index', 'jobs', 'deadLetters'] as const

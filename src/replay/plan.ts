@@ -1,12 +1,10 @@
 import { MillpondError } from '../errors.ts'
 import { checkReadable } from '../encode/formats.ts'
 import { sameLane } from '../index/lane-order.ts'
-import { rangeMayHold } from '../index/segment-directory.ts'
 import type { IndexedLane, SegmentIndex } from '../index/segment-index.ts'
 import { laneName } from '../source/lane.ts'
-import { isWithin } from '../search/match.ts'
 import type { MessageQuery } from '../search/query.ts'
-import { questionsOf } from '../search/query.ts'
+import { createSelection } from '../search/selection.ts'
 import type { JobRecord, NewJob, PlannedReplay, ReplayOptions, ReplayTarget } from './job.ts'
 import { replayOptions, targetTopic } from './job.ts'
 import { recordQuery } from './query-record.ts'
@@ -99,8 +97,11 @@ async function selectLanes(index: SegmentIndex, query: MessageQuery): Promise<Ra
       details: { lane: missing },
     })
   }
+  const selection = createSelection(query)
   return known
-    .filter(({ lane }) => query.lanes?.includes(lane) ?? true)
+    .filter(
+      (lane) => (query.lanes?.includes(lane.lane) ?? true) && (query.filter === undefined || selection.of(lane) !== undefined),
+    )
     .map((lane) => laneAtStart(lane, query))
     .filter(({ fromPosition, toPosition }) => fromPosition < toPosition)
 }
@@ -143,14 +144,15 @@ async function checkLoop(
 /** What the blocks of the selection hold, and where segments of each lane begin. */
 async function survey(index: SegmentIndex, query: MessageQuery, lanes: readonly Range[]) {
   let [segments, blocks, bytes, messages] = [0, 0, 0, 0]
-  let exact = questionsOf(query).length === 0
+  let exact = true
   const starts = lanes.map((): SegmentStart[] => [])
-  for await (const segment of index.segments(query)) {
+  const spans = lanes.map(({ lane, fromPosition, toPosition }) => ({ lane, from: fromPosition, to: toPosition }))
+  const selection = createSelection(query, spans)
+  for await (const segment of index.segments(selection.segments)) {
+    const lane = selection.of(segment.lane)
     const at = lanes.findIndex((range) => sameLane(range.lane, segment.lane))
-    const range = lanes[at]
-    if (range === undefined) continue
-    const pinned = { ...query, positions: { from: range.fromPosition, to: range.toPosition } }
-    const meant = segment.blocks.filter((block) => rangeMayHold(block, pinned))
+    if (lane === undefined || at === -1) continue
+    const meant = segment.blocks.filter((block) => lane.verdict(block) !== 'none')
     if (meant.length === 0) continue
     checkReadable(segment, laneName(segment.lane))
     segments++
@@ -158,7 +160,7 @@ async function survey(index: SegmentIndex, query: MessageQuery, lanes: readonly 
       blocks++
       bytes += block.bytes
       messages += block.count
-      exact &&= isWithin(block, pinned)
+      exact &&= lane.verdict(block) === 'all'
     }
     starts[at]!.push({ position: segment.firstPosition, bytes: meant.reduce((sum, block) => sum + block.bytes, 0) })
   }

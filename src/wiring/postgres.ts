@@ -1,6 +1,7 @@
 import type { PostgresOptions } from '../adapters/postgres/options.ts'
 import type { Config } from '../config/config.ts'
 import { MillpondError } from '../errors.ts'
+import type { JobStore } from '../replay/jobs.ts'
 import type { SegmentIndex } from '../index/segment-index.ts'
 import { readPem } from './pem.ts'
 
@@ -8,6 +9,12 @@ import { readPem } from './pem.ts'
 export async function openPostgresIndex(config: Config): Promise<SegmentIndex> {
   const adapter = await import('../adapters/postgres/index.ts')
   return adapter.openPostgresIndex(await postgresOptions(config))
+}
+
+/** Opens the replay jobs in PostgreSQL. @throws MillpondError `DEPENDENCY_MISSING`, `CONFIG_INVALID`, `JOBS_CORRUPT`, `JOBS_UNAVAILABLE`. */
+export async function openPostgresJobs(config: Config): Promise<JobStore> {
+  const adapter = await import('../adapters/postgres/jobs.ts')
+  return adapter.openPostgresJobs(await postgresOptions(config))
 }
 
 /** Drops the tables of an index that cannot be opened; says so if they were there. */

@@ -139,7 +139,7 @@ async function start(name: string, { tls, settings }: Required<PostgresOptions>,
 }
 
 const SMALL = {
-  listen_addresses: '127.0.0.1',
+  listen_addresses: '127.0.0.1,127.0.0.2',
   max_connections: '100',
   shared_buffers: '64MB',
   fsync: 'off',

@@ -101,12 +101,16 @@ function tlsOptions({ host, tls }: PostgresEndpoint, ca: string | undefined): fa
   return { ...trust, checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate) }
 }
 
-/** Asks once more where the connection was gone: one that the pool kept may have ended long ago. */
+/**
+ * Asks once more what changed nothing: where the connection was gone, which may have been so for long, and where two statements waited
+ * for each other. What writes and gets no answer is left to the caller, for whom it is not the same.
+ */
 async function askAgain(pool: Pool, statement: Statement | string, values: readonly unknown[] = []): Promise<readonly Row[]> {
   try {
     return await askClient(pool, statement, values)
   } catch (error) {
-    if (!isLost(error)) throw error
+    const text = typeof statement === 'string' ? statement : statement.text
+    if (!TAKEN_BACK.test(codeOf(error)) && !(isLost(error) && /^\s*SELECT/u.test(text))) throw error
     return askClient(pool, statement, values)
   }
 }
@@ -141,6 +145,8 @@ async function transact<T>(pool: Pool, work: (ask: Ask) => Promise<T>): Promise<
 
 /** Of errors of PostgreSQL: a class or a code (PostgreSQL 15, appendix A, read 2026-11). */
 const CORRUPT = /^(?:22|23|42P01|42703|42804|3F000|XX00[12])/u
+/** The statement was taken back, for another was in its way. */
+const TAKEN_BACK = /^(?:40001|40P01)$/u
 /** Who is asked is going away, or has gone. */
 const LOST = /^(?:08|57P0[12]|ECONNRESET|EPIPE)/u
 
@@ -149,6 +155,13 @@ const codeOf = (error: unknown): string =>
 
 const isLost = (error: unknown): boolean =>
   LOST.test(codeOf(error)) || (error instanceof Error && error.message.startsWith('Connection terminated'))
+
+/** Node's own codes but those of TLS; and a server that starts, stops or has no room. */
+const AWAY = /^(?:E(?!RR_)[A-Z]+$|08|53|57P0)/u
+
+/** Whether an error says that a server is not there, or takes nobody, for now. */
+export const isAway = (error: unknown): boolean =>
+  AWAY.test(codeOf(error)) || isLost(error) || (error instanceof Error && error.message.startsWith('timeout exceeded'))
 
 /** Any error of the database as ours. */
 function databaseError(error: unknown, name: string, { unavailable, corrupt, remedy }: Codes): MillpondError {

@@ -1,5 +1,5 @@
 import { isMillpondError, MillpondError } from '../../errors.ts'
-import type { Ask, Codes, Database } from './database.ts'
+import { type Ask, type Codes, type Database, isAway } from './database.ts'
 
 /** The tables of a part of the program, and how they came to be: the step at `n` makes version `n + 1` out of version `n`. */
 export interface Part {
@@ -49,18 +49,9 @@ export async function whenPrepared(prepare: () => Promise<void>): Promise<() => 
       throw error
     }))
   await ready().catch((error: unknown) => {
-    if (!isAway(error)) throw error
+    if (!(isMillpondError(error) && isAway(error.cause))) throw error
   })
   return ready
-}
-
-/** Whether the server is not there, or does not take anybody now. */
-function isAway(error: unknown): boolean {
-  if (!isMillpondError(error) || !error.retryable) return false
-  const cause: unknown = error.cause
-  // What the server itself refused has a code of five characters; 57P03 is a server that is starting, 53300 one with no room.
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  return cause !== undefined && (code.length !== 5 || code === 'EPIPE' || /^(?:57P0|53|08)/u.test(code))
 }
 
 /** Drops the tables of a part, so that they can be made anew. */
@@ -77,8 +68,9 @@ export async function dropPart(database: Database, schema: string, part: Part): 
 }
 
 async function versionOf(ask: Ask, schema: string, part: Part): Promise<number | undefined> {
-  const [there] = await ask('SELECT to_regclass($1) IS NOT NULL AS there', [`${schema}.parts`])
-  if (there?.['there'] !== true) return undefined
+  // to_regclass would answer from what this connection knew before it waited for the lock.
+  const found = await ask("SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'parts'", [schema])
+  if (found.length === 0) return undefined
   const [row] = await ask(`SELECT version FROM ${schema}.parts WHERE part = $1`, [part.name])
   return row === undefined ? undefined : Number(row['version'])
 }

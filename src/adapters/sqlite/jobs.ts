@@ -59,7 +59,10 @@ function prepare(db: DatabaseSync) {
 
 type Statements = ReturnType<typeof prepare>
 
-const recordOf = <T>(row: Record<string, unknown>): T => JSON.parse(String(row['record'])) as T
+/** The record in a row, which this store wrote. */
+const recordIn = (row: Record<string, unknown>): unknown => JSON.parse(String(row['record']))
+const jobIn = (row: Record<string, unknown>) => recordIn(row) as JobRow
+const partIn = (row: Record<string, unknown>) => recordIn(row) as ReplayPart
 const numberOf = (row: Record<string, unknown>, column: string): number => Number(row[column])
 
 /** The columns of a part that change, in the order of the statements. */
@@ -154,7 +157,7 @@ function createRows(db: DatabaseSync, name: string): JobRows {
         throw error
       }
     })
-  const jobOf = (row: Record<string, unknown> | undefined) => (row === undefined ? undefined : recordOf<JobRow>(row))
+  const jobOf = (row: Record<string, unknown> | undefined) => (row === undefined ? undefined : jobIn(row))
   return {
     name,
     insert: (job, parts) => transact(() => insert(sql, job, parts)),
@@ -165,14 +168,13 @@ function createRows(db: DatabaseSync, name: string): JobRows {
         const among = json(outcomes?.map((outcome) => outcome ?? ''))
         const found =
           before === undefined ? sql.newest.all(among, limit) : sql.jobs.all(among, before.createdMs, before.id, limit)
-        return found.map(recordOf<JobRow>)
+        return found.map(jobIn)
       }),
-    offering: (limit, after) =>
-      attempt(() => sql.offering.all(after?.createdMs ?? -1, after?.id ?? '', limit).map(recordOf<JobRow>)),
+    offering: (limit, after) => attempt(() => sql.offering.all(after?.createdMs ?? -1, after?.id ?? '', limit).map(jobIn)),
     replaceJob: (job) => attempt(() => replaceJob(sql, job)),
-    parts: (job, { from, limit }) => attempt(() => sql.parts.all(job, from, limit).map(recordOf<ReplayPart>)),
+    parts: (job, { from, limit }) => attempt(() => sql.parts.all(job, from, limit).map(partIn)),
     freeParts: (job, { nowMs, from, limit, isDue }) =>
-      attempt(() => sql.freeParts.all(job, from, nowMs, Number(isDue), limit).map(recordOf<ReplayPart>)),
+      attempt(() => sql.freeParts.all(job, from, nowMs, Number(isDue), limit).map(partIn)),
     countDone: (job, parts) => attempt(() => numberOf(sql.countDone.get(job, JSON.stringify(parts))!, 'done')),
     replaceParts: (parts) => transact(() => parts.map((part) => replacePart(sql, part))),
     // One transaction, so that all are of one moment.
@@ -186,7 +188,7 @@ function createRows(db: DatabaseSync, name: string): JobRows {
     audits: ({ job, outcomes, before, limit }) =>
       attempt(() => {
         const place = [before?.endedMs ?? null, before?.job ?? null]
-        return sql.audits.all(job ?? null, json(outcomes), ...place, limit).map(recordOf<JobAudit>)
+        return sql.audits.all(job ?? null, json(outcomes), ...place, limit).map((row) => recordIn(row) as JobAudit)
       }),
     [Symbol.asyncDispose]: () => attempt(() => db.close()),
   }
