@@ -5,6 +5,7 @@ import { linkOf } from '../../commit/rewrites.ts'
 import type { SegmentEntry } from '../../encode/segment.ts'
 import { MillpondError } from '../../errors.ts'
 import { decodeTables, encodeTables } from '../../index/block-table.ts'
+import { newLane } from '../../index/lane-totals.ts'
 import { REMEDY } from '../../index/segment-index.ts'
 import type { IndexedLane, IndexedSegment } from '../../index/segment-index.ts'
 import { laneName } from '../../source/lane.ts'
@@ -187,6 +188,15 @@ export function toSegments(lane: LaneId, part: Checked<PartDocument>): IndexedSe
     ...decodeTables(tables),
   }))
 }
+
+/** A lane of which nothing is known but its genesis commit. */
+export const firstState = (genesis: StoredCommit, ref: string): LaneState => ({
+  _id: laneKey(genesis),
+  ref,
+  genesisSha256: genesis.sha256,
+  lane: newLane(genesis),
+  directory: { chunks: [], open: [] },
+})
 
 /** The document of a lane. */
 export function laneDocument({ _id, ref, genesisSha256, lane, directory }: LaneState): Checked<LaneDocument> {

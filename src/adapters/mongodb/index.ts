@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { StoredCommit } from '../../commit/commit.ts'
 import { MillpondError } from '../../errors.ts'
 import { admitCommit, admitRewrite } from '../../index/admission.ts'
-import { extendedLane, hasLayout, laneMayHold, newLane, rewrittenLane } from '../../index/lane-totals.ts'
+import { extendedLane, hasLayout, laneMayHold, rewrittenLane } from '../../index/lane-totals.ts'
 import { compareLanes } from '../../index/lane-order.ts'
 import { rangeMayHold } from '../../index/segment-directory.ts'
 import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../../index/segment-index.ts'
@@ -17,6 +17,7 @@ import {
   commitDocuments,
   type CommitRecord,
   damagedLane,
+  firstState,
   laneKey,
   type LaneState,
   placeOf,
@@ -32,8 +33,6 @@ const KEPT_LANES = 1024
 /** How often a lane that others change is taken up again: each time another one has come further. */
 const ATTEMPTS = 100
 const REF_BYTES = 8
-
-const NO_DIRECTORY = { chunks: [], open: [] }
 
 /**
  * An index in a database of MongoDB. Any number of processes may use it at once. A commit is added by the one insertion of its first
@@ -151,7 +150,7 @@ class MongoIndex implements SegmentIndex {
       if (admitted === 'known') return 'known'
       const isAdded =
         admitted === 'genesis' || state === undefined
-          ? await this.#documents.insertLane(firstState(commit))
+          ? await this.#documents.insertLane(firstState(commit, randomBytes(REF_BYTES).toString('hex')))
           : await this.#insert(state, commit)
       if (isAdded) return 'added'
       // Another was first, and its commit is taken in by then; or the lane was cleared, and what was kept of it is of no use.
@@ -275,16 +274,6 @@ class MongoIndex implements SegmentIndex {
     } catch (error) {
       throw indexError(error, this.name)
     }
-  }
-}
-
-function firstState(genesis: StoredCommit): LaneState {
-  return {
-    _id: laneKey(genesis),
-    ref: randomBytes(REF_BYTES).toString('hex'),
-    genesisSha256: genesis.sha256,
-    lane: newLane(genesis),
-    directory: NO_DIRECTORY,
   }
 }
 
