@@ -60,10 +60,10 @@ export const indexPart: Part = {
   name: 'index',
   steps: [firstTables],
   tables: {
-    segments: [...SEGMENT_COLUMNS, 'row_check'],
-    commits: [...COMMIT_COLUMNS, 'row_check'],
-    directory: [...DIRECTORY_COLUMNS, 'row_check'],
     lanes: ['lane_ref', ...LANE_COLUMNS, 'row_check'],
+    commits: [...COMMIT_COLUMNS, 'row_check'],
+    segments: [...SEGMENT_COLUMNS, 'row_check'],
+    directory: [...DIRECTORY_COLUMNS, 'row_check'],
     followers: ['follower', 'until'],
   },
 }

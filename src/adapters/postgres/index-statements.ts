@@ -48,7 +48,8 @@ export function indexStatements(schema: string) {
     lockLane: `SELECT * FROM ${schema}.lanes WHERE ${byLane} FOR UPDATE`,
     clearDirectory: `DELETE FROM ${schema}.directory WHERE lane_ref = $1`,
     clearLane: ['segments', 'commits', 'directory', 'lanes'].map((table) => `DELETE FROM ${schema}.${table} WHERE lane_ref = $1`),
-    clearAll: `TRUNCATE ${['segments', 'commits', 'directory', 'lanes'].map((table) => `${schema}.${table}`).join(', ')}`,
+    // The lanes first, as every statement has them: two that wait for each other would be ended.
+    clearAll: `TRUNCATE ${['lanes', 'commits', 'segments', 'directory'].map((table) => `${schema}.${table}`).join(', ')}`,
     announce: named(
       'announce',
       `WITH gone AS (DELETE FROM ${schema}.followers WHERE until < now() AND follower <> $1),

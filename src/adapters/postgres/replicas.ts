@@ -21,63 +21,78 @@ interface Replica {
   pausedUntilMs: number
 }
 
+/** What this process wrote, and the place in the log of the primary that is behind it. */
+interface Written {
+  writes: number
+  mark: { readonly writes: number; readonly lsn: unknown } | undefined
+}
+
 /** Reads from replicas of the primary where that is right. */
 export async function openReaders(primary: Database, options: PostgresOptions, codes: Codes): Promise<Readers> {
   await using opened = new AsyncDisposableStack()
-  const { schema } = options
   const replicas: Replica[] = []
   for (const endpoint of options.replicas ?? []) {
     const database = opened.use(await openDatabase(endpoint, options, codes))
     replicas.push({ database, isCopy: false, writes: 0, pausedUntilMs: -Infinity })
   }
-  let writes = 0
-  /** The place in the log of the primary behind the first so many writes. */
-  let mark: { readonly writes: number; readonly lsn: unknown } | undefined
-  const idOf = async (ask: Ask) => (await ask(`SELECT id FROM ${schema}.parts WHERE part = 'index'`))[0]?.['id']
-
-  const isCaughtUp = async (replica: Replica): Promise<boolean> => {
-    const { ask } = replica.database
-    if (!replica.isCopy) {
-      const [id, own] = await Promise.all([idOf(ask), idOf(primary.ask)])
-      if (id === undefined || id !== own) return false
-      replica.isCopy = true
-    }
-    if (replica.writes === writes) return true
-    if (mark?.writes !== writes) {
-      const at = writes
-      const [row] = await primary.ask('SELECT pg_current_wal_insert_lsn() AS lsn')
-      mark = { writes: at, lsn: row?.['lsn'] }
-    }
-    const known = mark
-    const [row] = await ask('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS there', [known.lsn])
-    if (row?.['there'] === true) replica.writes = known.writes
-    return replica.writes === writes
-  }
-  const usable = async (replica: Replica): Promise<boolean> => {
-    if (performance.now() < replica.pausedUntilMs) return false
-    // A copy that cannot be asked is no reason to fail: the primary answers.
-    const isUsable = await isCaughtUp(replica).catch(() => false)
-    if (!isUsable) replica.pausedUntilMs = performance.now() + PAUSE_MS
-    return isUsable
+  const written: Written = { writes: 0, mark: undefined }
+  const isUsable = async (replica: Replica): Promise<boolean> => {
+    if (isPaused(replica)) return false
+    // A replica that cannot be asked is no reason to fail: the primary answers.
+    const isRight = await (async () =>
+      (await isCopy(replica, primary, options.schema)) && (await isCaughtUp(replica, primary, written)))().catch(() => false)
+    if (!isRight) pause(replica)
+    return isRight
   }
   const kept = opened.move()
   return {
-    wrote: () => void writes++,
+    wrote: () => void written.writes++,
     async reader() {
-      for (const replica of replicas) {
-        if (!(await usable(replica))) continue
-        return async (statement, values) => {
-          if (performance.now() < replica.pausedUntilMs) return primary.ask(statement, values)
-          try {
-            return await replica.database.ask(statement, values)
-          } catch {
-            replica.pausedUntilMs = performance.now() + PAUSE_MS
-            return primary.ask(statement, values)
-          }
-        }
-      }
+      for (const replica of replicas) if (await isUsable(replica)) return askEither(replica, primary)
       return primary.ask
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+const isPaused = ({ pausedUntilMs }: Replica): boolean => performance.now() < pausedUntilMs
+
+function pause(replica: Replica): void {
+  replica.pausedUntilMs = performance.now() + PAUSE_MS
+}
+
+/** Asks the replica as long as it answers, then the primary, which has all that it had. */
+const askEither =
+  (replica: Replica, primary: Database): Ask =>
+  async (statement, values) => {
+    if (isPaused(replica)) return primary.ask(statement, values)
+    try {
+      return await replica.database.ask(statement, values)
+    } catch {
+      pause(replica)
+      return primary.ask(statement, values)
+    }
+  }
+
+/** Whether it is a copy of the primary: the tables of both were made by the same hand. */
+async function isCopy(replica: Replica, primary: Database, schema: string): Promise<boolean> {
+  if (replica.isCopy) return true
+  const idOf = async (ask: Ask) => (await ask(`SELECT id FROM ${schema}.parts WHERE part = 'index'`))[0]?.['id']
+  const [id, own] = await Promise.all([idOf(replica.database.ask), idOf(primary.ask)])
+  replica.isCopy = id !== undefined && id === own
+  return replica.isCopy
+}
+
+/** Whether it has all that this process wrote. */
+async function isCaughtUp(replica: Replica, primary: Database, written: Written): Promise<boolean> {
+  if (replica.writes === written.writes) return true
+  if (written.mark?.writes !== written.writes) {
+    const { writes } = written
+    const [row] = await primary.ask('SELECT pg_current_wal_insert_lsn() AS lsn')
+    written.mark = { writes, lsn: row?.['lsn'] }
+  }
+  const { writes, lsn } = written.mark
+  const [row] = await replica.database.ask('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS there', [lsn])
+  if (row?.['there'] === true) replica.writes = writes
+  return replica.writes === written.writes
 }
