@@ -1,14 +1,17 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
+import { withSegmentCache } from '../index/segment-cache.ts'
 import type { JobStore } from '../replay/jobs.ts'
 import type { Inlet } from '../sink/inlet.ts'
 import type { Broker } from '../source/broker.ts'
 import { createDeadLetters, openBroker, openIndex, openJobs } from '../wiring.ts'
 import { archiveOptions, openArchiveParts } from '../wiring/archive.ts'
+import { findFunction } from '../wiring/functions.ts'
 import { openKafkaInlet } from '../wiring/kafka.ts'
 import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
 import { openRegistry } from '../wiring/registry.ts'
+import { replaySource } from '../wiring/replay.ts'
 import { openStore } from '../wiring/store.ts'
 import { openSafety } from './auth/safety.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
@@ -48,6 +51,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const metrics = createMetrics()
   const store = opened.use(await openStore(config, 'write', countRequests(metrics)))
   const index = opened.use(await openIndex(config))
+  const kept = withSegmentCache(index)
   const jobs = opened.use(await openJobs(config))
   const deadLetters = opened.use(createDeadLetters(config))
   const { parts: own } = opened.use(await openArchiveParts(config, store))
@@ -70,7 +74,13 @@ export async function runService(config: Config, { logger, onListening }: Servic
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
       directory: inlet,
       ...(registry === undefined ? {} : { registry }),
-      search: { archive: createSearchArchive({ store, index, registry }, config.search), limits: config.search },
+      search: { archive: createSearchArchive({ store, index: kept, registry }, config.search), limits: config.search },
+      jobs: {
+        jobs,
+        index: kept,
+        source: replaySource(config),
+        findFunction: (name) => findFunction(config.jobs.functionsPath, name),
+      },
       readiness,
       metrics,
       observe: async () => {

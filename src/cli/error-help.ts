@@ -207,6 +207,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'Objects cannot be imported: the archive has their positions already, or two of them hold the same.',
     next: 'the message names the object; docs/import.md says what can be done',
   },
+  FUNCTION_INVALID: {
+    means:
+      'A function file is not there, does not load, has no function as its default export, or is not the one that the job was made with.',
+    next: 'docs/replay.md shows what a function is',
+  },
   JOB_CONFLICT: { means: 'Another process runs this job, or it has ended.', next: 'millpond jobs show <job>' },
   COMPACT_UNFIT: {
     means: 'Segments are to be rewritten in a format that cannot hold one of their messages. Nothing was replaced.',

@@ -95,7 +95,13 @@ export interface Config {
   readonly source: { readonly type: 'local' | 'kafka'; readonly topics: readonly string[]; readonly group: string }
   /** `path` is for the type `sqlite`; the others have sections of their own. */
   readonly index: { readonly type: DatabaseType; readonly path: string; readonly maxLagMs: number }
-  readonly jobs: { readonly type: DatabaseType; readonly path: string; readonly workers: number }
+  readonly jobs: {
+    readonly type: DatabaseType
+    readonly path: string
+    readonly workers: number
+    /** The folder of functions that jobs over HTTP may name. */
+    readonly functionsPath: string
+  }
   readonly archive: {
     readonly format: Format
     readonly formatOptions: FormatOptions

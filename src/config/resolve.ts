@@ -43,7 +43,12 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     postgres: resolvePostgres(file.postgres, place.folder),
     mongodb: resolveMongodb(file.mongodb, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite'), maxLagMs: msOf(file.index.maxLag) },
-    jobs: { type: file.jobs.type ?? file.index.type, path: inData(file.jobs.path, 'jobs.sqlite'), workers: file.jobs.workers },
+    jobs: {
+      type: file.jobs.type ?? file.index.type,
+      path: inData(file.jobs.path, 'jobs.sqlite'),
+      workers: file.jobs.workers,
+      functionsPath: inData(file.jobs.functions, 'functions'),
+    },
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),

@@ -114,6 +114,9 @@ export const configSchema = section(
       {
         type: optionalOneOf(DATABASES, 'The kind of database. Without it: as `index.type`.'),
         path: optionalPath('For `sqlite`: the file of the replay jobs. Without it: `jobs.sqlite` in the `data` folder.'),
+        functions: optionalPath(
+          'The folder of the function files that jobs made over HTTP may name. Without it: `functions` in the `data` folder.',
+        ),
         workers: wholeNumber(
           0,
           256,
