@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
@@ -15,6 +16,7 @@ import { replaySource } from '../wiring/replay.ts'
 import { openStore } from '../wiring/store.ts'
 import { openSafety } from './auth/safety.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
+import { startExpiring } from './expiring.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
@@ -116,6 +118,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   // Looked at when the service ends; a failure before was told to readiness and the log.
   archiving.catch(() => undefined)
   const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
+  const expiring = startExpiring(config, { store, index, logger, readiness, by: `serve@${hostname()}` }, stopArchiving.signal)
   const guarding = safety.keep(server, stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
   const stopWorking = new AbortController()
@@ -132,7 +135,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
     stopWorking.abort()
     await Promise.allSettled([working])
     stopArchiving.abort()
-    await Promise.allSettled([archiving, retention?.done, keeping, guarding])
+    await Promise.allSettled([archiving, retention?.done, expiring?.done, keeping, guarding])
     stopIndexing.abort()
     await indexing.done
   }

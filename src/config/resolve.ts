@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
 import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
+import { resolveExpire } from './resolve-expire.ts'
 import { resolveHttp } from './resolve-http.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
@@ -70,6 +71,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       memoryBytes: bytesOf(archive.memory),
       blockBytes: bytesOf(archive.blockBytes),
       spillPath: inData(archive.spill, 'spill'),
+      expire: resolveExpire(archive.expire),
     },
     layout: resolveLayout(file.layout),
     deadLetters: { type: file.deadLetters.type, path: inData(file.deadLetters.path, 'dead-letters') },
