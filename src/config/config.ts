@@ -6,6 +6,7 @@ import type { ExpireConfig } from './expire-config.ts'
 import type { HttpConfig } from './http-config.ts'
 import type { RegistryConfig } from './registry-config.ts'
 import type { IcebergConfig } from './iceberg-config.ts'
+import type { MongodbConfig } from './mongodb-config.ts'
 import type { PostgresConfig } from './postgres-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
@@ -123,6 +124,7 @@ export interface Config {
   readonly kafka: KafkaConfig
   readonly registry: RegistryConfig
   readonly postgres: PostgresConfig
+  readonly mongodb: MongodbConfig
   readonly s3: S3Config
   readonly gcs: GcsConfig
   readonly azure: AzureConfig

@@ -7,6 +7,7 @@ import { resolveHttp } from './resolve-http.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
+import { resolveMongodb } from './resolve-mongodb.ts'
 import { resolvePostgres } from './resolve-postgres.ts'
 import { resolveRegistry } from './resolve-registry.ts'
 import { resolveAzure, resolveGcs, resolveS3 } from './resolve-stores.ts'
@@ -41,6 +42,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     kafka: resolveKafka(file.kafka, place.folder),
     registry: resolveRegistry(file.registry, place.folder),
     postgres: resolvePostgres(file.postgres, place.folder),
+    mongodb: resolveMongodb(file.mongodb, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite'), maxLagMs: msOf(file.index.maxLag) },
     jobs: {
       type: file.jobs.type ?? file.index.type,

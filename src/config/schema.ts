@@ -21,6 +21,7 @@ import { lineOptions } from './schema-lines.ts'
 import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
+import { mongodbSection } from './schema-mongodb.ts'
 import { postgresSection } from './schema-postgres.ts'
 import { registrySection } from './schema-registry.ts'
 import { searchSection } from './schema-search.ts'
@@ -203,6 +204,7 @@ export const configSchema = section(
     kafka: kafkaSection,
     registry: registrySection,
     postgres: postgresSection,
+    mongodb: mongodbSection,
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,
