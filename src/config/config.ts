@@ -2,6 +2,7 @@ import type { Codec, Format, LookupField } from '../encode/block.ts'
 import type { FormatOptions } from '../encode/format-options.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
+import type { DataphosConfig } from './dataphos-config.ts'
 import type { RegistryConfig } from './registry-config.ts'
 import type { IcebergConfig } from './iceberg-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
@@ -121,6 +122,7 @@ export interface Config {
     readonly maxConnections: number
     readonly requestTimeoutMs: number
   }
+  readonly dataphos: DataphosConfig
   readonly log: { readonly level: LogLevel }
 }
 

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
 import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
+import { resolveDataphos } from './resolve-dataphos.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
@@ -78,6 +79,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       maxConnections: http.maxConnections,
       requestTimeoutMs: msOf(http.requestTimeout),
     },
+    dataphos: resolveDataphos(file.dataphos, place.folder),
     log: file.log,
   }
 }

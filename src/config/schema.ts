@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from './fields.ts'
 import { lineOptions } from './schema-lines.ts'
+import { dataphosSection } from './schema-dataphos.ts'
 import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
@@ -204,6 +205,7 @@ export const configSchema = section(
       },
       'The HTTP interface of `millpond serve`.',
     ),
+    dataphos: dataphosSection,
     log: section(
       {
         level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info', 'How much goes to stderr.'),

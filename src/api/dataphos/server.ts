@@ -1,0 +1,159 @@
+import { readFile } from 'node:fs/promises'
+import { fastify, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { Logger } from 'pino'
+import type { Config } from '../../config/config.ts'
+import type { DataphosServerConfig } from '../../config/dataphos-config.ts'
+import { MillpondError } from '../../errors.ts'
+import type { JobStore } from '../../replay/jobs.ts'
+import { createSliceCache } from '../../search/slice-cache.ts'
+import type { Archive } from '../../search/read.ts'
+import { openReplaySink } from '../../wiring.ts'
+import { ANYBODY, setCaller } from '../access.ts'
+import { requestError } from '../answer.ts'
+import { createBodyReader } from '../body.ts'
+import { closeServer, listen } from '../server.ts'
+import { createTokenCheck, requireTokenFor } from '../token.ts'
+import { answer, type Serving } from './answer.ts'
+import { addIndexerApi } from './indexer-api.ts'
+import { createLocations } from './location.ts'
+import { addResubmitterApi } from './resubmitter-api.ts'
+import { createIndexView } from './view.ts'
+
+/** What the interfaces of Dataphos run on; whoever opened it closes it. */
+export interface DataphosParts {
+  readonly archive: Archive
+  readonly jobs: JobStore
+  readonly logger: Logger
+}
+
+/** Which of the interfaces are to run. */
+export type DataphosInterfaces = 'both' | 'indexer' | 'resubmitter'
+
+/** The interfaces as they listen. */
+export interface DataphosServers extends AsyncDisposable {
+  readonly indexerUrl: string | undefined
+  readonly resubmitterUrl: string | undefined
+}
+
+const CLOSE_WITHIN_MS = 15_000
+const MAX_PARAMETER_CHARACTERS = 3 * 1024
+
+/**
+ * Listens with the Indexer API and the Resubmitter of Dataphos over an archive. Closing waits for the requests that are under way; their replays are
+ * interrupted and can go on.
+ * @throws MillpondError `ADDRESS_IN_USE`; `CONFIG_INVALID` where others than this machine could reach an address and nothing asks who they are.
+ */
+export async function startDataphos(
+  config: Config,
+  { archive, jobs, logger }: DataphosParts,
+  which: DataphosInterfaces = 'both',
+): Promise<DataphosServers> {
+  await using opened = new AsyncDisposableStack()
+  const { dataphos } = config
+  const stopping = new AbortController()
+  const serving: Serving = {
+    view: createIndexView({
+      archive: { ...archive, slices: archive.slices ?? createSliceCache() },
+      brokerIds: dataphos.brokerIds,
+      locationKey: createLocations(config),
+    }),
+    collections: dataphos.collections,
+    nowMs: Date.now,
+    onError: (error) => logger.error({ err: error, code: error.code }, 'a request of Dataphos failed'),
+  }
+  const start = async (address: DataphosServerConfig, add: (server: FastifyInstance) => void): Promise<string> => {
+    requireTokenFor({ host: address.host, token: config.http.token })
+    const server = await createServer(config, address, serving)
+    add(server)
+    opened.defer(() => closeServer(server, CLOSE_WITHIN_MS))
+    return listen(server, address)
+  }
+  const indexerUrl =
+    which === 'resubmitter' ? undefined : await start(dataphos.indexer, (server) => addIndexerApi(server, serving))
+  const resubmitterUrl =
+    which === 'indexer'
+      ? undefined
+      : await start(dataphos.resubmitter, (server) =>
+          addResubmitterApi(server, {
+            serving,
+            parts: {
+              archive: serving.view.archive,
+              jobs,
+              openSink: (job, lanes) => openReplaySink(config, job, lanes),
+              nowMs: Date.now,
+              signal: stopping.signal,
+            },
+            kind: dataphos.target === 'source' ? config.source.type : dataphos.target,
+            marks: dataphos.marks,
+            allowLoop: dataphos.allowLoop,
+            defaultTopic: dataphos.defaultTopic,
+            maxAtOnce: dataphos.maxResubmissions,
+          }),
+        )
+  const kept = opened.move()
+  return {
+    indexerUrl,
+    resubmitterUrl,
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      await kept.disposeAsync()
+    },
+  }
+}
+
+/** A server that answers what it does not know as gin does, and reads bodies within the limits of `http`. */
+async function createServer(
+  config: Config,
+  { tls, headerTimeoutMs }: DataphosServerConfig,
+  { onError }: Serving,
+): Promise<FastifyInstance> {
+  const { maxBodyBytes, maxConnections, requestTimeoutMs } = config.http
+  const options: FastifyServerOptions = {
+    logger: false,
+    bodyLimit: maxBodyBytes,
+    requestTimeout: requestTimeoutMs,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
+    exposeHeadRoutes: false,
+    http: { headersTimeout: headerTimeoutMs, connectionsCheckingInterval: Math.min(headerTimeoutMs, 30_000) },
+  }
+  const server = fastify(tls === undefined ? options : { ...options, ...(await httpsOf(tls)) })
+  server.server.maxConnections = maxConnections
+  identify(server, config.http.token?.reveal())
+  const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes: Math.max(256 * 1024 * 1024, 2 * maxBodyBytes) })
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('*', async (request: { readonly headers: object }, payload: NodeJS.ReadableStream) => {
+    const body = await bodies.read(request.headers, payload as never)
+    const kept = Buffer.from(body)
+    bodies.release(body)
+    return kept
+  })
+  server.setNotFoundHandler((_request, reply) => answer(reply, 404, '404 page not found', 'text/plain'))
+  server.setErrorHandler((error, _request, reply) => {
+    const known = requestError(error)
+    if (known.httpStatus >= 500) onError(known)
+    return answer(reply, known.httpStatus, { error: known.message, message: known.code })
+  })
+  return server
+}
+
+async function httpsOf({ certificateFile, keyFile }: NonNullable<DataphosServerConfig['tls']>) {
+  try {
+    return { https: { cert: await readFile(certificateFile), key: await readFile(keyFile) } }
+  } catch (error) {
+    throw new MillpondError('CONFIG_INVALID', `the certificate of the Dataphos interfaces cannot be read: ${String(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** Remembers of each request who sent it, and refuses those of nobody that is known where there is a token. */
+function identify(server: FastifyInstance, token: string | undefined): void {
+  const isRight = token === undefined ? () => true : createTokenCheck(token)
+  server.addHook('onRequest', (request, reply, done) => {
+    setCaller(request, ANYBODY)
+    if (isRight(request.headers.authorization)) return done()
+    void reply.header('www-authenticate', 'Bearer realm="millpond"')
+    done(new MillpondError('UNAUTHORIZED', 'this address needs the token: Authorization: Bearer <token>'))
+  })
+}
