@@ -40,7 +40,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   iceberg: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'commit'],
   schemas: [...ground, 'values', 'store', 'commit'],
   index: ['errors', 'encode', 'source', 'store', 'commit'],
-  search: [...ground, 'encode', 'source', 'store', 'commit', 'index'],
+  search: [...ground, 'jq', 'values', 'encode', 'source', 'store', 'commit', 'index'],
   import: ['errors', 'kernel', 'encode', 'source', 'store', 'commit'],
   query: ['errors', 'batch', 'values', 'encode', 'index', 'search'],
   replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],

@@ -1,4 +1,4 @@
-import { matchesNothing } from '../search/query.ts'
+import { matchesNothing } from '../search/selection.ts'
 import { type Archive, addTotals, lanesOf, READ_AHEAD, type ReadOptions, reading, search } from '../search/read.ts'
 import { areInIndex } from './columns.ts'
 import type { Conditions } from './conditions.ts'

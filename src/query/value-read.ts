@@ -4,7 +4,7 @@ import type { IndexedSegment, SegmentIndex } from '../index/segment-index.ts'
 import { openBlocks } from '../search/blocks.ts'
 import type { ReadContext } from '../search/context.ts'
 import { planSegments, type SegmentPlan } from '../search/plan.ts'
-import { matchesNothing } from '../search/query.ts'
+import { createSelection, matchesNothing } from '../search/selection.ts'
 import { type Archive, addTotals, lanesOf, type ReadOptions, reading } from '../search/read.ts'
 import type { WireColumn } from './column-builder.ts'
 import type { Conditions } from './conditions.ts'
@@ -43,7 +43,7 @@ export async function* planTopic(
   const wanted = names.flatMap((name, at) =>
     paths[pathColumn(at)] === undefined ? [] : [{ name, texts: paths[pathColumn(at)]! }],
   )
-  for await (const plan of planSegments(context, index, { ...conditions, topic })) {
+  for await (const plan of planSegments(context, index, createSelection({ ...conditions, topic }))) {
     const { layout } = plan.segment
     // A name that a path does not have is null, of which no condition holds.
     if (wanted.every(({ name, texts }) => layout[name] !== undefined && texts.includes(layout[name]))) yield plan

@@ -1,12 +1,9 @@
 import { MillpondError } from '../errors.ts'
 import { checkReadable } from '../encode/formats.ts'
-import { sameLane } from '../index/lane-order.ts'
-import { rangeMayHold } from '../index/segment-directory.ts'
 import type { IndexedLane, SegmentIndex } from '../index/segment-index.ts'
 import { laneName } from '../source/lane.ts'
-import { isWithin } from '../search/match.ts'
 import type { MessageQuery } from '../search/query.ts'
-import { questionsOf } from '../search/query.ts'
+import { createSelection } from '../search/selection.ts'
 import type { LaneProgress, PlannedReplay, ReplayJob, ReplayOptions, ReplayTarget } from './job.ts'
 import { NO_COUNTS, replayOptions, targetTopic } from './job.ts'
 import { recordQuery } from './query-record.ts'
@@ -69,8 +66,9 @@ async function selectLanes(index: SegmentIndex, query: MessageQuery): Promise<La
       details: { lane: missing },
     })
   }
+  const selection = createSelection(query)
   return known
-    .filter(({ lane }) => query.lanes?.includes(lane) ?? true)
+    .filter((lane) => (query.lanes?.includes(lane.lane) ?? true) && (query.filter === undefined || selection.of(lane) !== undefined))
     .map((lane) => laneAtStart(lane, query))
     .filter(({ fromPosition, toPosition }) => fromPosition < toPosition)
 }
@@ -103,12 +101,13 @@ function checkLoop(lanes: readonly LaneProgress[], target: ReplayTarget, options
 /** What the blocks of the selection hold. */
 async function planned(index: SegmentIndex, query: MessageQuery, lanes: readonly LaneProgress[]): Promise<PlannedReplay> {
   let [segments, blocks, bytes, messages] = [0, 0, 0, 0]
-  let exact = questionsOf(query).length === 0
-  for await (const segment of index.segments(query)) {
-    const lane = lanes.find((progress) => sameLane(progress.lane, segment.lane))
+  let exact = true
+  const spans = lanes.map(({ lane, fromPosition, toPosition }) => ({ lane, from: fromPosition, to: toPosition }))
+  const selection = createSelection(query, spans)
+  for await (const segment of index.segments(selection.segments)) {
+    const lane = selection.of(segment.lane)
     if (lane === undefined) continue
-    const pinned = { ...query, positions: { from: lane.fromPosition, to: lane.toPosition } }
-    const meant = segment.blocks.filter((block) => rangeMayHold(block, pinned))
+    const meant = segment.blocks.filter((block) => lane.verdict(block) !== 'none')
     if (meant.length > 0) {
       checkReadable(segment, laneName(segment.lane))
       segments++
@@ -117,7 +116,7 @@ async function planned(index: SegmentIndex, query: MessageQuery, lanes: readonly
       blocks++
       bytes += block.bytes
       messages += block.count
-      exact &&= isWithin(block, pinned)
+      exact &&= lane.verdict(block) === 'all'
     }
   }
   return { segments, blocks, bytes, messages, exact }

@@ -1,4 +1,5 @@
 import type { Store } from '../store/store.ts'
+import type { DecodedValues } from '../values/decoded.ts'
 import type { SliceCache } from './slice-cache.ts'
 
 /** What the steps of a reading count. */
@@ -20,6 +21,7 @@ export interface ReadAhead {
 export interface ReadContext {
   readonly store: Store
   readonly slices: SliceCache | undefined
+  readonly values: DecodedValues
   readonly counters: ReadCounters
   readonly signal: AbortSignal
   readonly readAhead: ReadAhead

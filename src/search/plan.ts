@@ -1,13 +1,13 @@
 import type { BlockEntry, SegmentLookup } from '../encode/segment.ts'
 import { checkSlice, lookupHash, presenceHash, probeSlice, sliceOf } from '../encode/lookup.ts'
 import { isMillpondError, MillpondError } from '../errors.ts'
-import { rangeMayHold } from '../index/segment-directory.ts'
 import type { IndexedSegment, SegmentIndex } from '../index/segment-index.ts'
 import { laneName } from '../source/lane.ts'
+import type { ByteRange } from '../store/store.ts'
 import type { ReadContext } from './context.ts'
-import { questionsOf } from './query.ts'
-import type { LookupQuestion, MessageQuery } from './query.ts'
+import type { LookupQuestion } from './lookup-question.ts'
 import { readAhead } from './read-ahead.ts'
+import { type LaneSelection, questionName, type Selection } from './selection.ts'
 
 /** A segment and those of its blocks, in order, that may hold what is asked for. */
 export interface SegmentPlan {
@@ -19,13 +19,21 @@ export interface SegmentPlan {
 const SEGMENTS_AT_ONCE = 16
 
 /** Segments with blocks to read, by lane and first position. Filters are asked where the segment has them for a field that is asked for. */
-export async function* planSegments(context: ReadContext, index: SegmentIndex, query: MessageQuery): AsyncGenerator<SegmentPlan> {
-  const questions = questionsOf(query)
-  const plans = readAhead(index.segments(query), (segment) => planSegment(context, segment, query, questions), {
-    count: SEGMENTS_AT_ONCE,
-    weight: Infinity,
-    weightOf: () => 0,
-  })
+export async function* planSegments(
+  context: ReadContext,
+  index: SegmentIndex,
+  selection: Selection,
+): AsyncGenerator<SegmentPlan> {
+  if (selection.isNothing) return
+  const plans = readAhead(
+    index.segments(selection.segments),
+    (segment) => planSegment(context, segment, selection.of(segment.lane)),
+    {
+      count: SEGMENTS_AT_ONCE,
+      weight: Infinity,
+      weightOf: () => 0,
+    },
+  )
   for await (const plan of plans) {
     context.signal.throwIfAborted()
     if (plan.blocks.length > 0) yield plan
@@ -35,37 +43,61 @@ export async function* planSegments(context: ReadContext, index: SegmentIndex, q
 async function planSegment(
   context: ReadContext,
   segment: IndexedSegment,
-  query: MessageQuery,
-  questions: readonly LookupQuestion[],
+  lane: LaneSelection | undefined,
 ): Promise<SegmentPlan> {
-  const inRange = segment.blocks.filter((block) => rangeMayHold(block, query))
-  if (inRange.length === 0 || questions.length === 0) return { segment, blocks: inRange }
-  const answers = await Promise.all(questions.map((question) => candidates(context, segment, question)))
-  const asked = answers.filter((answer) => answer !== undefined)
-  const blocks = segment.blocks.filter(
-    (block, ordinal) => rangeMayHold(block, query) && asked.every((answer) => answer.has(ordinal)),
-  )
+  const inRange = lane === undefined ? [] : segment.blocks.filter((block) => lane.verdict(block) !== 'none')
+  if (lane === undefined || inRange.length === 0 || lane.questions.length === 0) return { segment, blocks: inRange }
+  const answers = await askAll(context, segment, lane.questions)
+  const blocks = segment.blocks.filter((block, ordinal) => {
+    const mayHold = (question: LookupQuestion) => answers.get(questionName(question))?.has(ordinal) ?? true
+    return lane.verdict(block, mayHold) !== 'none'
+  })
   return { segment, blocks }
 }
 
-/** Ordinals of the blocks that may answer the question with yes; undefined where the segment has no filters for its field. */
-async function candidates(
+/** For each question, by its name, the ordinals of the blocks that may answer it with yes; none for those that the segment has no filters for. */
+async function askAll(
   context: ReadContext,
   segment: IndexedSegment,
+  questions: readonly LookupQuestion[],
+): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
+  // Values whose hashes are near each other lie in one slice.
+  const reads = new Map<number, Promise<Uint8Array>>()
+  const read: ReadLookup = (lookup, range) => {
+    const known = reads.get(range.start)
+    if (known !== undefined) return known
+    const slice = readSlice(context, segment, lookup, range)
+    reads.set(range.start, slice)
+    return slice
+  }
+  const answers = new Map<string, ReadonlySet<number>>()
+  const asking = questions.map(async (question) => {
+    const answer = await candidates(segment, question, read)
+    if (answer !== undefined) answers.set(questionName(question), answer)
+  })
+  await Promise.all(asking)
+  return answers
+}
+
+type ReadLookup = (lookup: SegmentLookup, range: ByteRange) => Promise<Uint8Array>
+
+/** Ordinals of the blocks that may answer the question with yes; undefined where the segment has no filters for its field. */
+async function candidates(
+  segment: IndexedSegment,
   question: LookupQuestion,
+  read: ReadLookup,
 ): Promise<ReadonlySet<number> | undefined> {
   const lookup = segment.lookups.find(({ field }) => field === question.field)
   if (lookup === undefined) return undefined
   const hash = question.value === undefined ? presenceHash : lookupHash(question.value)
-  const slice = await readSlice(context, segment, lookup, sliceOf(lookup, hash))
-  return new Set(probeSlice(lookup, slice, hash))
+  return new Set(probeSlice(lookup, await read(lookup, sliceOf(lookup, hash)), hash))
 }
 
 async function readSlice(
   { store, slices, counters, signal }: ReadContext,
   segment: IndexedSegment,
   lookup: SegmentLookup,
-  range: { readonly start: number; readonly end: number },
+  range: ByteRange,
 ): Promise<Uint8Array> {
   const name = `${segment.commitKey}:${range.start}`
   const known = slices?.get(name)

@@ -32,12 +32,16 @@ export interface BlockSelection {
 /**
  * Gives what the blocks hold in the order of positions. Blocks that follow each other pass as they are; where segments of one
  * commit lie across each other, messages are held back until nothing that comes can precede them. What is stored passes at once: it is
- * of segments that no other lies across.
+ * of segments that no other lies across. `onExamined` is told below which position all that is meant was given.
  */
-export function inPositionOrder(blocks: AsyncIterable<BlockSelection>): AsyncGenerator<LaneBatch>
+export function inPositionOrder(
+  blocks: AsyncIterable<BlockSelection>,
+  onExamined?: (lane: LaneId, position: number) => void,
+): AsyncGenerator<LaneBatch>
 export function inPositionOrder(blocks: AsyncIterable<BlockSelection | LaneStored>): AsyncGenerator<LaneBatch | LaneStored>
 export async function* inPositionOrder(
   blocks: AsyncIterable<BlockSelection | LaneStored>,
+  onExamined?: (lane: LaneId, position: number) => void,
 ): AsyncGenerator<LaneBatch | LaneStored> {
   let held: MessageBatch[] = []
   for await (const block of blocks) {
@@ -48,6 +52,7 @@ export async function* inPositionOrder(
     const { lane, batch, lastPosition, safeBefore } = block
     if (held.length === 0 && lastPosition < safeBefore) {
       if (batch !== undefined) yield { lane, batch, nextPosition: lastPosition + 1 }
+      onExamined?.(lane, lastPosition + 1)
       continue
     }
     if (batch !== undefined) held.push(batch)
@@ -56,6 +61,7 @@ export async function* inPositionOrder(
       const from = firstRowFrom(batch, safeBefore)
       return from === batch.count ? [] : [sliceBatch(batch, from, batch.count)]
     })
+    onExamined?.(lane, safeBefore === Infinity ? lastPosition + 1 : safeBefore)
   }
 }
 

@@ -1,16 +1,16 @@
-import { sliceBatch } from '../batch/batch.ts'
+import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
 import { compactIfSparse } from '../batch/compact.ts'
 import type { IndexedLane, SegmentIndex } from '../index/segment-index.ts'
 import type { LaneId } from '../source/lane.ts'
 import type { Store } from '../store/store.ts'
+import { type DecodedValues, jsonValues } from '../values/decoded.ts'
 import { type BlockTask, type OpenedBlock, type ReadBlock, readBlocks, readBlocksOrOpen } from './blocks.ts'
 import type { ReadAhead, ReadContext, ReadCounters } from './context.ts'
-import { createMatcher, isWithin } from './match.ts'
 import { planSegments } from './plan.ts'
 import { inPositionOrder } from './position-order.ts'
 import type { BlockSelection, LaneBatch, LaneStored } from './position-order.ts'
-import { matchesNothing, questionsOf } from './query.ts'
 import type { MessageQuery } from './query.ts'
+import { createSelection, type LaneSpan, type Selection } from './selection.ts'
 import type { SliceCache } from './slice-cache.ts'
 import { inTimeOrder } from './time-order.ts'
 
@@ -20,6 +20,8 @@ export interface Archive {
   readonly index: SegmentIndex
   /** Keeps parts of look-up filters between searches, where there is one. */
   readonly slices?: SliceCache
+  /** Reads the values that filters look into; where it is left out only those that are JSON. */
+  readonly values?: DecodedValues
 }
 
 /** Messages of one lane that were selected. Reading goes on at `nextPosition` after them. */
@@ -61,6 +63,10 @@ export interface SearchOptions extends ReadOptions {
   readonly order?: 'lane' | 'time'
   /** Messages to give at the most. */
   readonly limit?: number
+  /** Only these parts of lanes. */
+  readonly spans?: readonly LaneSpan[]
+  /** Told how far a lane was looked through: all that matches below `position` was given before. */
+  readonly onExamined?: (lane: LaneId, position: number) => void
 }
 
 /** Enough for a decompression on every thread and a store that answers slowly. */
@@ -69,6 +75,8 @@ export const READ_AHEAD: ReadAhead = { blocks: 8, bytes: 16 * 1024 * 1024 }
 /** Where few messages are wanted, what is read beyond them is waste. */
 const FEW_MESSAGES = 10_000
 const FEW_READ_AHEAD: ReadAhead = { blocks: 2, bytes: 512 * 1024 }
+/** Filters leave few blocks, apart from each other, of which most hold one message or none. */
+const LOOKUP_READ_AHEAD: ReadAhead = { blocks: 8, bytes: 4 * 1024 * 1024 }
 
 /** Shared by the lanes that are merged: each of them holds this much. */
 const MERGED_READ_AHEAD: ReadAhead = { blocks: 1, bytes: 256 * 1024 }
@@ -84,12 +92,12 @@ export function readLane(
   query: MessageQuery = {},
   options: ReadOptions = {},
 ): AsyncIterable<SelectedBatch> {
-  const laneQuery = ofLane(query, lane)
+  const selection = createSelection(ofLane(query, lane))
   return reading(archive, options, READ_AHEAD, async function* (context, stats) {
     const known = await archive.index.lane(lane)
     if (known === undefined) return
     addTotals(stats, [known])
-    if (!matchesNothing(laneQuery)) yield* select(context, archive, laneQuery)
+    yield* select(context, archive, selection)
   })
 }
 
@@ -104,16 +112,14 @@ export function readLaneStored(
   query: MessageQuery = {},
   options: ReadOptions = {},
 ): AsyncIterable<SelectedBatch | SelectedStored> {
-  const laneQuery = ofLane(query, lane)
-  const byContent = questionsOf(laneQuery).length > 0
-  const isKept = ({ block, isApart }: BlockTask) => isApart && !byContent && isWithin(block, laneQuery)
+  const selection = createSelection(ofLane(query, lane))
+  const isKept = ({ block, isApart }: BlockTask) => isApart && selection.of(lane)!.verdict(block) === 'all'
   return reading<SelectedBatch | SelectedStored>(archive, options, READ_AHEAD, async function* (context, stats) {
     const known = await archive.index.lane(lane)
     if (known === undefined) return
     addTotals(stats, [known])
-    if (matchesNothing(laneQuery)) return
-    const blocks = readBlocksOrOpen(context, planSegments(context, archive.index, laneQuery), isKept)
-    yield* inPositionOrder(selections(context, laneQuery, blocks))
+    const blocks = readBlocksOrOpen(context, planSegments(context, archive.index, selection), isKept)
+    yield* inPositionOrder(selections(context, selection, blocks))
   })
 }
 
@@ -123,14 +129,23 @@ export function readLaneStored(
  */
 export function search(archive: Archive, query: MessageQuery, options: SearchOptions = {}): AsyncIterable<SelectedBatch> {
   const { order = 'lane', limit = Infinity } = options
-  const readAhead = limit <= FEW_MESSAGES ? FEW_READ_AHEAD : READ_AHEAD
-  return reading(archive, options, readAhead, async function* (context, stats) {
-    const lanes = await lanesOf(archive, query)
-    addTotals(stats, lanes)
-    if (matchesNothing(query) || limit <= 0) return
+  const selection = createSelection(query, options.spans)
+  return reading(archive, options, readAheadOf(selection, limit), async function* (context, stats) {
+    const named = await lanesOf(archive, query)
+    addTotals(stats, named)
+    if (selection.isNothing || limit <= 0) return
+    const lanes = named.filter((lane) => selection.of(lane) !== undefined)
     const byLane = order === 'lane' || lanes.length < 2
-    yield* upTo(limit, byLane ? select(context, archive, query) : selectByTime(context, archive, lanes, query))
+    yield* upTo(
+      limit,
+      byLane ? select(context, archive, selection, options) : selectByTime(context, archive, { lanes, query, ...options }),
+    )
   })
+}
+
+function readAheadOf({ asksLookups }: Selection, limit: number): ReadAhead {
+  if (limit > FEW_MESSAGES) return READ_AHEAD
+  return asksLookups ? LOOKUP_READ_AHEAD : FEW_READ_AHEAD
 }
 
 /** The lanes of the archive that the query names. */
@@ -156,55 +171,76 @@ export function addTotals(stats: ReadStats, lanes: readonly IndexedLane[]): void
   }
 }
 
+type Examined = Pick<SearchOptions, 'onExamined'>
+
 /** What matches, lane after lane, by position. */
-function select(context: ReadContext, { index }: Archive, query: MessageQuery): AsyncGenerator<SelectedBatch> {
-  return inPositionOrder(matching(context, index, query))
+function select(
+  context: ReadContext,
+  { index }: Archive,
+  selection: Selection,
+  { onExamined }: Examined = {},
+): AsyncGenerator<SelectedBatch> {
+  return inPositionOrder(selections(context, selection, readBlocks(context, planSegments(context, index, selection))), onExamined)
 }
 
-async function* matching(context: ReadContext, index: SegmentIndex, query: MessageQuery): AsyncGenerator<BlockSelection> {
-  const select = createSelection(context, query)
-  for await (const block of readBlocks(context, planSegments(context, index, query))) yield select(block)
-}
-
+function selections(
+  context: ReadContext,
+  selection: Selection,
+  blocks: AsyncIterable<ReadBlock>,
+): AsyncGenerator<BlockSelection>
+function selections(
+  context: ReadContext,
+  selection: Selection,
+  blocks: AsyncIterable<ReadBlock | OpenedBlock>,
+): AsyncGenerator<BlockSelection | SelectedStored>
 async function* selections(
   context: ReadContext,
-  query: MessageQuery,
+  selection: Selection,
   blocks: AsyncIterable<ReadBlock | OpenedBlock>,
 ): AsyncGenerator<BlockSelection | SelectedStored> {
-  const select = createSelection(context, query)
-  for await (const block of blocks) {
-    if ('batch' in block) yield select(block)
-    else {
-      const { count, lastPosition } = block.block
-      context.counters.messagesMatched += count
-      yield { lane: block.segment.lane, stored: [block.messages], count, nextPosition: lastPosition + 1 }
+  const { counters } = context
+  for await (const read of blocks) {
+    const { lane } = read.segment
+    const { count, lastPosition } = read.block
+    if ('batch' in read) {
+      const matched = await matchBlock(context, selection, read)
+      if (matched !== undefined) counters.messagesMatched += matched.count
+      const batch = matched === undefined || matched === read.batch ? matched : compactIfSparse(matched)
+      yield { lane, batch, lastPosition, safeBefore: read.safeBefore }
+    } else {
+      counters.messagesMatched += count
+      yield { lane, stored: [read.messages], count, nextPosition: lastPosition + 1 }
     }
   }
 }
 
-/** Gives what of a block is meant. */
-function createSelection({ counters }: ReadContext, query: MessageQuery) {
-  const match = createMatcher(query)
-  return ({ segment, block, safeBefore, batch }: ReadBlock): BlockSelection => {
-    const matched = match(batch, block)
-    if (matched !== undefined) counters.messagesMatched += matched.count
-    const kept = matched === undefined || matched === batch ? matched : compactIfSparse(matched)
-    return { lane: segment.lane, batch: kept, lastPosition: block.lastPosition, safeBefore }
-  }
+/** What of a block is meant; undefined where nothing is. */
+export async function matchBlock(
+  { values, signal }: ReadContext,
+  selection: Selection,
+  { segment: { lane }, block, batch }: ReadBlock,
+): Promise<MessageBatch | undefined> {
+  return selection.of(lane)?.match(batch, block, (part) => values.open(part, lane.topic, signal))
+}
+
+interface ByTime extends Examined {
+  readonly lanes: readonly IndexedLane[]
+  readonly query: MessageQuery
+  readonly spans?: readonly LaneSpan[]
 }
 
 function selectByTime(
   context: ReadContext,
   archive: Archive,
-  lanes: readonly IndexedLane[],
-  query: MessageQuery,
+  { lanes, query, spans, onExamined }: ByTime,
 ): AsyncGenerator<SelectedBatch> {
   const merged = { ...context, readAhead: MERGED_READ_AHEAD }
   const filled = lanes.filter((lane) => lane.minTimestamp !== null)
+  const options = onExamined === undefined ? {} : { onExamined }
   return inTimeOrder(
     filled.map((lane) => ({
       minTimestamp: Math.max(lane.minTimestamp ?? 0, query.timestamps?.from ?? -Infinity),
-      open: () => select(merged, archive, ofLane(query, lane)),
+      open: () => select(merged, archive, createSelection(ofLane(query, lane), spans), options),
     })),
   )
 }
@@ -236,8 +272,8 @@ export function reading<T>(
       const ended = new AbortController()
       const signal = options.signal === undefined ? ended.signal : AbortSignal.any([options.signal, ended.signal])
       const stats = options.stats ?? createReadStats()
-      const { store, slices } = archive
-      const context = { store, slices, counters: stats, signal, readAhead: options.readAhead ?? readAhead }
+      const { store, slices, values = jsonValues } = archive
+      const context = { store, slices, values, counters: stats, signal, readAhead: options.readAhead ?? readAhead }
       const steps = read(context, stats)
       return {
         async next() {

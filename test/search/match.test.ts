@@ -4,8 +4,10 @@ import type { MessageInput } from '../../src/batch/builder.ts'
 import type { MessageBatch } from '../../src/batch/batch.ts'
 import { messagesOf } from '../../src/batch/view.ts'
 import { compactIfSparse } from '../../src/batch/compact.ts'
-import { createMatcher } from '../../src/search/match.ts'
 import type { MessageQuery } from '../../src/search/query.ts'
+import { createSelection } from '../../src/search/selection.ts'
+import type { SegmentRange } from '../../src/index/segment-directory.ts'
+import { jsonValues } from '../../src/values/decoded.ts'
 
 const text = (value: string) => new TextEncoder().encode(value)
 
@@ -31,6 +33,12 @@ const batch = batchOf(messages)
 const range = { firstPosition: 10, lastPosition: 20, minTimestamp: 400, maxTimestamp: 700 }
 const positionsOf = (found: MessageBatch | undefined) => (found === undefined ? [] : [...found.positions])
 
+const lane = { topic: 't', topicId: '1', lane: '0' }
+const matched = async (query: MessageQuery, of: MessageBatch, within: SegmentRange) =>
+  createSelection(query)
+    .of(lane)
+    ?.match(of, within, (part) => jsonValues.open(part, lane.topic, new AbortController().signal))
+
 describe('a matcher', () => {
   it.each<{ query: MessageQuery; positions: number[] }>([
     { query: { key: text('a') }, positions: [10, 20] },
@@ -55,18 +63,18 @@ describe('a matcher', () => {
       positions: [15],
     },
     { query: { key: text('a'), id: 'two' }, positions: [] },
-  ])('finds for $query the positions $positions', ({ query, positions }) => {
-    expect(positionsOf(createMatcher(query)(batch, range))).toEqual(positions)
+  ])('finds for $query the positions $positions', async ({ query, positions }) => {
+    expect(positionsOf(await matched(query, batch, range))).toEqual(positions)
   })
 
-  it('gives a batch that is meant as a whole on as it is', () => {
+  it('gives a batch that is meant as a whole on as it is', async () => {
     for (const query of [{}, { positions: { from: 10, to: 21 } }, { timestamps: { from: 400, to: 701 } }]) {
-      expect(createMatcher(query)(batch, range)).toBe(batch)
+      expect(await matched(query, batch, range)).toBe(batch)
     }
   })
 
-  it('gives the whole messages of the rows it finds, also of a slice', () => {
-    const found = createMatcher({ positions: { from: 11 }, headers: [{ name: 'h', equals: text('x') }] })(batch, range)!
+  it('gives the whole messages of the rows it finds, also of a slice', async () => {
+    const found = (await matched({ positions: { from: 11 }, headers: [{ name: 'h', equals: text('x') }] }, batch, range))!
     expect([...messagesOf(found)]).toEqual([[...messagesOf(batch)][3]])
   })
 })
@@ -80,8 +88,8 @@ describe('compactIfSparse', () => {
     })),
   )
 
-  it('keeps every message as it is while the bytes shrink to what they need', () => {
-    const few = createMatcher({ positions: { from: 700, to: 707 } })(many, { ...range, firstPosition: 0, lastPosition: 1999 })!
+  it('keeps every message as it is while the bytes shrink to what they need', async () => {
+    const few = (await matched({ positions: { from: 700, to: 707 } }, many, { ...range, firstPosition: 0, lastPosition: 1999 }))!
     const small = compactIfSparse(few)
     expect(small.bytes.byteLength).toBeLessThan(1000)
     expect([...messagesOf(small)]).toEqual([...messagesOf(few)])
