@@ -23,7 +23,8 @@ export interface FileStoreOptions {
   readonly create?: boolean
 }
 
-const MAX_OPEN_FILES = 64
+/** A look-up of a billion messages reads of some hundred objects, again and again of the same. */
+const MAX_OPEN_FILES = 512
 const IDLE_FILE_MS = 10_000
 
 /**
