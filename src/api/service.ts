@@ -12,6 +12,7 @@ import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
 import { openRegistry } from '../wiring/registry.ts'
 import { openStore } from '../wiring/store.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
+import { startDataphosOf } from './dataphos/service.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
@@ -102,6 +103,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
   try {
     const url = await listen(server, config.http)
+    await using _ = await startDataphosOf(config, process.env, { archive: { store, index }, jobs, logger })
     logger.info({ url, archive: store.name, source: broker.name }, 'serving')
     onListening(url)
     await aborted(signal)

@@ -2,6 +2,7 @@ import type { IndexedLane } from '../../index/segment-index.ts'
 import { firstRowFrom } from '../../search/match.ts'
 import { planSegments, type SegmentPlan } from '../../search/plan.ts'
 import { READ_AHEAD, reading } from '../../search/read.ts'
+import { createSelection } from '../../search/selection.ts'
 import { type Row, uniqueIdOf } from './rows.ts'
 import type { IndexView } from './view.ts'
 import { type BlockRows, readRowBlocks } from './walk.ts'
@@ -113,7 +114,7 @@ async function blocksOfIds(
   const work = async (): Promise<void> => {
     for (const question of waiting) {
       const plans = reading(view.archive, signal === undefined ? {} : { signal }, READ_AHEAD, (context) =>
-        planSegments(context, view.archive.index, question),
+        planSegments(context, view.archive.index, createSelection(question)),
       )
       for await (const plan of plans) {
         const lane = lanes.find((one) => nameOf(one) === nameOf(plan.segment.lane))

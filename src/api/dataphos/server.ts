@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { fastify, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { IncomingMessage } from 'node:http'
+import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import type { Config } from '../../config/config.ts'
 import type { DataphosServerConfig } from '../../config/dataphos-config.ts'
@@ -16,6 +17,7 @@ import { createTokenCheck, requireTokenFor } from '../token.ts'
 import { answer, type Serving } from './answer.ts'
 import { addIndexerApi } from './indexer-api.ts'
 import { createLocations } from './location.ts'
+import type { ResubmissionParts } from './resubmission.ts'
 import { addResubmitterApi } from './resubmitter-api.ts'
 import { createIndexView } from './view.ts'
 
@@ -24,6 +26,8 @@ export interface DataphosParts {
   readonly archive: Archive
   readonly jobs: JobStore
   readonly logger: Logger
+  /** Opens where resubmitted messages go; what the configuration names unless given. */
+  readonly openSink?: ResubmissionParts['openSink']
 }
 
 /** Which of the interfaces are to run. */
@@ -45,7 +49,7 @@ const MAX_PARAMETER_CHARACTERS = 3 * 1024
  */
 export async function startDataphos(
   config: Config,
-  { archive, jobs, logger }: DataphosParts,
+  { archive, jobs, logger, openSink = (job, lanes) => openReplaySink(config, job, lanes) }: DataphosParts,
   which: DataphosInterfaces = 'both',
 ): Promise<DataphosServers> {
   await using opened = new AsyncDisposableStack()
@@ -79,7 +83,7 @@ export async function startDataphos(
             parts: {
               archive: serving.view.archive,
               jobs,
-              openSink: (job, lanes) => openReplaySink(config, job, lanes),
+              openSink,
               nowMs: Date.now,
               signal: stopping.signal,
             },
@@ -108,22 +112,23 @@ async function createServer(
   { onError }: Serving,
 ): Promise<FastifyInstance> {
   const { maxBodyBytes, maxConnections, requestTimeoutMs } = config.http
-  const options: FastifyServerOptions = {
+  const options = {
     logger: false,
     bodyLimit: maxBodyBytes,
     requestTimeout: requestTimeoutMs,
-    forceCloseConnections: 'idle',
+    forceCloseConnections: 'idle' as const,
     routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     exposeHeadRoutes: false,
     http: { headersTimeout: headerTimeoutMs, connectionsCheckingInterval: Math.min(headerTimeoutMs, 30_000) },
   }
-  const server = fastify(tls === undefined ? options : { ...options, ...(await httpsOf(tls)) })
+  // The two kinds of servers differ in nothing that is used here.
+  const server = tls === undefined ? fastify(options) : (fastify({ ...options, ...(await httpsOf(tls)) }) as unknown as FastifyInstance)
   server.server.maxConnections = maxConnections
   identify(server, config.http.token?.reveal())
   const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes: Math.max(256 * 1024 * 1024, 2 * maxBodyBytes) })
   server.removeAllContentTypeParsers()
-  server.addContentTypeParser('*', async (request: { readonly headers: object }, payload: NodeJS.ReadableStream) => {
-    const body = await bodies.read(request.headers, payload as never)
+  server.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
+    const body = await bodies.read(request.headers, payload)
     const kept = Buffer.from(body)
     bodies.release(body)
     return kept

@@ -4,6 +4,7 @@ import type { ReadContext } from '../../search/context.ts'
 import { planSegments, type SegmentPlan } from '../../search/plan.ts'
 import type { MessageQuery } from '../../search/query.ts'
 import { READ_AHEAD, reading } from '../../search/read.ts'
+import { createSelection } from '../../search/selection.ts'
 import { evaluate, rangeOf, type RowFilter, textsOf } from './row-filter.ts'
 import { type BlockFacts, factsOfBlock, factsOfRow, type Row } from './rows.ts'
 import type { IndexView } from './view.ts'
@@ -40,7 +41,7 @@ export async function planRows(
     for (const part of parts) {
       if (!mayHold(view, filter, part)) continue
       const ofPart: BlockRows[] = []
-      for await (const plan of planSegments(context, view.archive.index, queryOf(filter, part))) {
+      for await (const plan of planSegments(context, view.archive.index, createSelection(queryOf(filter, part)))) {
         const ingestionMs = asksForCommit ? await view.commitMs(plan.segment.commitKey, context.signal) : undefined
         ofPart.push(...blockRows(view, filter, { part, plan, ingestionMs }))
         yield undefined
