@@ -3,7 +3,7 @@ import type { MessageFilter } from '../../search/filter.ts'
 import type { MessageQuery } from '../../search/query.ts'
 import { MillpondError } from '../../errors.ts'
 import { constantOf, messageFilter } from './message-filter.ts'
-import { evaluate, rangeOf, type RowFilter } from './row-filter.ts'
+import { evaluate, type RowFilter } from './row-filter.ts'
 import type { Row } from './rows.ts'
 import type { IndexView } from './view.ts'
 import { type BlockRows, isMeant, planRows, readRowBlocks } from './walk.ts'
@@ -37,24 +37,40 @@ export async function selectRows(
     if (evaluate(filter, (field) => (field === 'broker_id' ? { value: brokerId } : undefined)) === false) continue
     const asked = messageFilter(filter, { brokerId })
     const ofTopic = lanes.filter((lane) => lane.topic === topic)
-    queries.push(...(asked === undefined ? await byPosition(view, { filter, lanes: ofTopic }, signal) : byFilter(topic, filter, asked)))
+    queries.push(...(asked === undefined ? await byPosition(view, { filter, lanes: ofTopic }, signal) : byFilter(topic, asked)))
   }
   return queries
 }
 
-function byFilter(topic: string, filter: RowFilter, asked: MessageFilter): MessageQuery[] {
+function byFilter(topic: string, asked: MessageFilter): MessageQuery[] {
   const constant = constantOf(asked)
   if (constant === false) return []
-  const { from, to } = rangeOf(filter, 'publish_time')
-  const timestamps = { ...(from === -Infinity ? {} : { from }), ...(to === Infinity ? {} : { to }) }
-  const ranged = { topic, ...(Object.keys(timestamps).length === 0 ? {} : { timestamps }) }
-  return [constant === true || isOfTimeAlone(asked) ? ranged : { ...ranged, filter: asked }]
+  const timestamps = timesOf(asked)
+  if (timestamps === undefined) return [{ topic, filter: asked }]
+  const { from, to } = timestamps
+  return [{ topic, timestamps: { ...(from === -Infinity ? {} : { from }), ...(to === Infinity ? {} : { to }) } }]
 }
 
-/** Whether the range of times says all that the filter says. */
-function isOfTimeAlone(filter: MessageFilter): boolean {
-  if ('and' in filter) return filter.and.every(isOfTimeAlone)
-  return 'field' in filter && filter.field === 'timestamp' && !('in' in filter.test)
+/** The range of times that says all that the filter says; undefined where it says more. */
+function timesOf(filter: MessageFilter): { readonly from: number; readonly to: number } | undefined {
+  if ('and' in filter) {
+    const ranges = filter.and.map(timesOf)
+    return ranges.every((range) => range !== undefined)
+      ? {
+          from: Math.max(-Infinity, ...ranges.map(({ from }) => from)),
+          to: Math.min(Infinity, ...ranges.map(({ to }) => to)),
+        }
+      : undefined
+  }
+  if (!('field' in filter) || filter.field !== 'timestamp') return undefined
+  const { greaterThan, atLeast, lessThan, atMost, equals } = filter.test as Readonly<Record<string, number | undefined>>
+  if (equals !== undefined) return { from: equals, to: equals + 1 }
+  if ([greaterThan, atLeast, lessThan, atMost].every((bound) => bound === undefined)) return undefined
+  // Times are whole numbers.
+  return {
+    from: Math.max(greaterThan === undefined ? -Infinity : greaterThan + 1, atLeast ?? -Infinity),
+    to: Math.min(lessThan ?? Infinity, atMost === undefined ? Infinity : atMost + 1),
+  }
 }
 
 async function byPosition(
