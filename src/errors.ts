@@ -16,6 +16,8 @@ export const errorTable = {
   USAGE: meaning(400, 2),
   INPUT_INVALID: meaning(400, 2),
   QUERY_FAILED: meaning(400, 2),
+  JQ_INVALID: meaning(400, 2),
+  JQ_FAILED: meaning(400, 2),
   JSON_INVALID: meaning(400, 2),
   BODY_TOO_LARGE: meaning(413, 2),
   MESSAGE_TOO_LARGE: meaning(413, 2),

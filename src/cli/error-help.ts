@@ -19,6 +19,14 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'A query is no SQL, names what is not there, or fails while it runs; the message is that of DuckDB.',
     next: 'docs/query.md says what can be asked and shows examples',
   },
+  JQ_INVALID: {
+    means: 'A jq program is none: the message says line, column and what was expected.',
+    next: 'docs/jq.md says which parts of the language are there',
+  },
+  JQ_FAILED: {
+    means: 'A jq program raises an error for a value, or takes more steps, depth or room than it may.',
+    next: 'docs/jq.md lists the limits; `?` and `try` take errors of single values away',
+  },
   JSON_INVALID: {
     means: 'A message is not the JSON it should be. The answer names line, column and reason; nothing of the request was taken.',
   },
