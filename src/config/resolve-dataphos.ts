@@ -9,7 +9,12 @@ type Written = FileConfig['dataphos']
 /** The section as it is written, its units counted and its paths absolute. */
 export function resolveDataphos(written: Written, folder: string): DataphosConfig {
   const { indexer, resubmitter, ...others } = written
-  return { ...others, defaultTopic: written.defaultTopic, indexer: serverOf(indexer, folder), resubmitter: serverOf(resubmitter, folder) }
+  return {
+    ...others,
+    defaultTopic: written.defaultTopic,
+    indexer: serverOf(indexer, folder),
+    resubmitter: serverOf(resubmitter, folder),
+  }
 }
 
 function serverOf({ host, port, timeout, certificate, key }: Written['indexer'], folder: string): DataphosServerConfig {

@@ -20,12 +20,20 @@ export const dataphosSection = section(
     indexer: server(8080, 'The Indexer API.'),
     resubmitter: server(8081, 'The Resubmitter.'),
     defaultTopic: optionalText('Where resubmitted messages go of a request without `?topic=`: `TOPIC_ID`.'),
-    target: oneOf(['source', 'local', 'kafka'], 'source', 'The broker that messages are resubmitted to; `source` is the one that is archived.'),
+    target: oneOf(
+      ['source', 'local', 'kafka'],
+      'source',
+      'The broker that messages are resubmitted to; `source` is the one that is archived.',
+    ),
     brokerIds: z
       .record(z.string(), z.string().min(1, { error: 'must be text' }), { error: 'must be a section of topic names' })
       .meta({ description: 'The `broker_id` of topics, by topic: `STORAGE_TOPICID`. Without it: the name of the topic.' })
       .default({}),
-    collections: listOf([], 'names of collections', 'Names of Mongo collections that requests may name. Without any: every name, all mean the archive.'),
+    collections: listOf(
+      [],
+      'names of collections',
+      'Names of Mongo collections that requests may name. Without any: every name, all mean the archive.',
+    ),
     marks: truth(false, 'Whether resubmitted messages get headers that name the job and where they come from.'),
     allowLoop: truth(false, 'Whether messages may be resubmitted into a topic that they are read from.'),
     maxResubmissions: wholeNumber(1, 1000, 8, 'Resubmissions at once; others wait for their turn.'),

@@ -68,7 +68,9 @@ async function selectLanes(index: SegmentIndex, query: MessageQuery): Promise<La
   }
   const selection = createSelection(query)
   return known
-    .filter((lane) => (query.lanes?.includes(lane.lane) ?? true) && (query.filter === undefined || selection.of(lane) !== undefined))
+    .filter(
+      (lane) => (query.lanes?.includes(lane.lane) ?? true) && (query.filter === undefined || selection.of(lane) !== undefined),
+    )
     .map((lane) => laneAtStart(lane, query))
     .filter(({ fromPosition, toPosition }) => fromPosition < toPosition)
 }

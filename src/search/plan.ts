@@ -40,11 +40,7 @@ export async function* planSegments(
   }
 }
 
-async function planSegment(
-  context: ReadContext,
-  segment: IndexedSegment,
-  lane: LaneSelection | undefined,
-): Promise<SegmentPlan> {
+async function planSegment(context: ReadContext, segment: IndexedSegment, lane: LaneSelection | undefined): Promise<SegmentPlan> {
   const inRange = lane === undefined ? [] : segment.blocks.filter((block) => lane.verdict(block) !== 'none')
   if (lane === undefined || inRange.length === 0 || lane.questions.length === 0) return { segment, blocks: inRange }
   const answers = await askAll(context, segment, lane.questions)

@@ -183,11 +183,7 @@ function select(
   return inPositionOrder(selections(context, selection, readBlocks(context, planSegments(context, index, selection))), onExamined)
 }
 
-function selections(
-  context: ReadContext,
-  selection: Selection,
-  blocks: AsyncIterable<ReadBlock>,
-): AsyncGenerator<BlockSelection>
+function selections(context: ReadContext, selection: Selection, blocks: AsyncIterable<ReadBlock>): AsyncGenerator<BlockSelection>
 function selections(
   context: ReadContext,
   selection: Selection,

@@ -18,9 +18,7 @@ export function verdictOf(condition: Condition, range: SegmentRange, mayHold: Ma
       return condition.kind
     case 'and':
     case 'or':
-      return jointVerdict(condition.parts, condition.kind === 'and' ? 'none' : 'all', (part) =>
-        verdictOf(part, range, mayHold),
-      )
+      return jointVerdict(condition.parts, condition.kind === 'and' ? 'none' : 'all', (part) => verdictOf(part, range, mayHold))
     case 'not':
       return opposite(verdictOf(condition.part, range, mayHold))
     case 'number': {

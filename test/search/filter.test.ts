@@ -29,10 +29,7 @@ const field = (names: fc.Arbitrary<FilterField>, test: fc.Arbitrary<FieldTest>):
   fc.record({ field: names, test })
 const anyLeaf = fc.oneof(
   field(fc.constantFrom('position', 'timestamp'), testOf(mostly(number, bytes))),
-  field(
-    fc.constantFrom('topic', 'lane', 'key', 'id', 'header:h', 'header:g', 'header:none'),
-    testOf(mostly(bytes, number)),
-  ),
+  field(fc.constantFrom('topic', 'lane', 'key', 'id', 'header:h', 'header:g', 'header:none'), testOf(mostly(bytes, number))),
 )
 const { filter } = fc.letrec<{ filter: MessageFilter }>((tie) => ({
   filter: fc.oneof(
@@ -122,7 +119,15 @@ describe('a filter over a random archive', { timeout: 120_000 }, () => {
       headers: at === 7 ? [{ name: 'h', value: 'seven' }] : [],
     }))
     const lane = { topic: 't', topicId: '1', lane: '0' }
-    const whole = { ...content, messages, startPosition: 0, sizes: [5, 3, 1], dealt: false, format: 'avro', lookups: [...content.lookups] }
+    const whole = {
+      ...content,
+      messages,
+      startPosition: 0,
+      sizes: [5, 3, 1],
+      dealt: false,
+      format: 'avro',
+      lookups: [...content.lookups],
+    }
     const { archive } = await archiveOf([{ ...lane, content: whole as typeof content & { lookups: never[] } }])
     await using _ = archive.index
     const blocksOf = async (filter: MessageFilter) => (await estimate(archive, { filter })).blocks
@@ -136,7 +141,14 @@ describe('a filter over a random archive', { timeout: 120_000 }, () => {
     expect(await blocksOf({ field: 'header:h', test: { prefix: text('se') } })).toBe(1)
     expect(await blocksOf({ not: { field: 'header:h', test: { exists: true } } })).toBe(12)
     expect(await blocksOf({ field: 'timestamp', test: { atLeast: 10, lessThan: 20 } })).toBe(2)
-    expect(await blocksOf({ or: [{ field: 'position', test: { lessThan: 5 } }, { field: 'timestamp', test: { atLeast: 55 } }] })).toBe(2)
+    expect(
+      await blocksOf({
+        or: [
+          { field: 'position', test: { lessThan: 5 } },
+          { field: 'timestamp', test: { atLeast: 55 } },
+        ],
+      }),
+    ).toBe(2)
     expect(await blocksOf(is('topic', 'u'))).toBe(0)
     expect(await countMessages(archive, { filter: { not: is('id', 'i12') } })).toBe(59)
   })

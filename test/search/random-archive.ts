@@ -100,4 +100,3 @@ export async function plain(batches: AsyncIterable<SelectedBatch>) {
   }
   return found
 }
-

@@ -51,7 +51,10 @@ export async function streamed(reply: FastifyReply, pieces: AsyncGenerator<strin
     yield text
     yield* joined(pieces)
   }
-  return reply.code(200).type(JSON_TYPE).send(Readable.from(all(), { objectMode: false }))
+  return reply
+    .code(200)
+    .type(JSON_TYPE)
+    .send(Readable.from(all(), { objectMode: false }))
 }
 
 const PIECE_CHARACTERS = 64 * 1024

@@ -77,7 +77,9 @@ export function applyEnvironment(config: Config, env: Environment, which: Dataph
     const why = WITHOUT_MEANING[name] ?? PATTERNS.find(([pattern]) => pattern.test(name))?.[1]
     if (why !== undefined && given(env, name) !== undefined) notes.push(`${name} has no meaning here: ${why}`)
   }
-  const brokers = given(env, 'KAFKA_BROKERS')?.split(',').map((broker) => broker.trim())
+  const brokers = given(env, 'KAFKA_BROKERS')
+    ?.split(',')
+    .map((broker) => broker.trim())
   return {
     config: {
       ...config,
@@ -107,10 +109,13 @@ function serverOf(env: Environment, { prefix, server, takesPort, notes }: Server
   const name = `${prefix}_SERVER_ADDRESS`
   const own = given(env, name)
   const address = own ?? given(env, 'SERVER_ADDRESS')
-  const { host, port } = address === undefined ? { host: undefined, port: undefined } : addressOf(own === undefined ? 'SERVER_ADDRESS' : name, address)
+  const { host, port } =
+    address === undefined ? { host: undefined, port: undefined } : addressOf(own === undefined ? 'SERVER_ADDRESS' : name, address)
   const isPortTaken = port !== undefined && (own !== undefined || takesPort)
   if (address !== undefined && host === undefined)
-    notes.push(`${address} is port ${isPortTaken ? port : server.port} of ${server.host} here; dataphos.${prefix === 'RSB' ? 'resubmitter' : 'indexer'}.host says another address`)
+    notes.push(
+      `${address} is port ${isPortTaken ? port : server.port} of ${server.host} here; dataphos.${prefix === 'RSB' ? 'resubmitter' : 'indexer'}.host says another address`,
+    )
   const timeout = documented(env, `${prefix}_SERVER_TIMEOUT`, 'SERVER_TIMEOUT')
   const tls = documented(env, `${prefix}_USE_TLS`, 'USE_TLS')
   return {
@@ -139,7 +144,16 @@ function addressOf(name: string, value: string): { readonly host: string | undef
   return { host: host === '' ? undefined : host, port }
 }
 
-const UNITS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, μs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+const UNITS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+}
 
 /** A duration as Go reads it: `2s`, `1m30s`, `1.5h`. */
 function durationOf(name: string, value: string): number {

@@ -24,11 +24,21 @@ export interface FindRequest {
  */
 export async function findRows(view: IndexView, { ids, lanes, whole }: FindRequest, signal?: AbortSignal): Promise<Row[]> {
   const wanted = new Set(ids)
-  const near = await rowsIn(view, await blocksOfPositions(view, wanted, lanes), { isWanted: (row) => wanted.has(uniqueIdOf(row)), whole }, signal)
+  const near = await rowsIn(
+    view,
+    await blocksOfPositions(view, wanted, lanes),
+    { isWanted: (row) => wanted.has(uniqueIdOf(row)), whole },
+    signal,
+  )
   const found = new Set(near.map(uniqueIdOf))
   const others = new Set([...wanted].filter((id) => !found.has(id)))
   if (others.size === 0) return near
-  const far = await rowsIn(view, await blocksOfIds(view, others, lanes, signal), { isWanted: (row) => others.has(uniqueIdOf(row)), whole }, signal)
+  const far = await rowsIn(
+    view,
+    await blocksOfIds(view, others, lanes, signal),
+    { isWanted: (row) => others.has(uniqueIdOf(row)), whole },
+    signal,
+  )
   const order = new Map(lanes.map((lane, at) => [nameOf(lane), at]))
   const laneAt = ({ facts }: Row): number => order.get(nameOf(facts.segment.lane))!
   return [...near, ...far].toSorted((a, b) => laneAt(a) - laneAt(b) || positionAt(a) - positionAt(b))

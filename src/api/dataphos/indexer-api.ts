@@ -64,7 +64,12 @@ export function addIndexerApi(server: FastifyInstance, serving: Serving): void {
     try {
       const ids = [request.params.id]
       const rows = unknown(reply, request) ?? (await findRows(serving.view, { ids, lanes, whole: true }))
-      return 'code' in rows ? rows : sendRows(reply, rows.map((row) => rowJson(row, true)))
+      return 'code' in rows
+        ? rows
+        : sendRows(
+            reply,
+            rows.map((row) => rowJson(row, true)),
+          )
     } catch (error) {
       return fail(reply, 400, tell(serving, error))
     }
@@ -79,7 +84,10 @@ export function addIndexerApi(server: FastifyInstance, serving: Serving): void {
     try {
       const ids = textsIn(bound.values['ids'])
       const rows = await findRows(serving.view, { ids, lanes, whole: false })
-      return sendRows(reply, rows.map((row) => rowJson(row, false)))
+      return sendRows(
+        reply,
+        rows.map((row) => rowJson(row, false)),
+      )
     } catch (error) {
       return fail(reply, 500, tell(serving, error))
     }
@@ -173,7 +181,11 @@ const nameOf = (filter: RowFilter, lanes: readonly IndexedLane[]): string =>
 const sendRows = (reply: FastifyReply, rows: readonly string[]): FastifyReply =>
   answer(reply, 200, rows.length === 0 ? 'null' : `[${rows.join(',')}]`)
 
-function sendPage(reply: FastifyReply, { shown }: { readonly shown: Shown }, { total, returned, rows }: Page): Promise<FastifyReply> {
+function sendPage(
+  reply: FastifyReply,
+  { shown }: { readonly shown: Shown },
+  { total, returned, rows }: Page,
+): Promise<FastifyReply> {
   const head = `{"total_count":${total},"returned_count":${returned},"limit":${shown.limit},"offset":${shown.offset},"messages":`
   async function* text(): AsyncGenerator<string> {
     if (returned === 0) return yield `${head}null}`

@@ -2,7 +2,12 @@ import { join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 
 /** The addresses of objects of the store, as Dataphos writes them: `gs://…`, `https://<account>.blob.core.windows.net/<container>/…`, `s3://…`, a path. */
-export function createLocations({ store, gcs, s3, azure }: Pick<Config, 'store' | 'gcs' | 's3' | 'azure'>): (key: string) => string {
+export function createLocations({
+  store,
+  gcs,
+  s3,
+  azure,
+}: Pick<Config, 'store' | 'gcs' | 's3' | 'azure'>): (key: string) => string {
   switch (store.type) {
     case 'gcs':
       return (key) => `gs://${gcs.bucket}/${gcs.prefix}${key}`

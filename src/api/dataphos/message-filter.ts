@@ -46,7 +46,8 @@ function ofTest(field: string, test: RowTest, topic: TopicFacts): MessageFilter 
   if (field === 'business_source_key' || field === 'business_object_key') return ofBusinessKey(`header:${field}`, test)
   const header = /^additional_metadata\.(.+)$/su.exec(field)?.[1]
   if (header === undefined) return undefined
-  if (header === 'business_source_key' || header === 'business_object_key') return asksForNull(test) || isAbsence(test) ? ALWAYS : NEVER
+  if (header === 'business_source_key' || header === 'business_object_key')
+    return asksForNull(test) || isAbsence(test) ? ALWAYS : NEVER
   return ofText(`header:${header}`, test, false)
 }
 
@@ -97,7 +98,8 @@ function ofText(field: FilterField, test: RowTest, isNeverEmpty: boolean): Messa
       ...(values.includes(null) ? [{ field, test: { exists: false } }] : []),
     ])
   }
-  if (test.op === 'prefix') return test.value === '' ? { field, test: { exists: true } } : { field, test: { prefix: bytesOf(test.value) } }
+  if (test.op === 'prefix')
+    return test.value === '' ? { field, test: { exists: true } } : { field, test: { prefix: bytesOf(test.value) } }
   if (test.op !== 'gt' && test.op !== 'gte' && test.op !== 'lt' && test.op !== 'lte') return NEVER
   return typeof test.value === 'string' ? { field, test: { [orderings[test.op]]: bytesOf(test.value) } } : NEVER
 }

@@ -102,7 +102,9 @@ async function extend(
     .map((lane) => ({ lane, from: ends.get(nameOf(lane)) ?? lane.firstPosition, to: lane.nextPosition }))
     .filter(({ from, to }) => from < to)
   const isStale = isShorter || (walk.parts.length > 0 && walk.signature !== signature)
-  const parts = isShorter ? lanes.map((lane) => ({ lane, from: lane.firstPosition, to: lane.nextPosition })) : [...walk.parts, ...added]
+  const parts = isShorter
+    ? lanes.map((lane) => ({ lane, from: lane.firstPosition, to: lane.nextPosition }))
+    : [...walk.parts, ...added]
   const sought = isStale ? parts : added
   const found = await planRows(view, { filter, parts: sought }, signal)
   await countRows(view, filter, found, signal)

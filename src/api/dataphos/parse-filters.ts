@@ -120,7 +120,9 @@ const orderings = { $gt: 'gt', $gte: 'gte', $lt: 'lt', $lte: 'lte' } as const
 function literalPrefix(field: string, pattern: unknown): string {
   const found = typeof pattern === 'string' ? /^\^((?:[^\\^$.|?*+()[\]{}]|\\[^a-z\d])*)$/iu.exec(pattern) : null
   if (found === null || TIMES.has(field))
-    throw refused(`$regex of ${field} may only ask for a beginning, like "^orders_", with \\ before what has a meaning of its own`)
+    throw refused(
+      `$regex of ${field} may only ask for a beginning, like "^orders_", with \\ before what has a meaning of its own`,
+    )
   return found[1]!.replaceAll(/\\(.)/gu, '$1')
 }
 

@@ -13,7 +13,11 @@ interface PipelineError {
 }
 
 /** Each message that the target refused, and of each lane that did not get to its end the first message that was not sent. */
-export async function pipelineErrors(serving: Serving, jobs: readonly ReplayJob[], lanes: readonly IndexedLane[]): Promise<PipelineError[]> {
+export async function pipelineErrors(
+  serving: Serving,
+  jobs: readonly ReplayJob[],
+  lanes: readonly IndexedLane[],
+): Promise<PipelineError[]> {
   const refused = jobs.flatMap(({ failures }) => failures)
   const rows = refused.length === 0 ? [] : await rowsAt(serving.view, refused, lanes)
   const published = rows.map((row) => ({ id: uniqueIdOf(row), reason: 'publish_error' }))
@@ -58,7 +62,10 @@ export interface Report {
 }
 
 /** Answers what became of it: 200 without errors, 400 where nothing was published, 206 otherwise. */
-export function report(reply: FastifyReply, { startingCount, indexed, read, published, indexerErrors, pipelineErrors }: Report): FastifyReply {
+export function report(
+  reply: FastifyReply,
+  { startingCount, indexed, read, published, indexerErrors, pipelineErrors }: Report,
+): FastifyReply {
   const isClean = indexerErrors.length === 0 && pipelineErrors.length === 0
   const status = isClean ? 200 : published === 0 ? 400 : 206
   const starting = startingCount === 0 ? '' : `"starting_count":${startingCount},`
@@ -75,4 +82,3 @@ export function report(reply: FastifyReply, { startingCount, indexed, read, publ
     `{"status":${status},"msg":${goString(MESSAGES[status]!)},"summary":{${starting}${counts}},"errors":{${errors.join(',')}}}`,
   )
 }
-

@@ -127,7 +127,14 @@ async function run(resubmitter: Resubmitter, { reply, target, select, lanes }: R
     if (isMillpondError(error, 'REPLAY_LOOP')) return refuse(reply, `${error.message} (dataphos.allowLoop)`)
     const known = goError(error)
     if (!isMillpondError(error, 'INPUT_INVALID')) serving.onError(known)
-    return report(reply, { startingCount: 0, indexed: 0, read: 0, published: 0, indexerErrors: [known.message], pipelineErrors: [] })
+    return report(reply, {
+      startingCount: 0,
+      indexed: 0,
+      read: 0,
+      published: 0,
+      indexerErrors: [known.message],
+      pipelineErrors: [],
+    })
   }
   const isDone = jobs.length === selected.queries.length && jobs.every(({ state }) => state === 'done')
   const read = sum(jobs, ({ counts }) => counts.read)
@@ -142,7 +149,8 @@ async function run(resubmitter: Resubmitter, { reply, target, select, lanes }: R
   })
 }
 
-const sum = (jobs: readonly ReplayJob[], of: (job: ReplayJob) => number): number => jobs.reduce((total, job) => total + of(job), 0)
+const sum = (jobs: readonly ReplayJob[], of: (job: ReplayJob) => number): number =>
+  jobs.reduce((total, job) => total + of(job), 0)
 
 /** Lets so many act at once, the others in their turn. */
 function createTurns(maxAtOnce: number): <T>(act: () => Promise<T>) => Promise<T> {

@@ -122,7 +122,8 @@ async function createServer(
     http: { headersTimeout: headerTimeoutMs, connectionsCheckingInterval: Math.min(headerTimeoutMs, 30_000) },
   }
   // The two kinds of servers differ in nothing that is used here.
-  const server = tls === undefined ? fastify(options) : (fastify({ ...options, ...(await httpsOf(tls)) }) as unknown as FastifyInstance)
+  const server =
+    tls === undefined ? fastify(options) : (fastify({ ...options, ...(await httpsOf(tls)) }) as unknown as FastifyInstance)
   server.server.maxConnections = maxConnections
   identify(server, config.http.token?.reveal())
   const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes: Math.max(256 * 1024 * 1024, 2 * maxBodyBytes) })

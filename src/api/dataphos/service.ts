@@ -40,7 +40,11 @@ export async function runDataphos(config: Config, options: DataphosOptions, sign
  * Starts the interfaces within the service, where the configuration asks for them; undefined where it does not.
  * @throws MillpondError as `startDataphos`.
  */
-export async function startDataphosOf(config: Config, env: Environment, parts: DataphosParts): Promise<DataphosServers | undefined> {
+export async function startDataphosOf(
+  config: Config,
+  env: Environment,
+  parts: DataphosParts,
+): Promise<DataphosServers | undefined> {
   if (!config.dataphos.enabled) return undefined
   const given = applyEnvironment(config, env)
   return startWith(given.config, given.notes, parts, 'both')

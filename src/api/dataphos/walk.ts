@@ -119,7 +119,12 @@ function blockRows(view: IndexView, filter: RowFilter, { part, plan, ingestionMs
 }
 
 /** Reads the blocks whose rows nobody could count, and counts them. */
-export async function countRows(view: IndexView, filter: RowFilter, rows: readonly BlockRows[], signal?: AbortSignal): Promise<void> {
+export async function countRows(
+  view: IndexView,
+  filter: RowFilter,
+  rows: readonly BlockRows[],
+  signal?: AbortSignal,
+): Promise<void> {
   const unknown = rows.filter(({ count }) => count === undefined)
   for await (const { rows: block, batch } of readRowBlocks(view, unknown, signal)) {
     let count = 0
@@ -166,7 +171,12 @@ async function* plansOf(rows: readonly BlockRows[]): AsyncGenerator<SegmentPlan>
 /** The rows from `offset` on, `limit` of them, of blocks that are counted; blocks before them are not read. */
 export async function* pageOf(
   view: IndexView,
-  { filter, rows, offset, limit }: { readonly filter: RowFilter; readonly rows: readonly BlockRows[]; readonly offset: number; readonly limit: number },
+  {
+    filter,
+    rows,
+    offset,
+    limit,
+  }: { readonly filter: RowFilter; readonly rows: readonly BlockRows[]; readonly offset: number; readonly limit: number },
   signal?: AbortSignal,
 ): AsyncGenerator<Row> {
   if (limit <= 0) return

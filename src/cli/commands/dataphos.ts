@@ -16,7 +16,10 @@ Variables of Dataphos are read and go before millpond.yaml: IDX_API_SERVER_ADDRE
 are named in the log.`,
     examples: [
       { run: 'millpond dataphos', does: 'both, at 127.0.0.1:8080 and :8081' },
-      { run: 'TOPIC_ID=orders-again millpond dataphos --only resubmitter', does: 'the Resubmitter, with a topic for requests that name none' },
+      {
+        run: 'TOPIC_ID=orders-again millpond dataphos --only resubmitter',
+        does: 'the Resubmitter, with a topic for requests that name none',
+      },
       {
         run: `curl -XPOST -d '{"broker_id": "orders"}' 'localhost:8081/range/indexer_collection?topic=orders-again'`,
         does: 'resubmits a topic',

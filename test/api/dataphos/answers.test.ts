@@ -144,7 +144,12 @@ const indexer: readonly Exchange[] = [
     status: 400,
     answer: bad('"invalid timestamp values in query request body - map[publish_time:invalid time format]"'),
   },
-  { call: 'POST /query/c', body: '{"filters":[]}', status: 400, answer: bad('"(BadValue) $and/$or/$nor must be a nonempty array"') },
+  {
+    call: 'POST /query/c',
+    body: '{"filters":[]}',
+    status: 400,
+    answer: bad('"(BadValue) $and/$or/$nor must be a nonempty array"'),
+  },
   {
     call: 'POST /query/c',
     body: '{}',
@@ -157,14 +162,18 @@ const indexer: readonly Exchange[] = [
     body: '{"filters":{}}',
     status: 400,
     type: TEXT_TYPE,
-    answer: bad('"json: cannot unmarshal object into Go struct field GetQueriedRequestBody.filters of type []map[string]interface {}"'),
+    answer: bad(
+      '"json: cannot unmarshal object into Go struct field GetQueriedRequestBody.filters of type []map[string]interface {}"',
+    ),
   },
   {
     call: 'POST /query/c',
     body: '{"filters":[1]}',
     status: 400,
     type: TEXT_TYPE,
-    answer: bad('"json: cannot unmarshal number into Go struct field GetQueriedRequestBody.filters of type map[string]interface {}"'),
+    answer: bad(
+      '"json: cannot unmarshal number into Go struct field GetQueriedRequestBody.filters of type map[string]interface {}"',
+    ),
   },
   { call: 'GET /nothing', status: 404, type: 'text/plain', answer: '404 page not found' },
   { call: 'PUT /exact/c/x', status: 404, type: 'text/plain', answer: '404 page not found' },
@@ -218,7 +227,9 @@ const resubmitter: readonly Exchange[] = [
     body: '{"broker_id":""}',
     status: 400,
     type: TEXT_TYPE,
-    answer: refused(`"${BINDING}Key: 'intervalRequest.BrokerID' Error:Field validation for 'BrokerID' failed on the 'required' tag"`),
+    answer: refused(
+      `"${BINDING}Key: 'intervalRequest.BrokerID' Error:Field validation for 'BrokerID' failed on the 'required' tag"`,
+    ),
   },
   {
     call: 'POST /range/c?topic=t',
@@ -239,11 +250,7 @@ const resubmitter: readonly Exchange[] = [
     call: 'POST /query/c?topic=t',
     body: '{"filters":[{"nope":1}]}',
     status: 400,
-    answer: summary(
-      counts(0),
-      400,
-      '{"indexer_errors":[{"reason":"invalid query filter keys in query request body - [nope]"}]}',
-    ),
+    answer: summary(counts(0), 400, '{"indexer_errors":[{"reason":"invalid query filter keys in query request body - [nope]"}]}'),
   },
   {
     call: 'POST /query/c?topic=t',
@@ -256,7 +263,9 @@ const resubmitter: readonly Exchange[] = [
     body: '{}',
     status: 400,
     type: TEXT_TYPE,
-    answer: refused(`"${BINDING}Key: 'QueryRequestBody.Filters' Error:Field validation for 'Filters' failed on the 'required' tag"`),
+    answer: refused(
+      `"${BINDING}Key: 'QueryRequestBody.Filters' Error:Field validation for 'Filters' failed on the 'required' tag"`,
+    ),
   },
   { call: 'GET /resubmit/c', status: 404, type: 'text/plain', answer: '404 page not found' },
 ]

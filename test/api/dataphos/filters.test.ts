@@ -30,7 +30,14 @@ beforeAll(async () => {
   const all = Array.from({ length: 45 }, (_, position) => message(position))
   await scene.archive('orders', '0', commitsOf(all, 7))
   await scene.archive('orders', '1', commitsOf(all.slice(0, 20), 7))
-  await scene.archive('users', '0', commitsOf(all.slice(0, 15).map(({ position }) => message(position!, `u_${position}`)), 4))
+  await scene.archive(
+    'users',
+    '0',
+    commitsOf(
+      all.slice(0, 15).map(({ position }) => message(position!, `u_${position}`)),
+      4,
+    ),
+  )
   const rows = messagesOf(await scene.post('/query/c?limit=1000', { filters: [{}] }))
   whole = (await Promise.all(rows.map(({ unique_id: id }) => scene.get(`/exact/c/${String(id)}`)))).flatMap(messagesOf)
   expect(whole).toHaveLength(80)
@@ -87,11 +94,17 @@ describe('filters', () => {
   })
 
   it.each([
-    { filter: { broker_id: { $where: '1' } }, says: 'the operator $where is not allowed in query filters; those that are: $eq $gt' },
+    {
+      filter: { broker_id: { $where: '1' } },
+      says: 'the operator $where is not allowed in query filters; those that are: $eq $gt',
+    },
     { filter: { broker_id: { $regex: '.*' } }, says: '$regex of broker_id may only ask for a beginning' },
     { filter: { broker_id: { $regex: '^(a+)+$' } }, says: '$regex of broker_id may only ask for a beginning' },
     { filter: { publish_time: { $regex: '^2' } }, says: '$regex of publish_time may only ask' },
-    { filter: { broker_id: { $eq: { $gt: '' } } }, says: 'broker_id must be compared with a text, a number, true, false or null' },
+    {
+      filter: { broker_id: { $eq: { $gt: '' } } },
+      says: 'broker_id must be compared with a text, a number, true, false or null',
+    },
     { filter: { broker_id: { a: 'b' } }, says: 'broker_id cannot be compared with an object' },
     { filter: { broker_id: ['a'] }, says: 'broker_id must be compared with' },
     { filter: { broker_id: { $in: 'a' } }, says: '(BadValue) $in needs an array' },
@@ -197,14 +210,22 @@ describe('what a filter says before rows are read', () => {
   it('is never wrong about a range of values', () => {
     const test = fc.oneof(
       fc.record({ op: fc.constantFrom('eq' as const, 'ne' as const), value: fc.option(fc.integer({ min: 0, max: 9 })) }),
-      fc.record({ op: fc.constantFrom('gt' as const, 'gte' as const, 'lt' as const, 'lte' as const), value: fc.integer({ min: 0, max: 9 }) }),
-      fc.record({ op: fc.constantFrom('in' as const, 'nin' as const), values: fc.array(fc.option(fc.integer({ min: 0, max: 9 }))) }),
+      fc.record({
+        op: fc.constantFrom('gt' as const, 'gte' as const, 'lt' as const, 'lte' as const),
+        value: fc.integer({ min: 0, max: 9 }),
+      }),
+      fc.record({
+        op: fc.constantFrom('in' as const, 'nin' as const),
+        values: fc.array(fc.option(fc.integer({ min: 0, max: 9 }))),
+      }),
       fc.record({ op: fc.constant('exists' as const), value: fc.boolean() }),
     )
     fc.assert(
       fc.property(test, fc.integer({ min: 0, max: 9 }), fc.nat(4), (one, from, length) => {
         const told = evaluate({ field: 'n', test: one }, () => ({ from, to: from + length }))
-        const each = Array.from({ length: length + 1 }, (_, i) => evaluate({ field: 'n', test: one }, () => ({ value: from + i })))
+        const each = Array.from({ length: length + 1 }, (_, i) =>
+          evaluate({ field: 'n', test: one }, () => ({ value: from + i })),
+        )
         if (told !== undefined) expect(new Set(each)).toEqual(new Set([told]))
       }),
     )

@@ -18,7 +18,9 @@ const message = (position: number, more: Partial<MessageInput> = {}): MessageInp
 /** The records of an object, by a reader that is not ours. */
 async function recordsIn(bytes: Uint8Array): Promise<{ readonly position: number; readonly value: Buffer }[]> {
   const decoder = new streams.BlockDecoder({
-    codecs: { zstandard: (data: Buffer, done: (error: Error | null, plain: Buffer) => void) => done(null, zstdDecompressSync(data)) },
+    codecs: {
+      zstandard: (data: Buffer, done: (error: Error | null, plain: Buffer) => void) => done(null, zstdDecompressSync(data)),
+    },
   } as never)
   decoder.end(Buffer.from(bytes))
   const records: { position: number; value: Buffer }[] = []
@@ -58,7 +60,10 @@ describe('where rows lie', () => {
       is: 'https://acct.blob.core.windows.net/con/x/1.avro',
     },
     {
-      yaml: { store: { type: 'azure' }, azure: { connectionString: 'AccountName=a;BlobEndpoint=http://127.0.0.1:1/a/', container: 'con' } },
+      yaml: {
+        store: { type: 'azure' },
+        azure: { connectionString: 'AccountName=a;BlobEndpoint=http://127.0.0.1:1/a/', container: 'con' },
+      },
       is: 'http://127.0.0.1:1/a/con/x/1.avro',
     },
     {
@@ -74,19 +79,25 @@ describe('where rows lie', () => {
 
 describe('look-ups by id', () => {
   it('find a message by lane and position, by its own id, in topics of any name', async () => {
-    await using scene = await openDataphos({ dataphos: { brokerIds: { 'a_0': 'broker/1', orders: 'o' } } })
+    await using scene = await openDataphos({ dataphos: { brokerIds: { a_0: 'broker/1', orders: 'o' } } })
     const messages = Array.from({ length: 50 }, (_, i) => message(i))
     await scene.archive('orders', '0', commitsOf(messages))
     await scene.archive('a_0', '0_1', commitsOf(messages))
-    await scene.archive('queue', 'r', commitsOf(messages.map(({ position = 0 }) => message(position, { id: position === 7 ? '0_7' : `id-${position}` }))))
-    const ids = async (id: string) => messagesOf(await scene.get(`/exact/c/${encodeURIComponent(id)}`)).map((row) => row['unique_id'])
+    await scene.archive(
+      'queue',
+      'r',
+      commitsOf(messages.map(({ position = 0 }) => message(position, { id: position === 7 ? '0_7' : `id-${position}` }))),
+    )
+    const ids = async (id: string) =>
+      messagesOf(await scene.get(`/exact/c/${encodeURIComponent(id)}`)).map((row) => row['unique_id'])
     expect(await ids('o_0_49')).toEqual(['o_0_49'])
     expect(await ids('broker/1_0_1_5')).toEqual(['broker/1_0_1_5'])
     expect(await ids('queue_id-3')).toEqual(['queue_id-3'])
     // It has an id of its own, so it is not called by lane and position.
     expect(await ids('queue_0_7')).toEqual(['queue_0_7'])
     expect(await ids('queue_r_7')).toEqual([])
-    for (const id of ['orders_0_49', 'o_0_50', 'o_1_0', 'o_0_-1', 'o_0_049', 'o_0_', 'o', '__proto__']) expect(await ids(id)).toEqual([])
+    for (const id of ['orders_0_49', 'o_0_50', 'o_1_0', 'o_0_-1', 'o_0_049', 'o_0_', 'o', '__proto__'])
+      expect(await ids(id)).toEqual([])
     const all = await scene.post('/all/c', { ids: ['queue_id-3', 'o_0_1', 'o_0_1', 'o_0_0', null, 'nope'] })
     expect(messagesOf(all).map((row) => row['unique_id'])).toEqual(['o_0_0', 'o_0_1', 'queue_id-3'])
   })
@@ -100,7 +111,11 @@ describe('look-ups by id', () => {
       { name: 'none', value: null },
       { name: 'business_source_key', value: '' },
     ]
-    await scene.archive('orders', '0', commitsOf([message(0, { key: 'k', headers }), message(1, { key: new Uint8Array([0xff]) })]))
+    await scene.archive(
+      'orders',
+      '0',
+      commitsOf([message(0, { key: 'k', headers }), message(1, { key: new Uint8Array([0xff]) })]),
+    )
     const rows = messagesOf(await scene.get('/range/c/orders'))
     expect(rows[0]).toMatchObject({
       ordering_key: 'k',
