@@ -87,6 +87,7 @@ export const errorTable = {
   JOBS_CORRUPT: meaning(500, 5),
   REPLAY_LOOP: meaning(409, 2),
   TOO_BUSY: meaning(503, 6, true),
+  SEARCH_TOO_LARGE: meaning(413, 2),
   KERNEL_MISSING: meaning(500, 6),
   STOPPED: meaning(503, 130, true),
   INTERNAL: meaning(500, 1),

@@ -11,6 +11,7 @@ import { decodeMessages } from './decode.ts'
 import { addKafkaRest, isOfRestClient, sendError } from './kafka-rest/routes.ts'
 import type { Metrics } from './metrics.ts'
 import type { Readiness } from './readiness.ts'
+import { addSearch, type SearchParts } from './search/routes.ts'
 import { createTokenCheck } from './token.ts'
 
 /** What the server needs of the program. */
@@ -21,6 +22,8 @@ export interface ServerParts {
   readonly directory: TopicDirectory
   /** Schemas of keys and values that come by those calls. */
   readonly registry?: SchemaRegistry
+  /** What is searched, where there is something. */
+  readonly search?: Pick<SearchParts, 'archive' | 'limits'>
   readonly readiness: Readiness
   readonly metrics: Metrics
   /** Brings the gauges up to date before metrics are read. */
@@ -87,6 +90,10 @@ export function createServer(parts: ServerParts, options: ServerOptions): Fastif
   addHealth(server, parts)
   addMessages(server, parts, options, bodies)
   addProxy(server, parts, options, bodies)
+  if (parts.search !== undefined) {
+    const onError = (error: MillpondError) => noticeLate(parts, error)
+    addSearch(server, { ...parts.search, nowMs: parts.nowMs, release: (body) => bodies.release(body), onError })
+  }
   return server
 }
 
@@ -111,6 +118,12 @@ function notice(parts: Pick<ServerParts, 'metrics' | 'onError'>, error: unknown,
   // the rest and throws it away, within the time that a request has.
   void reply.removeHeader('connection')
   return known
+}
+
+/** What is done with an error whose answer had begun. */
+function noticeLate({ metrics, onError }: Pick<ServerParts, 'metrics' | 'onError'>, error: MillpondError): void {
+  metrics.requestsFailed.inc({ code: error.code })
+  if (error.httpStatus >= 500) onError(error)
 }
 
 /** Remembers of each request who sent it, and refuses those of nobody that is known where there is a token. */

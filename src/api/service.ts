@@ -19,6 +19,7 @@ import { createLagObserver, createLagWatch } from './lag.ts'
 import { countRequests, createMetrics, type Metrics } from './metrics.ts'
 import { startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
+import { createSearchArchive } from './search/archive.ts'
 import { keepSettings } from './settings.ts'
 import { closeServer, createServer, listen } from './server.ts'
 import { watchSource } from './source-watch.ts'
@@ -66,6 +67,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
       directory: inlet,
       ...(registry === undefined ? {} : { registry }),
+      search: { archive: createSearchArchive({ store, index, registry }, config.search), limits: config.search },
       readiness,
       metrics,
       observe: async () => {

@@ -207,6 +207,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'A replay would write to a topic that it reads from.',
     next: 'choose another target, or say --allow-loop',
   },
+  SEARCH_TOO_LARGE: {
+    means: 'A search over HTTP used up what one request may read or take, before there was anything to give.',
+    next: 'narrow it by topic, time or position, or raise search.maxBytes or search.maxTime',
+  },
   TOO_BUSY: { means: 'More is on its way than memory is allowed for.', next: 'send again in a moment' },
   KERNEL_MISSING: { means: 'The compiled kernel is not there.', next: 'npm run kernel, or install the package again' },
   STOPPED: { means: 'A signal ended the work before it was complete. What was told to be done is done.' },

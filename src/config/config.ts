@@ -123,6 +123,16 @@ export interface Config {
     readonly requestTimeoutMs: number
   }
   readonly dataphos: DataphosConfig
+  /** What searches over HTTP may take. */
+  readonly search: {
+    readonly cacheBytes: number
+    readonly maxBytes: number
+    readonly maxMessages: number
+    readonly maxPageMessages: number
+    readonly maxTimeMs: number
+    readonly maxSearches: number
+    readonly maxSearchesPerCaller: number
+  }
   readonly log: { readonly level: LogLevel }
 }
 

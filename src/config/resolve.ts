@@ -19,7 +19,7 @@ const msOf = (written: string | number): number => parseDuration(written)!
 export function resolveConfig(file: FileConfig, place: { readonly file: string | undefined; readonly folder: string }): Config {
   const inData = (path: string | undefined, name: string): string =>
     path === undefined ? join(resolve(place.folder, file.data), name) : resolve(place.folder, path)
-  const { archive, http, local } = file
+  const { archive, http, local, search } = file
   const retention = retentionOf(local.retention)
   const topics = Object.entries(local.topics).map(([name, topic]): [string, LocalTopicConfig] => [
     name,
@@ -80,6 +80,15 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       requestTimeoutMs: msOf(http.requestTimeout),
     },
     dataphos: resolveDataphos(file.dataphos, place.folder),
+    search: {
+      cacheBytes: bytesOf(search.cache),
+      maxBytes: bytesOf(search.maxBytes),
+      maxMessages: search.maxMessages,
+      maxPageMessages: search.maxPageMessages,
+      maxTimeMs: msOf(search.maxTime),
+      maxSearches: search.maxSearches,
+      maxSearchesPerCaller: search.maxSearchesPerCaller,
+    },
     log: file.log,
   }
 }

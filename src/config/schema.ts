@@ -20,6 +20,7 @@ import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
 import { registrySection } from './schema-registry.ts'
+import { searchSection } from './schema-search.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
 import { createSecret } from '../secret.ts'
 
@@ -206,6 +207,7 @@ export const configSchema = section(
       'The HTTP interface of `millpond serve`.',
     ),
     dataphos: dataphosSection,
+    search: searchSection,
     log: section(
       {
         level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info', 'How much goes to stderr.'),

@@ -1,21 +1,20 @@
 import { isUtf8 } from 'node:buffer'
-import { MillpondError } from '../errors.ts'
-import { compileJq } from '../jq/compile.ts'
+import { isMillpondError, MillpondError } from '../errors.ts'
+import { compileJq } from '../jq/jq.ts'
 import { nearest } from '../nearest.ts'
 import type { FieldTest, FilterField, FilterOperand, MessageFilter } from './filter.ts'
 import { parseInstant } from './instant.ts'
 
 /** What a filter may be made of at the most, so that nobody's filter holds up others. */
-interface FilterLimits {
+export interface FilterLimits {
   readonly depth: number
   readonly parts: number
   readonly operands: number
 }
 
-const LIMITS: FilterLimits = { depth: 32, parts: 1000, operands: 10_000 }
+export const LIMITS: FilterLimits = { depth: 32, parts: 1000, operands: 10_000 }
 /** Of a filter that this program wrote down: put together of several. */
 export const RECORD_LIMITS: FilterLimits = { depth: 64, parts: 20_000, operands: 100_000 }
-const MAX_PROGRAM_CHARACTERS = 10_000
 
 const FIELDS = ['topic', 'lane', 'position', 'timestamp', 'id', 'key'] as const
 const OPERATORS = ['equals', 'in', 'prefix', 'gt', 'gte', 'lt', 'lte', 'exists'] as const
@@ -38,7 +37,7 @@ interface Parsing {
 
 /**
  * Reads a filter from JSON (docs/search.md). Programs are compiled, so that whoever sent one that is none is told.
- * @throws MillpondError `INPUT_INVALID` with the path of what is wrong; `path` is that of the filter itself.
+ * @throws MillpondError `INPUT_INVALID`, `JQ_INVALID` with the path of what is wrong; `path` is that of the filter itself.
  */
 export function parseFilter(json: unknown, path = 'filter', limits = LIMITS): MessageFilter {
   return parsePart(json, { depth: 1, path, limits, counts: { parts: 0, operands: 0 } })
@@ -89,15 +88,15 @@ function listOf(json: unknown, path: string): readonly unknown[] {
 
 /**
  * A jq program that can be run.
- * @throws MillpondError `INPUT_INVALID` with the path.
+ * @throws MillpondError `JQ_INVALID`, `INPUT_INVALID`, with the path.
  */
 export function parseProgram(json: unknown, path: string): string {
   if (typeof json !== 'string') throw invalid(path, `must be a jq program as text, not ${shown(json)}`)
-  if (json.length > MAX_PROGRAM_CHARACTERS) throw invalid(path, `a program has no more than ${MAX_PROGRAM_CHARACTERS} characters`)
   try {
     compileJq(json)
   } catch (error) {
-    throw invalid(path, error instanceof Error ? error.message : String(error))
+    if (!isMillpondError(error, 'JQ_INVALID')) throw error
+    throw new MillpondError('JQ_INVALID', `${path}: ${error.message}`, { cause: error, details: { ...error.details, path } })
   }
   return json
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { selectRows, sliceBatch } from '../batch/batch.ts'
 import type { MessageBatch } from '../batch/batch.ts'
 import type { ReadValue } from '../values/decoded.ts'
@@ -26,12 +27,50 @@ export function firstRowFrom({ positions, count }: MessageBatch, position: numbe
 /** The messages that pass all tests; undefined where there are none. */
 export function selectMatching(batch: MessageBatch, tests: readonly RowTest[], value: ReadValue): MessageBatch | undefined {
   const rows = new Int32Array(batch.count)
-  let found = 0
-  for (let row = 0; row < batch.count; row++) {
-    let matches = true
-    for (let t = 0; matches && t < tests.length; t++) matches = tests[t]!(batch, row, value)
-    if (matches) rows[found++] = row
+  return selected(batch, rows, findRows(batch, tests, value, { rows, found: 0, row: 0 }, Infinity))
+}
+
+/** For how long others wait at the most, but for the test of one row. */
+const TURN_MS = 10
+
+/** The same for tests that may take long: others have their turn between rows, and it ends when `signal` aborts. */
+export async function selectInTurns(
+  batch: MessageBatch,
+  tests: readonly RowTest[],
+  value: ReadValue,
+  signal: AbortSignal,
+): Promise<MessageBatch | undefined> {
+  const rows = new Int32Array(batch.count)
+  const state = { rows, found: 0, row: 0 }
+  for (;;) {
+    findRows(batch, tests, value, state, performance.now() + TURN_MS)
+    if (state.row === batch.count) return selected(batch, rows, state.found)
+    await nextTurn()
+    signal.throwIfAborted()
   }
+}
+
+interface Finding {
+  readonly rows: Int32Array
+  found: number
+  row: number
+}
+
+/** Goes on from the row where it is, until the last one or past `untilMs`; gives how many were found. */
+function findRows(batch: MessageBatch, tests: readonly RowTest[], value: ReadValue, state: Finding, untilMs: number): number {
+  for (; state.row < batch.count; state.row++) {
+    let matches = true
+    for (let t = 0; matches && t < tests.length; t++) matches = tests[t]!(batch, state.row, value)
+    if (matches) state.rows[state.found++] = state.row
+    if (untilMs !== Infinity && performance.now() > untilMs) {
+      state.row++
+      break
+    }
+  }
+  return state.found
+}
+
+function selected(batch: MessageBatch, rows: Int32Array, found: number): MessageBatch | undefined {
   if (found === 0) return undefined
   if (found === batch.count) return batch
   const first = rows[0]!

@@ -216,7 +216,7 @@ export async function matchBlock(
   selection: Selection,
   { segment: { lane }, block, batch }: ReadBlock,
 ): Promise<MessageBatch | undefined> {
-  return selection.of(lane)?.match(batch, block, (part) => values.open(part, lane.topic, signal))
+  return selection.of(lane)?.match(batch, block, (part) => values.open(part, lane.topic, signal), signal)
 }
 
 interface ByTime extends Examined {

@@ -1,5 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
-import { compileJq } from '../jq/compile.ts'
+import { isMillpondError } from '../errors.ts'
+import { compileJq } from '../jq/jq.ts'
+import type { JqValue } from '../jq/value.ts'
 import type { ReadValue } from '../values/decoded.ts'
 import { bytesHold, type BytesField, type BytesTest, type Condition, equalAt, type NumberTest } from './condition.ts'
 
@@ -38,17 +40,30 @@ export function rowTestOf(condition: Condition): RowTest {
       return numberTest(condition.field === 'position' ? 'positions' : 'timestamps', condition.test)
     case 'bytes':
       return fieldTest(condition.field, spanTest(condition.test), condition.test.kind === 'there')
-    case 'jq': {
-      const program = compileJq(condition.program)
-      return (_batch, row, value) => {
-        const read = value(row)
-        return read !== undefined && program.test(read)
-      }
-    }
+    case 'jq':
+      return jqTest(condition.program)
     case 'unknown':
       throw new TypeError('rows are tested where their lane is known')
     default:
       throw new TypeError(`no condition ${String(condition satisfies never)}`)
+  }
+}
+
+/** Enough for any test of a value of a few kilobytes; a program that does not end is stopped within milliseconds. */
+const MAX_STEPS = 100_000
+
+function jqTest(text: string): RowTest {
+  const program = compileJq(text, { maxSteps: MAX_STEPS })
+  return (_batch, row, value) => {
+    const read = value(row)
+    if (read === undefined) return false
+    try {
+      // It was made of JSON, or is what JSON has.
+      return program.test(read as JqValue)
+    } catch (error) {
+      if (!isMillpondError(error, 'JQ_FAILED')) throw error
+      return false
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import type { ReadValue } from '../values/decoded.ts'
 import { and, type Condition, conditionOf, equals, headerCondition, NONE, type Range, within } from './condition.ts'
 import type { FieldTest, MessageFilter } from './filter.ts'
 import type { LookupQuestion } from './lookup-question.ts'
-import { byPosition, selectMatching } from './match.ts'
+import { byPosition, selectInTurns, selectMatching } from './match.ts'
 import type { MessageQuery } from './query.ts'
 import { readsValues, type RowTest, rowTestOf } from './row-test.ts'
 import { hullOf, intersection, type MayHold, type Verdict, verdictOf } from './verdict.ts'
@@ -27,7 +27,7 @@ export interface LaneSelection {
   readonly questions: readonly LookupQuestion[]
   verdict(range: SegmentRange, mayHold?: MayHold): Verdict
   /** The messages of a batch, which lie within `range`, that are meant; the batch itself where all are, undefined where none is. */
-  match(batch: MessageBatch, range: SegmentRange, open: OpenValues): Promise<MessageBatch | undefined>
+  match(batch: MessageBatch, range: SegmentRange, open: OpenValues, signal: AbortSignal): Promise<MessageBatch | undefined>
 }
 
 /** What a query means, lane by lane. */
@@ -157,19 +157,15 @@ function laneSelection(query: MessageQuery, lane: LaneId, span: Range): LaneSele
   return {
     questions: questionsIn(all),
     verdict: (range, mayHold) => verdictOf(whole, range, mayHold),
-    async match(batch, range, open) {
-      // Parts that all of the range passes are not asked again for each row.
-      const tests = parts.filter(({ condition }) => verdictOf(condition, range) !== 'all')
+    async match(batch, range, open, signal) {
       const part = byPosition(batch, positions)
       if (part.count === 0) return undefined
-      if (tests.length === 0) return part
-      const value = tests.some((one) => one.readsValues) ? await open(part) : noValue
-      const inOrder = tests.toSorted((a, b) => Number(a.readsValues) - Number(b.readsValues))
-      return selectMatching(
-        part,
-        inOrder.map((one) => one.test()),
-        value,
-      )
+      // Parts that all of the range passes are not asked again for each row.
+      const left = parts.filter(({ condition }) => verdictOf(condition, range) !== 'all')
+      if (left.length === 0) return part
+      const tests = left.toSorted((a, b) => Number(a.readsValues) - Number(b.readsValues)).map((one) => one.test())
+      if (!left.some((one) => one.readsValues)) return selectMatching(part, tests, noValue)
+      return selectInTurns(part, tests, await open(part), signal)
     },
   }
 }

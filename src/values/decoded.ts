@@ -7,6 +7,8 @@ export type ReadValue = (row: number) => unknown
 export interface DecodedValues {
   /** Reads those of a batch of the topic, whose schemas are looked up first. */
   open(batch: MessageBatch, topic: string, signal: AbortSignal): Promise<ReadValue>
+  /** The messages with values of registered schemas as JSON texts; those that cannot be read so stay as they are, and so does plain JSON, to the byte. */
+  decode(batch: MessageBatch, topic: string, signal: AbortSignal): Promise<MessageBatch>
 }
 
 // A byte order mark is no JSON, and bytes that are no UTF-8 are none either.
@@ -37,6 +39,7 @@ export function onceEachRow(read: ReadValue): ReadValue {
 
 /** Values that are JSON; no others. */
 export const jsonValues: DecodedValues = {
+  decode: async (batch) => batch,
   open: async (batch) =>
     onceEachRow((row) =>
       batch.valueStart[row] === -1 ? undefined : parseJsonAt(batch.bytes, batch.valueStart[row]!, batch.valueEnd[row]!),

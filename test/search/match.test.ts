@@ -34,10 +34,11 @@ const range = { firstPosition: 10, lastPosition: 20, minTimestamp: 400, maxTimes
 const positionsOf = (found: MessageBatch | undefined) => (found === undefined ? [] : [...found.positions])
 
 const lane = { topic: 't', topicId: '1', lane: '0' }
+const { signal } = new AbortController()
 const matched = async (query: MessageQuery, of: MessageBatch, within: SegmentRange) =>
   createSelection(query)
     .of(lane)
-    ?.match(of, within, (part) => jsonValues.open(part, lane.topic, new AbortController().signal))
+    ?.match(of, within, (part) => jsonValues.open(part, lane.topic, signal), signal)
 
 describe('a matcher', () => {
   it.each<{ query: MessageQuery; positions: number[] }>([

@@ -1,0 +1,229 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { MillpondError } from '../../errors.ts'
+import { countMessages, estimate } from '../../search/count.ts'
+import { type Archive, createReadStats } from '../../search/read.ts'
+import type { LaneSpan } from '../../search/selection.ts'
+import { callerOf } from '../access.ts'
+import { requestError } from '../answer.ts'
+import { type CursorContent, decodeCursor } from './cursor.ts'
+import { linesOf } from './fields.ts'
+import { type Budget, createBudget, createSearchGate, type SearchGate, type SearchLimits, tooLarge } from './limits.ts'
+import { sendLines } from './lines.ts'
+import { pageJson } from './page.ts'
+import { type QueryString, requestOfQueryString } from './query-string.ts'
+import { parseRequest, type SearchRequest } from './request.ts'
+import { type RunOptions, runSearch, type SearchRun } from './run.ts'
+import { checkSpans, takeSnapshot } from './snapshot.ts'
+import { listTopics, showMessage, showTopic } from './topics.ts'
+
+/** What searches over HTTP need. */
+export interface SearchParts {
+  readonly archive: Archive
+  readonly limits: SearchLimits
+  readonly nowMs: () => number
+  /** Says that a request's body was read. */
+  release(body: Buffer): void
+  /** Told of errors that came after the answer had begun. */
+  onError(error: MillpondError): void
+}
+
+const LINES_TYPE = 'application/x-ndjson; charset=utf-8'
+const JSON_TYPE = 'application/json; charset=utf-8'
+/** Of a page whose size nobody says. */
+const PAGE_MESSAGES = 1000
+
+/** What callers need: each route asks for the topics that it reads. */
+const READING = { config: { access: { scope: 'read', of: 'asks' } as const } }
+
+interface SearchRoute {
+  readonly Querystring: QueryString
+  readonly Body: Buffer | undefined
+}
+
+type Asked = FastifyRequest<SearchRoute>
+
+/** Adds the search: messages, counts, estimates, and what the archive holds. */
+export function addSearch(server: FastifyInstance, parts: SearchParts): void {
+  const gate = createSearchGate(parts.limits)
+  const routes: Readonly<Record<string, (request: Asked, reply: FastifyReply) => Promise<unknown>>> = {
+    '/search': (request, reply) => answerSearch({ parts, gate }, request, reply),
+    '/search/count': (request, reply) => answerCount({ parts, gate }, request, reply),
+    '/search/estimate': (request, reply) => answerEstimate({ parts, gate }, request, reply),
+  }
+  for (const [url, answer] of Object.entries(routes)) {
+    server.get<SearchRoute>(url, READING, answer)
+    server.post<SearchRoute>(url, READING, answer)
+  }
+  addTopics(server, parts)
+}
+
+interface Service {
+  readonly parts: SearchParts
+  readonly gate: SearchGate
+}
+
+/** @throws MillpondError `INPUT_INVALID`, `MEDIA_TYPE_UNSUPPORTED`. */
+function readRequest({ release, nowMs }: SearchParts, request: Asked): SearchRequest {
+  const { body, query } = request
+  if (request.method === 'GET') return parseRequest(requestOfQueryString(query), { nowMs: nowMs() })
+  try {
+    const [stray] = Object.keys(query)
+    if (stray !== undefined) throw new MillpondError('INPUT_INVALID', 'a search that is posted is all in its body')
+    return parseRequest(parseBody(body), { nowMs: nowMs() })
+  } finally {
+    if (body !== undefined) release(body)
+  }
+}
+
+const MAX_BODY_BYTES = 8 * 1024 * 1024
+
+function parseBody(body: Buffer | undefined): unknown {
+  if (body !== undefined && body.byteLength > MAX_BODY_BYTES) {
+    throw new MillpondError('BODY_TOO_LARGE', `a search has no more than ${MAX_BODY_BYTES} bytes`)
+  }
+  try {
+    return JSON.parse(body?.toString() ?? '')
+  } catch (error) {
+    throw new MillpondError('INPUT_INVALID', `the body is no JSON: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** Aborts when the caller goes away before its answer is whole. */
+function whenGone({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController()
+  raw.once('close', () => {
+    if (!raw.writableFinished) gone.abort()
+  })
+  return gone.signal
+}
+
+/** What is left to be searched: of a new search all of it, as the archive is now. */
+async function contentOf({ archive }: SearchParts, request: Asked, asked: SearchRequest): Promise<CursorContent> {
+  const caller = callerOf(request)
+  if (asked.cursor === undefined) {
+    const { query, order } = asked
+    return { query, order, asked: asked.asked, spans: await takeSnapshot(archive.index, query, caller) }
+  }
+  const content = decodeCursor(asked.cursor)
+  if (asked.asked !== undefined && asked.asked !== content.asked) {
+    throw new MillpondError(
+      'INPUT_INVALID',
+      'cursor: it is of another search; send it alone, or with what that search was asked',
+      {
+        details: { path: 'cursor' },
+      },
+    )
+  }
+  await checkSpans(archive.index, content.spans, caller)
+  return content
+}
+
+async function answerSearch({ parts, gate }: Service, request: Asked, reply: FastifyReply): Promise<unknown> {
+  const asked = readRequest(parts, request)
+  const isPage = asked.format === undefined ? wantsPage(request.headers.accept) : asked.format === 'page'
+  using _ = gate.enter(callerOf(request).name)
+  using budget = createBudget(parts.limits, whenGone(reply))
+  const content = await contentOf(parts, request, asked)
+  const { archive, limits } = parts
+  const most = isPage ? limits.maxPageMessages : limits.maxMessages
+  const limit = Math.min(asked.limit ?? (isPage ? PAGE_MESSAGES : Infinity), most)
+  const options: RunOptions = { archive, budget, limits, limit, decode: asked.decode }
+  const run = runSearch(content, options)
+  if (isPage) return reply.type(JSON_TYPE).send(await pageJson(run, asked.fields))
+  return streamLines(run, asked, reply, parts)
+}
+
+/** Whether the header prefers one JSON text to lines; who says nothing gets lines. */
+function wantsPage(accept: string | undefined): boolean {
+  const types = accept?.toLowerCase() ?? ''
+  return types.includes('application/json') && !types.includes('ndjson') && !types.includes('jsonl')
+}
+
+async function streamLines(run: SearchRun, asked: SearchRequest, reply: FastifyReply, parts: SearchParts): Promise<unknown> {
+  const lines = linesIn(run, asked)
+  // What fails before the first line is answered as any other error.
+  const first = await lines.next()
+  reply.hijack()
+  const { raw } = reply
+  raw.writeHead(200, { ...reply.getHeaders(), 'content-type': LINES_TYPE } as Record<string, string>)
+  const all = (async function* () {
+    if (first.done !== true) yield first.value
+    yield* lines
+  })()
+  const error = await sendLines(raw, all, () => run.end(), requestError)
+  if (error !== undefined) parts.onError(error)
+  return reply
+}
+
+async function* linesIn(run: SearchRun, { fields }: SearchRequest): AsyncGenerator<Uint8Array> {
+  for await (const found of run.found) yield linesOf(found, fields)
+}
+
+/** What counts and estimates run with; they are of the whole search, so that a cursor and a limit have no place in them. */
+async function measured(
+  { parts, gate }: Service,
+  request: Asked,
+  reply: FastifyReply,
+  measure: (asked: SearchRequest, spans: readonly LaneSpan[], budget: Budget) => Promise<object>,
+): Promise<unknown> {
+  const asked = readRequest(parts, request)
+  const stray = (['limit', 'cursor', 'format', 'fields'] as const).find((name) => asked[name] !== undefined)
+  if (stray !== undefined) {
+    throw new MillpondError('INPUT_INVALID', `${stray}: has no place here`, { details: { path: stray } })
+  }
+  using _ = gate.enter(callerOf(request).name)
+  using budget = createBudget(parts.limits, whenGone(reply))
+  const spans = await takeSnapshot(parts.archive.index, asked.query, callerOf(request))
+  try {
+    return await reply.type(JSON_TYPE).send(JSON.stringify(await measure(asked, spans, budget)))
+  } catch (error) {
+    if (budget.stop !== undefined && budget.signal.aborted) throw tooLarge(budget.stop, parts.limits)
+    throw error
+  }
+}
+
+async function answerCount(service: Service, request: Asked, reply: FastifyReply): Promise<unknown> {
+  const { archive } = service.parts
+  return measured(service, request, reply, async ({ query }, spans, budget) => {
+    const stats = createReadStats()
+    const limited = { ...archive, store: budget.limit(archive.store) }
+    const count = await countMessages(limited, query, { spans, stats, signal: budget.signal })
+    return { count, stats: { bytesRead: stats.bytesRead, blocksRead: stats.blocksRead } }
+  })
+}
+
+async function answerEstimate(service: Service, request: Asked, reply: FastifyReply): Promise<unknown> {
+  const { archive } = service.parts
+  return measured(service, request, reply, async ({ query }, spans, budget) => {
+    const limited = { ...archive, store: budget.limit(archive.store) }
+    return estimate(limited, query, { spans, signal: budget.signal })
+  })
+}
+
+interface TopicRoute {
+  readonly Params: { readonly topic: string }
+}
+
+interface MessageRoute {
+  readonly Params: { readonly topic: string; readonly lane: string; readonly position: string }
+  readonly Querystring: { readonly topicId?: string; readonly decode?: string }
+}
+
+/** Under `/archive`, for `/topics` is what Kafka's REST proxy has there: topics of the source. */
+function addTopics(server: FastifyInstance, { archive }: SearchParts): void {
+  server.get('/archive/topics', READING, async (request, reply) =>
+    reply.type(JSON_TYPE).send(JSON.stringify({ topics: await listTopics(archive.index, callerOf(request)) })),
+  )
+  server.get<TopicRoute>('/archive/topics/:topic', READING, async (request, reply) => {
+    const topics = await showTopic(archive.index, request.params.topic, callerOf(request))
+    return reply.type(JSON_TYPE).send(JSON.stringify({ topics }))
+  })
+  server.get<MessageRoute>('/archive/topics/:topic/lanes/:lane/messages/:position', READING, async (request, reply) => {
+    const { topic, lane, position } = request.params
+    if (!/^\d{1,15}$/u.test(position)) throw new MillpondError('INPUT_INVALID', 'a position is a whole number')
+    const { topicId, decode } = request.query
+    const options = { caller: callerOf(request), decode: decode === 'true' || decode === '', signal: whenGone(reply) }
+    const line = await showMessage(archive, { topic, topicId, lane, position: Number(position) }, options)
+    return reply.type(JSON_TYPE).send(Buffer.from(line))
+  })
+}
