@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel, type KafkaMessage, type Message } from 'kafkajs'
 
 const FIRST_MS = Date.parse('2021-09-20T00:00:00Z')
-const EVERY_MS = 30_000
+const EVERY_MS = 10_000
 const DEADLINE_MS = 120_000
 
 const kafkaAt = (bootstrap: string): Kafka =>
@@ -15,7 +16,7 @@ const order = (number: number): Message => ({
   headers: { number: String(number), business_source_key: 'shop', business_object_key: `order-${number}` },
 })
 
-/** Puts so many orders of one week in September 2021 into the topic. */
+/** Puts so many orders of some days in September 2021 into the topic. */
 export async function sendOrders(bootstrap: string, topic: string, count: number): Promise<void> {
   const producer = kafkaAt(bootstrap).producer()
   await producer.connect()
@@ -28,9 +29,11 @@ export async function sendOrders(bootstrap: string, topic: string, count: number
 
 /** The messages of a topic by partition, read by a client that is not Millpond's; waits until there are as many as `count`. */
 async function readTopic(bootstrap: string, topic: string, count: number): Promise<KafkaMessage[][]> {
-  const consumer = kafkaAt(bootstrap).consumer({ groupId: `check-${topic}-${process.pid}`, readUncommitted: false })
+  const consumer = kafkaAt(bootstrap).consumer({ groupId: `check-${topic}-${randomUUID()}`, readUncommitted: false })
   const partitions: KafkaMessage[][] = []
   let read = 0
+  let crash: Error | undefined
+  consumer.on(consumer.events.CRASH, ({ payload }) => (crash = payload.error))
   await consumer.connect()
   try {
     await consumer.subscribe({ topic, fromBeginning: true })
@@ -41,8 +44,10 @@ async function readTopic(bootstrap: string, topic: string, count: number): Promi
         return Promise.resolve()
       },
     })
-    for (const endMs = performance.now() + DEADLINE_MS; read < count; await sleep(100))
+    for (const endMs = performance.now() + DEADLINE_MS; read < count; await sleep(100)) {
+      if (crash !== undefined) throw crash
       if (performance.now() > endMs) throw new Error(`${topic} holds ${read} of ${count} messages`)
+    }
     // What comes twice would come behind.
     await sleep(1000)
     return partitions

@@ -106,7 +106,7 @@ const configOf = ({
   bootstrap,
   store,
 }: Stand): string => `source: { type: kafka, topics: [${TOPIC}], group: persistor-${name} }
-kafka: { brokers: ['${bootstrap}'] }
+kafka: { brokers: ['${bootstrap}'], compression: gzip }
 ${store}
 layout:
   type: dataphos
