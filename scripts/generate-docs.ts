@@ -43,6 +43,7 @@ function rowsOf(path: string, schema: JsonSchema): Row[] {
   if (typeof schema.additionalProperties === 'object') {
     return [[path, schema], ...rowsOf(`${path}.<name>`, schema.additionalProperties)]
   }
+  if (schema.items?.properties !== undefined) return [[path, schema], ...rowsOf(`${path}[]`, schema.items)]
   return own.length === 0 ? [[path, schema]] : own
 }
 
@@ -60,10 +61,15 @@ const cellText = (text: string): string => text.replaceAll('|', '\\|')
 function typeText(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map((word) => `\`${String(word)}\``).join(', ')
   if (schema.type === 'integer') return `${schema.minimum} to ${schema.maximum}`
-  if (schema.type === 'array') return 'list of text'
+  if (schema.type === 'array') return listText(schema)
   if (schema.anyOf !== undefined) return schema.anyOf.some(({ pattern }) => pattern?.includes('days')) ? 'duration' : 'size'
   if (schema.type === 'object') return 'section'
   return schema.type === 'boolean' ? '`true`, `false`' : 'text'
+}
+
+function listText({ items }: JsonSchema): string {
+  if (items?.enum !== undefined) return `list of ${items.enum.map((word) => `\`${String(word)}\``).join(', ')}`
+  return items?.properties === undefined ? 'list of text' : 'list of sections'
 }
 
 function defaultText(schema: JsonSchema): string {

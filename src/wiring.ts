@@ -6,7 +6,7 @@ import type { Config } from './config/config.ts'
 import { MillpondError } from './errors.ts'
 import type { SegmentIndex } from './index/segment-index.ts'
 import type { ParquetReader } from './query/parquet-reader.ts'
-import type { ReplaySummary } from './replay/job.ts'
+import type { JobRecord } from './replay/job.ts'
 import type { JobStore } from './replay/jobs.ts'
 import type { Sink } from './sink/sink.ts'
 import type { Broker } from './source/broker.ts'
@@ -92,7 +92,7 @@ export function createDeadLetters({ deadLetters }: Config): Sink {
  */
 export async function openReplaySink(
   config: Config,
-  { id, target, options, startedMs }: ReplaySummary,
+  { id, target, options, startedMs }: JobRecord,
   archived: readonly LaneId[] = [],
 ): Promise<Sink> {
   const { kind, path, url, headers } = target

@@ -65,6 +65,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@google-cloud/storage': ['adapters'],
   '@platformatic/kafka': ['adapters'],
   fastify: ['api'],
+  jose: ['api'],
   'prom-client': ['api'],
   commander: ['cli'],
   hyparquet: ['adapters', 'cli'],

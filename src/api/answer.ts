@@ -40,7 +40,7 @@ export function requestError(error: unknown): MillpondError {
   return new MillpondError('INTERNAL', 'a defect in Millpond; its log says more', { cause: error })
 }
 
-/** The JSON text of an error, with what helps to find the place: nothing of a message's content is in it. */
-export function errorJson({ code, message, details }: MillpondError): string {
-  return JSON.stringify({ error: { code, message, ...details } })
+/** The JSON text of an error, with what helps to find the place, here and in the log: nothing of a message's content is in it. */
+export function errorJson({ code, message, details }: MillpondError, requestId: string): string {
+  return JSON.stringify({ error: { code, message, ...details, requestId } })
 }

@@ -7,6 +7,7 @@ export interface Metrics {
   readonly messagesIn: Counter<'topic'>
   readonly bytesIn: Counter<'topic'>
   readonly requestsFailed: Counter<'code'>
+  readonly auditLost: Counter
   readonly appendSeconds: Histogram
   readonly messagesArchived: Counter<'topic'>
   readonly bytesArchived: Counter<'topic'>
@@ -40,6 +41,7 @@ export function createMetrics(): Metrics {
     messagesIn: counter('messages_in_total', 'Messages taken by HTTP, durable.', ['topic']),
     bytesIn: counter('bytes_in_total', 'Bytes of bodies taken by HTTP, durable.', ['topic']),
     requestsFailed: counter('requests_failed_total', 'Requests answered with an error, by its code.', ['code']),
+    auditLost: counter('audit_lost_total', 'Calls that the audit log should have and could not take.', []),
     appendSeconds: new Histogram({
       name: 'millpond_append_seconds',
       help: 'From a request that is read to messages that are durable.',

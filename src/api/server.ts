@@ -4,15 +4,19 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { MillpondError } from '../errors.ts'
 import type { InletAppendOptions, Taken, TopicDirectory } from '../sink/inlet.ts'
 import type { SchemaRegistry } from '../values/schema-registry.ts'
-import { ANYBODY, setCaller } from './access.ts'
 import { errorJson, requestError, takenJson } from './answer.ts'
+import { noteForAudit } from './auth/audit.ts'
+import { answerBroken } from './auth/broken-request.ts'
+import { dress, guard } from './auth/guard.ts'
+import { requestIdOf } from './auth/request-id.ts'
+import { gateFor, type Safety } from './auth/safety.ts'
+import { tlsOptions } from './auth/tls.ts'
 import { type BodyReader, createBodyReader } from './body.ts'
 import { decodeMessages } from './decode.ts'
 import { addKafkaRest, isOfRestClient, sendError } from './kafka-rest/routes.ts'
 import type { Metrics } from './metrics.ts'
 import type { Readiness } from './readiness.ts'
 import { addSearch, type SearchParts } from './search/routes.ts'
-import { createTokenCheck } from './token.ts'
 
 /** What the server needs of the program. */
 export interface ServerParts {
@@ -30,12 +34,14 @@ export interface ServerParts {
   observe(): Promise<void>
   readonly nowMs: () => number
   /** Told of errors that are defects, or that this side has to look after. */
-  onError(error: MillpondError): void
+  onError(error: MillpondError, requestId: string): void
 }
 
 export interface ServerOptions {
-  /** Compulsory on every address but `/healthz`, where there is one. */
-  readonly token: string | undefined
+  /** Who is let in. */
+  readonly safety?: Pick<Safety, 'gate' | 'tls'>
+  /** In its place: a key that may do everything, or undefined for a service that asks nobody who it is. */
+  readonly token?: string | undefined
   readonly maxBodyBytes: number
   readonly maxMessageBytes: number
   /** What requests that are under way may hold together; enough for a few of the largest where it is left out. */
@@ -61,28 +67,10 @@ interface MessagesRoute {
 
 /** The HTTP interface, not listening yet. */
 export function createServer(parts: ServerParts, options: ServerOptions): FastifyInstance {
-  const server = fastify({
-    logger: false,
-    bodyLimit: options.maxBodyBytes,
-    requestTimeout: options.requestTimeoutMs,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
-    http: {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: Math.min(options.requestTimeoutMs, 60_000),
-      // How late a slow request is noticed; Node's half a minute would make short limits long.
-      connectionsCheckingInterval: Math.min(options.requestTimeoutMs, 30_000),
-    },
-    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
-      const known = requestError(error)
-      parts.metrics.requestsFailed.inc({ code: known.code })
-      void reply.code(known.httpStatus).type(JSON_TYPE).send(errorJson(known))
-    },
-  })
+  const server = fastify(serverOptions(parts, options))
   server.server.maxConnections = options.maxConnections
   reportErrors(server, parts)
-  identify(server, options.token)
+  guard(server, options.safety?.gate ?? gateFor(options.token))
   const { maxBodyBytes, maxHeldBytes = Math.max(LEAST_HELD_BYTES, 2 * maxBodyBytes) } = options
   const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes })
   server.removeAllContentTypeParsers()
@@ -91,17 +79,45 @@ export function createServer(parts: ServerParts, options: ServerOptions): Fastif
   addMessages(server, parts, options, bodies)
   addProxy(server, parts, options, bodies)
   if (parts.search !== undefined) {
-    const onError = (error: MillpondError) => noticeLate(parts, error)
+    const onError = (error: MillpondError, requestId: string) => noticeLate(parts, error, requestId)
     addSearch(server, { ...parts.search, nowMs: parts.nowMs, release: (body) => bodies.release(body), onError })
   }
   return server
+}
+
+function serverOptions(parts: ServerParts, { maxBodyBytes, requestTimeoutMs, safety }: ServerOptions) {
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: Math.min(requestTimeoutMs, 60_000),
+    // How late a slow request is noticed; Node's half a minute would make short limits long.
+    connectionsCheckingInterval: Math.min(requestTimeoutMs, 30_000),
+  }
+  return {
+    logger: false,
+    bodyLimit: maxBodyBytes,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle' as const,
+    routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
+    genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers),
+    clientErrorHandler: answerBroken,
+    ...(safety?.tls === undefined
+      ? { http: limits }
+      : { https: { ...limits, ...tlsOptions(safety.tls), handshakeTimeout: limits.headersTimeout } }),
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      const known = requestError(error)
+      parts.metrics.requestsFailed.inc({ code: known.code })
+      dress(request, reply)
+      void reply.code(known.httpStatus).type(JSON_TYPE).send(errorJson(known, request.id))
+    },
+  }
 }
 
 function reportErrors(server: FastifyInstance, parts: ServerParts): void {
   server.setErrorHandler(async (error, request, reply) => {
     const known = notice(parts, error, reply)
     if (known.code === 'NOT_FOUND' && isOfRestClient(request)) return sendError(reply, known, request.headers.accept)
-    return reply.code(known.httpStatus).type(JSON_TYPE).send(errorJson(known))
+    return reply.code(known.httpStatus).type(JSON_TYPE).send(errorJson(known, request.id))
   })
   server.setNotFoundHandler(() => {
     throw new MillpondError('NOT_FOUND', 'there is nothing at this address; see docs/http.md')
@@ -112,8 +128,10 @@ function reportErrors(server: FastifyInstance, parts: ServerParts): void {
 function notice(parts: Pick<ServerParts, 'metrics' | 'onError'>, error: unknown, reply: FastifyReply): MillpondError {
   const known = requestError(error)
   parts.metrics.requestsFailed.inc({ code: known.code })
-  if (known.httpStatus >= 500) parts.onError(known)
-  if (known.retryable) void reply.header('retry-after', '1')
+  noteForAudit(reply.request, { code: known.code })
+  if (known.httpStatus >= 500) parts.onError(known, reply.request.id)
+  const { retryAfterSeconds = 1 } = known.details as { readonly retryAfterSeconds?: number }
+  if (known.retryable) void reply.header('retry-after', String(retryAfterSeconds))
   // Fastify would close the connection of a refused body. A caller that still sends then loses the answer to a reset, so Node reads
   // the rest and throws it away, within the time that a request has.
   void reply.removeHeader('connection')
@@ -121,34 +139,27 @@ function notice(parts: Pick<ServerParts, 'metrics' | 'onError'>, error: unknown,
 }
 
 /** What is done with an error whose answer had begun. */
-function noticeLate({ metrics, onError }: Pick<ServerParts, 'metrics' | 'onError'>, error: MillpondError): void {
+function noticeLate(
+  { metrics, onError }: Pick<ServerParts, 'metrics' | 'onError'>,
+  error: MillpondError,
+  requestId: string,
+): void {
   metrics.requestsFailed.inc({ code: error.code })
-  if (error.httpStatus >= 500) onError(error)
-}
-
-/** Remembers of each request who sent it, and refuses those of nobody that is known where there is a token. */
-function identify(server: FastifyInstance, token: string | undefined): void {
-  const isRight = token === undefined ? () => true : createTokenCheck(token)
-  server.addHook('onRequest', (request, reply, done) => {
-    setCaller(request, ANYBODY)
-    if (request.routeOptions.url === '/healthz' || isRight(request.headers.authorization)) return done()
-    void reply.header('www-authenticate', 'Bearer realm="millpond"')
-    done(new MillpondError('UNAUTHORIZED', 'this address needs the token: Authorization: Bearer <token>'))
-  })
+  if (error.httpStatus >= 500) onError(error, requestId)
 }
 
 function addHealth(server: FastifyInstance, parts: ServerParts): void {
-  server.get('/healthz', (_request, reply) => {
+  server.get('/healthz', { config: { access: 'open' } }, (_request, reply) => {
     void reply.type(JSON_TYPE).send('{"status":"ok"}')
   })
-  server.get('/readyz', (_request, reply) => {
+  server.get('/readyz', { config: { access: 'probe' } }, (_request, reply) => {
     const report = parts.readiness.report()
     void reply
       .code(report.ready ? 200 : 503)
       .type(JSON_TYPE)
       .send(JSON.stringify(report))
   })
-  server.get('/metrics', async (_request, reply) => {
+  server.get('/metrics', { config: { access: 'probe' } }, async (_request, reply) => {
     await parts.observe()
     return reply.type(parts.metrics.registry.contentType).send(await parts.metrics.registry.metrics())
   })
@@ -157,22 +168,27 @@ function addHealth(server: FastifyInstance, parts: ServerParts): void {
 /** The hot path: a body becomes columns at once, and the answer is text made by hand. */
 function addMessages(server: FastifyInstance, parts: ServerParts, options: ServerOptions, bodies: BodyReader): void {
   const { metrics } = parts
-  server.post<MessagesRoute>('/topics/:topic/messages', async (request, reply) => {
-    const body = request.body ?? Buffer.alloc(0)
-    const { topic } = request.params
-    try {
-      const decoding = { nowMs: parts.nowMs(), maxMessageBytes: options.maxMessageBytes }
-      const batch = decodeMessages({ headers: request.headers, format: request.query.format, body }, decoding)
-      const startedMs = performance.now()
-      const taken = await parts.append(topic, batch, { rowPositions: batch.count <= SMALL_COUNT })
-      metrics.appendSeconds.observe((performance.now() - startedMs) / 1000)
-      metrics.messagesIn.inc({ topic }, batch.count)
-      metrics.bytesIn.inc({ topic }, body.byteLength)
-      return await reply.type(JSON_TYPE).send(takenJson(batch.count, taken))
-    } finally {
-      bodies.release(body)
-    }
-  })
+  server.post<MessagesRoute>(
+    '/topics/:topic/messages',
+    { config: { access: { scope: 'write', of: 'path' } } },
+    async (request, reply) => {
+      const body = request.body ?? Buffer.alloc(0)
+      const { topic } = request.params
+      try {
+        const decoding = { nowMs: parts.nowMs(), maxMessageBytes: options.maxMessageBytes }
+        const batch = decodeMessages({ headers: request.headers, format: request.query.format, body }, decoding)
+        const startedMs = performance.now()
+        const taken = await parts.append(topic, batch, { rowPositions: batch.count <= SMALL_COUNT })
+        metrics.appendSeconds.observe((performance.now() - startedMs) / 1000)
+        noteForAudit(request, { count: batch.count })
+        metrics.messagesIn.inc({ topic }, batch.count)
+        metrics.bytesIn.inc({ topic }, body.byteLength)
+        return await reply.type(JSON_TYPE).send(takenJson(batch.count, taken))
+      } finally {
+        bodies.release(body)
+      }
+    },
+  )
 }
 
 /** The calls of Kafka's REST proxy. */

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
-import { stateAt } from '../replay/job.ts'
 import type { JobStore } from '../replay/jobs.ts'
 import type { Inlet } from '../sink/inlet.ts'
 import type { Broker } from '../source/broker.ts'
@@ -11,6 +10,7 @@ import { openKafkaInlet } from '../wiring/kafka.ts'
 import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
 import { openRegistry } from '../wiring/registry.ts'
 import { openStore } from '../wiring/store.ts'
+import { openSafety } from './auth/safety.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { startDataphosOf } from './dataphos/service.ts'
 import { suitHeapToStream } from './heap.ts'
@@ -23,6 +23,7 @@ import { createSearchArchive } from './search/archive.ts'
 import { keepSettings } from './settings.ts'
 import { closeServer, createServer, listen } from './server.ts'
 import { watchSource } from './source-watch.ts'
+import { keepWorking } from './working.ts'
 
 export interface ServiceOptions {
   readonly logger: Logger
@@ -62,6 +63,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const observeLag = createLagObserver(lag, metrics)
 
   readiness.tell('log', { state: 'green', why: inlet.name })
+  const safety = opened.use(await openSafety(config.http, { readiness, metrics, onNews: (level, text) => logger[level](text) }))
   const server = createServer(
     {
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
@@ -75,9 +77,9 @@ export async function runService(config: Config, { logger, onListening }: Servic
         await observeReplays(jobs, metrics)
       },
       nowMs: Date.now,
-      onError: (error) => logger.error({ err: error, code: error.code }, 'a request failed'),
+      onError: (error, requestId) => logger.error({ err: error, code: error.code, requestId }, 'a request failed'),
     },
-    { ...config.http, token: config.http.token?.reveal() },
+    { ...limitsOf(config), safety },
   )
   opened.defer(() => server.close())
 
@@ -102,24 +104,37 @@ export async function runService(config: Config, { logger, onListening }: Servic
   // Looked at when the service ends; a failure before was told to readiness and the log.
   archiving.catch(() => undefined)
   const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
+  const guarding = safety.keep(server, stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
+  const stopWorking = new AbortController()
+  const working = keepWorking(config, { archive: { store, index }, jobs, logger }, stopWorking.signal)
   try {
     const url = await listen(server, config.http)
-    await using _ = await startDataphosOf(config, process.env, { archive: { store, index }, jobs, logger })
+    await using _ = await startDataphosOf(config, process.env, { archive: { store, index }, jobs, logger, safety })
     logger.info({ url, archive: store.name, source: broker.name }, 'serving')
     onListening(url)
     await aborted(signal)
     logger.info('stopping: finishing what was taken')
     await closeServer(server, Math.min(config.http.requestTimeoutMs, CLOSE_WITHIN_MS))
   } finally {
+    // What replays still write is archived too.
+    stopWorking.abort()
+    await Promise.allSettled([working])
     stopArchiving.abort()
-    await Promise.allSettled([archiving, retention?.done, keeping])
+    await Promise.allSettled([archiving, retention?.done, keeping, guarding])
     stopIndexing.abort()
     await indexing.done
   }
   await archiving
   logger.info('stopped')
 }
+
+const limitsOf = ({ http: { maxBodyBytes, maxMessageBytes, maxConnections, requestTimeoutMs } }: Config) => ({
+  maxBodyBytes,
+  maxMessageBytes,
+  maxConnections,
+  requestTimeoutMs,
+})
 
 /** Where posted messages go, and the broker that they are archived from; `log` is there where that is the local log. */
 interface WayIn extends AsyncDisposable {
@@ -158,7 +173,7 @@ async function watchLog<T>(readiness: Readiness, act: () => Promise<T>): Promise
 
 /** Shows the replays that run now, in whatever process. */
 async function observeReplays(jobs: JobStore, metrics: Metrics): Promise<void> {
-  const running = (await jobs.list({ states: ['running'] })).filter((job) => stateAt(job, Date.now()) === 'running')
+  const running = await jobs.list(Date.now(), { states: ['running'] })
   metrics.replaysRunning.set(running.length)
   metrics.replayRead.reset()
   metrics.replayPlanned.reset()

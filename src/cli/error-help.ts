@@ -50,8 +50,23 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'The configuration or the command needs a package that is not installed; the message says which.',
   },
   NODE_TOO_OLD: { means: 'Node is older than version 24.' },
-  UNAUTHORIZED: { means: 'A request has no token, or the wrong one.', next: 'send `Authorization: Bearer <http.token>`' },
+  UNAUTHORIZED: {
+    means: 'A request has no key or token, or one that is wrong or has expired.',
+    next: 'send `Authorization: Bearer <key or token>` or `x-api-key: <key>`; docs/security.md says more',
+  },
   FORBIDDEN: { means: 'The caller is known and may not do this, or not with this topic.', next: 'ask for a key with that scope' },
+  TOO_MANY_REQUESTS: {
+    means: 'A caller asks more than `http.limits` allows, or an address had too many requests refused.',
+    next: 'wait as long as `retry-after` says',
+  },
+  ISSUER_UNAVAILABLE: {
+    means: 'A token cannot be checked, because the keys of its issuer were never fetched and cannot be now.',
+    next: 'check http.oidc.issuer and that it runs; keys of http.keys work meanwhile',
+  },
+  AUDIT_UNAVAILABLE: {
+    means: 'A call was not done because the audit log cannot be written.',
+    next: 'free some room where http.audit.path lies; http.audit.onFailure says which calls are refused',
+  },
   TOPIC_UNKNOWN: { means: 'There is no topic of this name.', next: 'millpond topics lists all topics' },
   LANE_UNKNOWN: { means: 'The topic has no such lane.', next: 'millpond topics show <topic> lists its lanes' },
   JOB_UNKNOWN: { means: 'There is no replay job of this id.', next: 'millpond jobs lists all jobs' },

@@ -138,6 +138,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/config.ts')).configCommand(cli),
   },
   {
+    name: 'keys',
+    summary: 'make keys for callers of the HTTP interface',
+    group: MORE,
+    load: async (cli) => (await import('./commands/keys.ts')).keysCommand(cli),
+  },
+  {
     name: 'bench',
     summary: 'measure this machine',
     group: MORE,

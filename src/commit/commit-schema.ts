@@ -17,7 +17,7 @@ const block = record('Block', [
 const lookup = record('Lookup', [
   text('field', 'key, id, or header:<name>'),
   long('slices', 'parts of equal length that the filters are stored in'),
-  array('buckets', 'long', 'buckets of 32 bytes of the filter of each block'),
+  array('buckets', 'long', 'buckets of the filter of each block: 1 or a multiple of 128'),
   long('offset', 'first byte of slice 0, counted from the beginning of lookupBytes'),
   long('bytes', 'bytes of all slices, each with the CRC-32C at its end'),
 ])

@@ -1,11 +1,10 @@
 import { headersAt, idAt, keyAt } from '../batch/view.ts'
 import type { MessageBatch } from '../batch/batch.ts'
-import type { BlockFilter, LookupField } from '../encode/block.ts'
-import { checkSlice, lookupHash, type LookupHash, presenceHash, probeSlice, sliceOf } from '../encode/lookup.ts'
+import type { LookupField } from '../encode/block.ts'
+import { checkSlice, holdsFilter, lookupHash, type LookupHash, presenceHash, probeSlice, sliceOf } from '../encode/lookup.ts'
 import { RawBlockBuilder } from '../encode/raw-block.ts'
 import type { SegmentLookup } from '../encode/segment.ts'
 
-const BUCKET_BYTES = 32
 const encoder = new TextEncoder()
 
 /** What the filters of one block do not find though the block holds it. */
@@ -30,7 +29,7 @@ export function sliceFault(lookup: SegmentLookup, lookupBytes: Uint8Array): stri
 
 /**
  * The first message of each field that the filters of block `ordinal` would not find; the look-ups have no `sliceFault`.
- * The filters are made again from the messages: where every bit of theirs is set, nothing can be missed, and no message is looked at.
+ * The filters are made again from the messages: where they are the same, nothing can be missed, and no message is looked at.
  */
 export function lookupFaults(
   lookups: readonly SegmentLookup[],
@@ -47,30 +46,11 @@ export function lookupFaults(
   const { filters } = builder.seal()
   const faults: LookupFault[] = []
   for (const [i, lookup] of lookups.entries()) {
-    if (holdsAll(lookup, ordinal, filters[i]!, lookupBytes)) continue
+    if (holdsFilter(lookup, lookupBytes.subarray(lookup.offset, lookup.offset + lookup.bytes), ordinal, filters[i]!)) continue
     const row = missedRow(lookup, ordinal, batch, lookupBytes)
     if (row !== undefined) faults.push({ field: lookup.field, position: batch.positions[row]! })
   }
   return faults
-}
-
-/** Whether the stored filter has every bit of `filter`, bucket by bucket. */
-function holdsAll(lookup: SegmentLookup, ordinal: number, filter: BlockFilter, lookupBytes: Uint8Array): boolean {
-  const buckets = lookup.buckets[ordinal]!
-  const part = buckets / lookup.slices
-  const before = lookup.buckets.slice(0, ordinal).reduce((sum, count) => sum + count, 0) / lookup.slices
-  const sliceBytes = lookup.bytes / lookup.slices
-  for (let bucket = 0; bucket < buckets; bucket++) {
-    const slice = Math.floor(bucket / part)
-    const stored = lookup.offset + slice * sliceBytes + (before + bucket - slice * part) * BUCKET_BYTES
-    const made = Math.floor((bucket * filter.buckets) / buckets) * BUCKET_BYTES
-    for (let i = 0; i < BUCKET_BYTES; i++) {
-      const bits = filter.bits[made + i]!
-      if ((lookupBytes[stored + i]! & bits) !== bits) return false
-    }
-  }
-  // Smaller filters than ours put several of our buckets into one.
-  return buckets >= filter.buckets
 }
 
 /** The first message that a look-up by this field would miss; asked as a reader asks. */

@@ -3,6 +3,7 @@ import type { FormatOptions } from '../encode/format-options.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
 import type { DataphosConfig } from './dataphos-config.ts'
+import type { HttpConfig } from './http-config.ts'
 import type { RegistryConfig } from './registry-config.ts'
 import type { IcebergConfig } from './iceberg-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
@@ -89,7 +90,7 @@ export interface Config {
   readonly store: { readonly type: 'file' | 's3' | 'gcs' | 'azure'; readonly path: string }
   readonly source: { readonly type: 'local' | 'kafka'; readonly topics: readonly string[]; readonly group: string }
   readonly index: { readonly type: 'sqlite'; readonly path: string }
-  readonly jobs: { readonly type: 'sqlite'; readonly path: string }
+  readonly jobs: { readonly type: 'sqlite'; readonly path: string; readonly workers: number }
   readonly archive: {
     readonly format: Format
     readonly formatOptions: FormatOptions
@@ -113,15 +114,7 @@ export interface Config {
   readonly gcs: GcsConfig
   readonly azure: AzureConfig
   readonly iceberg: IcebergConfig
-  readonly http: {
-    readonly host: string
-    readonly port: number
-    readonly token: Secret | undefined
-    readonly maxBodyBytes: number
-    readonly maxMessageBytes: number
-    readonly maxConnections: number
-    readonly requestTimeoutMs: number
-  }
+  readonly http: HttpConfig
   readonly dataphos: DataphosConfig
   /** What searches over HTTP may take. */
   readonly search: {

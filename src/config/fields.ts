@@ -120,6 +120,14 @@ export function listOf(standard: readonly string[], what: string, description: s
     .default([...standard])
 }
 
+/** A list of sections. */
+export function sectionList<Item extends z.core.$ZodType>(item: Item, what: string, description: string) {
+  return z
+    .array(item, { error: `must be a list of ${what}` })
+    .meta({ description })
+    .default([])
+}
+
 /** Texts by name. */
 export function words(what: string, description: string) {
   return z

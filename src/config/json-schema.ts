@@ -37,7 +37,7 @@ function withReferences(schema: JsonSchema): JsonSchema {
   if (typeof schema.additionalProperties === 'object') {
     return { ...schema, additionalProperties: orEmpty(withReferences(schema.additionalProperties)) }
   }
-  if (schema.type === 'array') return schema
+  if (schema.type === 'array') return schema.items === undefined ? schema : { ...schema, items: withReferences(schema.items) }
   if (schema.type === 'string' && schema.enum === undefined && schema.pattern === undefined) return schema
   const { description, default: standard, ...rule } = schema
   return {

@@ -125,9 +125,21 @@ function unknownKey(path: ConfigPath, key: string): string {
   return `there is no such key; ${path.length === 0 ? 'known sections' : `keys of ${pathText(path)}`}: ${known.join(', ')}`
 }
 
+/** Keys whose values are not shown, whatever is wrong with them. */
+const SECRET_KEYS = new Set(
+  ['token', 'key', 'hashKey', 'password', 'passphrase', 'clientSecret', 'secretAccessKey', 'sessionToken', 'accountKey'].concat([
+    'credentialsJson',
+    'connectionString',
+    'sasToken',
+    'sasUrl',
+    'customerKey',
+    'proxy',
+  ]),
+)
+
 /** The value as it is written, where that may be shown. */
 function shown(path: ConfigPath, values: unknown, interpolated: readonly Interpolated[]): string {
-  if (path.at(-1) === 'token') return 'what is there'
+  if (SECRET_KEYS.has(String(path.at(-1)))) return 'what is there'
   const reference = interpolated.find((one) => pathText(one.path) === pathText(path))
   if (reference !== undefined) return `what ${reference.written} gives`
   let value = values

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { DataphosConfig, DataphosServerConfig } from './dataphos-config.ts'
 import type { Finding } from './mistake.ts'
+import { isLoopback } from './resolve-http.ts'
 import type { FileConfig } from './schema.ts'
 import { parseDuration } from './units.ts'
 
@@ -28,7 +29,8 @@ function serverOf({ host, port, timeout, certificate, key }: Written['indexer'],
 }
 
 /** What no key of the section can tell alone. */
-export function dataphosRules({ dataphos, http }: FileConfig, isLoopback: (host: string) => boolean): Finding[] {
+export function dataphosRules({ dataphos, http }: FileConfig): Finding[] {
+  const isGuarded = http.token !== undefined || http.keys.length > 0 || http.oidc.issuer !== undefined
   return (['indexer', 'resubmitter'] as const).flatMap((name): Finding[] => {
     const { host, certificate, key } = dataphos[name]
     const findings: Finding[] = []
@@ -36,8 +38,10 @@ export function dataphosRules({ dataphos, http }: FileConfig, isLoopback: (host:
       const path = ['dataphos', name, certificate === undefined ? 'certificate' : 'key']
       findings.push({ path, message: 'a certificate and its key are given together' })
     }
-    if (dataphos.enabled && !isLoopback(host) && http.token === undefined)
-      findings.push({ path: ['dataphos', name, 'host'], message: `others than this machine reach ${host}: set http.token` })
+    if (dataphos.enabled && !isLoopback(host) && !isGuarded) {
+      const message = `others than this machine reach ${host}: set http.token, http.keys or http.oidc`
+      findings.push({ path: ['dataphos', name, 'host'], message })
+    }
     return findings
   })
 }

@@ -3,6 +3,7 @@ import type { LookupField } from '../encode/block.ts'
 import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
 import { resolveDataphos } from './resolve-dataphos.ts'
+import { resolveHttp } from './resolve-http.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
@@ -19,7 +20,7 @@ const msOf = (written: string | number): number => parseDuration(written)!
 export function resolveConfig(file: FileConfig, place: { readonly file: string | undefined; readonly folder: string }): Config {
   const inData = (path: string | undefined, name: string): string =>
     path === undefined ? join(resolve(place.folder, file.data), name) : resolve(place.folder, path)
-  const { archive, http, local, search } = file
+  const { archive, local, search } = file
   const retention = retentionOf(local.retention)
   const topics = Object.entries(local.topics).map(([name, topic]): [string, LocalTopicConfig] => [
     name,
@@ -39,7 +40,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     kafka: resolveKafka(file.kafka, place.folder),
     registry: resolveRegistry(file.registry, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite') },
-    jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite') },
+    jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite'), workers: file.jobs.workers },
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),
@@ -70,15 +71,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       retention,
       topics: Object.fromEntries(topics),
     },
-    http: {
-      host: http.host,
-      port: http.port,
-      token: http.token,
-      maxBodyBytes: bytesOf(http.maxBodyBytes),
-      maxMessageBytes: bytesOf(http.maxMessageBytes),
-      maxConnections: http.maxConnections,
-      requestTimeoutMs: msOf(http.requestTimeout),
-    },
+    http: resolveHttp(file.http, place.folder, inData),
     dataphos: resolveDataphos(file.dataphos, place.folder),
     search: {
       cacheBytes: bytesOf(search.cache),

@@ -2,16 +2,13 @@ import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
 import { dataphosRules } from './resolve-dataphos.ts'
+import { httpRules } from './resolve-http.ts'
 import { icebergRules } from './resolve-iceberg.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
 import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
-import { parseSize } from './units.ts'
-
-/** Whether only this machine reaches the address. */
-export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/u.test(host)
 
 /**
  * Checks what no key can tell alone. Values that are wrong by themselves count as left out, so that these rules speak even then;
@@ -21,18 +18,17 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
   const usable = configSchema.safeParse(without(values, [], broken))
   if (!usable.success) return []
   return [
-    ...tokenRule(usable.data, broken),
+    ...httpRules(usable.data, broken),
     ...codecRule(usable.data),
     ...levelRule(usable.data),
     ...lineRules(usable.data),
-    ...messageRule(usable.data),
     ...kafkaRules(usable.data),
     ...registryRules(usable.data),
     ...schemaRule(usable.data),
     ...storeRules(usable.data),
     ...layoutRules(usable.data, broken),
     ...icebergRules(usable.data),
-    ...dataphosRules(usable.data, isLoopback),
+    ...dataphosRules(usable.data),
     ...pathRule(usable.data, broken),
   ]
 }
@@ -42,12 +38,6 @@ function without(value: unknown, path: ConfigPath, broken: (path: ConfigPath) =>
   if (typeof value !== 'object' || value === null) return value
   const kept = Object.entries(value).filter(([key]) => !broken([...path, key]))
   return Object.fromEntries(kept.map(([key, inner]) => [key, without(inner, [...path, key], broken)]))
-}
-
-function tokenRule({ http }: FileConfig, broken: (path: ConfigPath) => boolean): Finding[] {
-  if (isLoopback(http.host) || http.token !== undefined || broken(['http', 'token'])) return []
-  const message = `others than this machine reach ${http.host}: set http.token (best \${file:…} or \${MILLPOND_TOKEN}), or listen at 127.0.0.1`
-  return [{ path: ['http', 'host'], message }]
 }
 
 type WrittenFormat = FileConfig['archive']['format']
@@ -94,11 +84,6 @@ function levelRule({ archive: { codec, level } }: FileConfig): Finding[] {
   const path = ['archive', 'level']
   if (codec !== 'deflate' && codec !== 'gzip') return [{ path, message: `the codec ${codec} has no level` }]
   return level <= 9 ? [] : [{ path, message: `must be from 1 to 9 for the codec ${codec}, not ${level}` }]
-}
-
-function messageRule({ http }: FileConfig): Finding[] {
-  if (parseSize(http.maxMessageBytes)! <= parseSize(http.maxBodyBytes)!) return []
-  return [{ path: ['http', 'maxMessageBytes'], message: `must not be more than http.maxBodyBytes (${http.maxBodyBytes})` }]
 }
 
 const PARTS = ['store', 'local', 'index', 'jobs', 'deadLetters'] as const

@@ -14,6 +14,7 @@ import {
   truth,
   wholeNumber,
 } from './fields.ts'
+import { httpSection } from './schema-http.ts'
 import { lineOptions } from './schema-lines.ts'
 import { dataphosSection } from './schema-dataphos.ts'
 import { icebergSection } from './schema-iceberg.ts'
@@ -22,7 +23,6 @@ import { layoutSection } from './schema-layout.ts'
 import { registrySection } from './schema-registry.ts'
 import { searchSection } from './schema-search.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
-import { createSecret } from '../secret.ts'
 
 const retention = section(
   {
@@ -104,6 +104,12 @@ export const configSchema = section(
       {
         type: oneOf(['sqlite'], 'sqlite', 'The kind of database.'),
         path: optionalPath('The file of the replay jobs. Without it: `jobs.sqlite` in the `data` folder.'),
+        workers: wholeNumber(
+          0,
+          256,
+          4,
+          'Parts of replay jobs that `millpond serve` works on at once; 0 leaves them to `millpond jobs work`.',
+        ),
       },
       'Where replay jobs keep their progress.',
     ),
@@ -186,26 +192,7 @@ export const configSchema = section(
     gcs: gcsSection,
     azure: azureSection,
     iceberg: icebergSection,
-    http: section(
-      {
-        host: text('127.0.0.1', 'The address to listen at. Every address but the loopback ones needs a `token`.'),
-        port: wholeNumber(0, 65_535, 7070, 'The port to listen at; 0 takes a free one.'),
-        token: z
-          .string({ error: 'must be text' })
-          .regex(/^[\u0021-\u007e]{8,}$/u, { error: 'must be at least 8 printable characters without spaces' })
-          .transform(createSecret)
-          .meta({
-            description:
-              'What callers send as `Authorization: Bearer <token>`. Best `${file:/run/secrets/…}` or `${MILLPOND_TOKEN}`.',
-          })
-          .optional(),
-        maxBodyBytes: size(1024, 1024 * MiB, 'The largest request body.').default('64 MiB'),
-        maxMessageBytes: size(1, 1024 * MiB, 'The largest message: key, value, headers and id together.').default('16 MiB'),
-        maxConnections: wholeNumber(1, 65_535, 1024, 'Connections that are open at once; more are turned away.'),
-        requestTimeout: duration(100, DAY_MS, 'Within what time a whole request must have come.').default('60s'),
-      },
-      'The HTTP interface of `millpond serve`.',
-    ),
+    http: httpSection,
     dataphos: dataphosSection,
     search: searchSection,
     log: section(

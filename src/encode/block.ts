@@ -57,10 +57,7 @@ export type StoredMessages = AvroRecords | StoredRecordBatches
 /** What look-ups may ask for: the key, the id, or the values of one header, named `header:<name>`. */
 export type LookupField = 'key' | 'id' | `header:${string}`
 
-/**
- * A split-block Bloom filter over the distinct values that one field has in one block; see `lookup.ts`.
- * `bits` holds `buckets` times 32 bytes; `buckets` is 1, 2, 4, 8, 16, 32 or a multiple of 64. Null values are not in it.
- */
+/** The fingerprints of the distinct values that one field has in one block, in 1 or a multiple of 128 buckets; see `lookup.ts`. Null values are not in it. */
 export interface BlockFilter {
   readonly field: LookupField
   readonly buckets: number

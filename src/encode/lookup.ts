@@ -1,11 +1,16 @@
 /**
- * Look-up filters: for each block of a segment and each look-up field one split-block Bloom filter (Apache Parquet's, XXH64) over the
- * distinct values that are not null. Bucket of a hash: its high word times the buckets, divided by 2^32.
+ * Look-up filters: for each block of a segment and each look-up field the distinct values that are not null, as fingerprints of 16 bits. The high word
+ * of a value's hash (XXH64), times the buckets, divided by 2^32, names its bucket; the low 16 bits are what is kept of it there. A block
+ * whose values are 14 at the most has one bucket; all others have two values a bucket on average, in a multiple of 128 buckets. That takes 18 bits a
+ * value and answers wrongly for 1 of 30,000 values that are not there: a look-up among a hundred million messages reads one block too many, not twenty.
  *
- * The filters of one field are stored in slices: where a block has 64 buckets or more there are 64, slice `s` holding of each block, in
- * order, the buckets from s/64 to (s + 1)/64 of all; smaller filters (their buckets are a power of two) are stretched to 64 by repeating
- * each bucket, which leaves every hash where it belongs. Otherwise there is one slice. So a look-up reads one slice, a 64th. Each
- * slice ends in the CRC-32C of what comes before, low byte first: a bit that is not set would hide messages without a word.
+ * A filter is the number of values of each bucket, four bits each, the even bucket in the low ones (one byte where there is one bucket), and
+ * then the fingerprints, bucket after bucket, rising, two bytes each, low byte first. A bucket of more than 14 says 15, keeps none and holds any.
+ *
+ * The filters of one field of a segment are stored in slices: where a block has more than one bucket there are 64, slice `s` holding of each block the
+ * buckets from s/64 to (s + 1)/64 of all, first the numbers of all blocks, then their fingerprints; a block of one bucket is in each. Otherwise
+ * there is one slice. All are as long as the longest, filled up with zeros. So a look-up reads one slice, a 64th. Each
+ * slice ends in the CRC-32C of what comes before, low byte first: a lost value would hide messages without a word.
  */
 import { MillpondError } from '../errors.ts'
 import type { SegmentLookup } from './segment.ts'
@@ -18,12 +23,15 @@ import type { BlockFilter, LookupField } from './block.ts'
 /** What a look-up asks the filters for. */
 export type LookupHash = Hash64
 
-const BUCKET_BYTES = 32
 const SLICES = 64
 const CHECKSUM_BYTES = 4
-/** About 1 false answer in 1,000 (Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007, blocked by 256 bits). */
-const BITS_PER_VALUE = 14
-/** Keeps the product with a 32-bit word exact; past it (19 million values in one block) filters only get less sharp. */
+/** Values of a block that one bucket takes: what four bits count, but for the last. */
+const MOST_IN_BUCKET = 14
+const FULL_BUCKET = 15
+const VALUES_PER_BUCKET = 2
+/** A slice holds whole bytes of the numbers of a block. */
+const BUCKET_STEP = 2 * SLICES
+/** Keeps the product with a 32-bit word exact; past it (2 million values in one block) buckets fill, and filters get less sharp. */
 const MAX_BUCKETS = 1 << 20
 
 /** The hash of a value: the bytes of a key or header value, the UTF-8 of an id. */
@@ -35,65 +43,119 @@ export const presenceHash: LookupHash = { high: 0x4d69_6c6c, low: 0x706f_6e64 }
 /** The same for the kernel, which takes 64 bits. */
 export const presenceBits = (BigInt(presenceHash.high) << 32n) | BigInt(presenceHash.low)
 
-/** Buckets of a filter for so many distinct values: 1, 2, 4, 8, 16, 32 or a multiple of 64. */
+/** Buckets of a filter for so many distinct values: 1 or a multiple of 128. */
 export function bucketsFor(distinct: number): number {
-  const buckets = Math.ceil((distinct * BITS_PER_VALUE) / (BUCKET_BYTES * 8))
-  if (buckets > 32) return Math.min(MAX_BUCKETS, Math.ceil(buckets / SLICES) * SLICES)
-  return buckets <= 1 ? 1 : 2 ** Math.ceil(Math.log2(buckets))
+  if (distinct <= MOST_IN_BUCKET) return 1
+  return Math.min(MAX_BUCKETS, Math.ceil(distinct / VALUES_PER_BUCKET / BUCKET_STEP) * BUCKET_STEP)
 }
+
+/** Bytes of the numbers of so many buckets. */
+const numberBytes = (buckets: number): number => Math.ceil(buckets / 2)
 
 /** The filter over `count` hashes of 8 bytes each, which may repeat. */
 export function buildFilter(field: LookupField, hashes: Uint8Array): BlockFilter {
-  const bits = filterOf(hashes, bucketsFor)
-  return { field, buckets: bits.byteLength / BUCKET_BYTES, bits }
-}
-
-/** The bits of a filter over hashes of 8 bytes each; `buckets` tells its buckets for so many distinct ones and never falls. */
-export function filterOf(hashes: Uint8Array, buckets: (distinct: number) => number): Uint8Array {
   const count = hashes.byteLength / 8
-  const slots = 2 ** Math.ceil(Math.log2(Math.max(16, count * 2)))
-  const filterBytes = buckets(count) * BUCKET_BYTES
-  return withKernel(hashes.byteLength + slots * 8 + filterBytes + 3 * SLACK_BYTES, (kernel: Kernel) => {
-    const at = kernel.arenaStart
-    const table = at + hashes.byteLength + SLACK_BYTES
-    const bits = table + slots * 8 + SLACK_BYTES
-    kernel.bytes.set(hashes, at)
-    const distinct = kernel.exports.distinctHashes(at, count, table, slots)
-    kernel.exports.fillFilter(at, distinct, bits, buckets(distinct))
-    return kernel.bytes.slice(bits, bits + buckets(distinct) * BUCKET_BYTES)
+  const most = bucketsFor(count)
+  const room = numberBytes(most) + 2 * count
+  return withDistinct(hashes, most * 4 + room + 2 * SLACK_BYTES, (kernel, distinct, free) => {
+    const buckets = bucketsFor(distinct)
+    const bits = free + buckets * 4 + SLACK_BYTES
+    const bytes = kernel.exports.fillLookup(kernel.arenaStart, distinct, buckets, free, bits)
+    return { field, buckets, bits: kernel.bytes.slice(bits, bits + bytes) }
   })
 }
+
+const BLOOM_BUCKET_BYTES = 32
+
+/** A split-block Bloom filter of Parquet's over hashes of 8 bytes each; `buckets` tells its buckets of 32 bytes for so many distinct ones and never falls. */
+export function bloomFilterOf(hashes: Uint8Array, buckets: (distinct: number) => number): Uint8Array {
+  const room = buckets(hashes.byteLength / 8) * BLOOM_BUCKET_BYTES
+  return withDistinct(hashes, room, (kernel, distinct, free) => {
+    kernel.exports.fillFilter(kernel.arenaStart, distinct, free, buckets(distinct))
+    return kernel.bytes.slice(free, free + buckets(distinct) * BLOOM_BUCKET_BYTES)
+  })
+}
+
+/** Has the distinct ones of the hashes at the beginning of the kernel's arena, and `room` bytes behind them. */
+function withDistinct<T>(hashes: Uint8Array, room: number, act: (kernel: Kernel, distinct: number, free: number) => T): T {
+  const count = hashes.byteLength / 8
+  const slots = 2 ** Math.ceil(Math.log2(Math.max(16, count * 2)))
+  return withKernel(hashes.byteLength + slots * 8 + room + 3 * SLACK_BYTES, (kernel: Kernel) => {
+    const at = kernel.arenaStart
+    const table = at + hashes.byteLength + SLACK_BYTES
+    kernel.bytes.set(hashes, at)
+    return act(kernel, kernel.exports.distinctHashes(at, count, table, slots), table + slots * 8 + SLACK_BYTES)
+  })
+}
+
+/** Bytes of the fingerprints that belong to two numbers in a byte. */
+const FINGERPRINT_BYTES = Uint8Array.from({ length: 256 }, (_, pair) => 2 * (keptOf(pair & 15) + keptOf(pair >> 4)))
+
+function keptOf(number: number): number {
+  return number === FULL_BUCKET ? 0 : number
+}
+
+/** Bytes of the fingerprints that belong to the numbers from `start` to before `end`. */
+function fingerprintBytes(bytes: Uint8Array, start: number, end: number): number {
+  let sum = 0
+  for (let at = start; at < end; at++) sum += FINGERPRINT_BYTES[bytes[at]!]!
+  return sum
+}
+
+/** Bytes of the numbers of a block in each slice. */
+const slicedNumberBytes = (buckets: number, slices: number): number => (buckets === 1 ? 1 : buckets / slices / 2)
 
 /** The filters of one field, of all blocks of a segment in order, as they are stored; `offset` is what `lookup.offset` will be. */
 export function assembleLookup(
   filters: readonly BlockFilter[],
   offset: number,
 ): { readonly lookup: SegmentLookup; readonly bytes: Uint8Array } {
-  const slices = filters.some(({ buckets }) => buckets >= SLICES) ? SLICES : 1
-  const buckets = filters.map((filter) => (slices === 1 ? filter.buckets : Math.max(SLICES, filter.buckets)))
-  const bytes = new Uint8Array(slices * sliceBytesOf(buckets, slices))
-  const view = new DataView(bytes.buffer)
-  let at = 0
+  const slices = filters.some(({ buckets }) => buckets > 1) ? SLICES : 1
+  const parts = filters.map((filter) => partsOf(filter, slices))
+  let longest = 0
   for (let slice = 0; slice < slices; slice++) {
-    const start = at
-    for (const [ordinal, filter] of filters.entries()) {
-      const part = buckets[ordinal]! / slices
-      if (filter.buckets === buckets[ordinal]) {
-        bytes.set(filter.bits.subarray(slice * part * BUCKET_BYTES, (slice + 1) * part * BUCKET_BYTES), at)
-        at += part * BUCKET_BYTES
-        continue
-      }
-      for (let bucket = slice * part; bucket < (slice + 1) * part; bucket++) {
-        const stored = Math.floor((bucket * filter.buckets) / buckets[ordinal]!) * BUCKET_BYTES
-        bytes.set(filter.bits.subarray(stored, stored + BUCKET_BYTES), at)
-        at += BUCKET_BYTES
+    const length = parts.reduce((sum, part) => sum + part[slice]!.numbers.byteLength + part[slice]!.fingerprints.byteLength, 0)
+    longest = Math.max(longest, length)
+  }
+  const sliceBytes = longest + CHECKSUM_BYTES
+  const bytes = new Uint8Array(slices * sliceBytes)
+  const view = new DataView(bytes.buffer)
+  for (let slice = 0; slice < slices; slice++) {
+    const start = slice * sliceBytes
+    let at = start
+    for (const what of ['numbers', 'fingerprints'] as const) {
+      for (const part of parts) {
+        const piece = part[slice]![what]
+        bytes.set(piece, at)
+        at += piece.byteLength
       }
     }
-    view.setUint32(at, crc32c(bytes.subarray(start, at)), true)
-    at += CHECKSUM_BYTES
+    view.setUint32(start + longest, crc32c(bytes.subarray(start, start + longest)), true)
   }
   const { field } = filters[0]!
-  return { lookup: { field, slices, buckets, offset, bytes: bytes.byteLength }, bytes }
+  return {
+    lookup: { field, slices, buckets: filters.map(({ buckets }) => buckets), offset, bytes: bytes.byteLength },
+    bytes,
+  }
+}
+
+interface FilterPart {
+  readonly numbers: Uint8Array
+  readonly fingerprints: Uint8Array
+}
+
+/** What each slice holds of a filter. */
+function partsOf({ buckets, bits }: BlockFilter, slices: number): FilterPart[] {
+  const perSlice = slicedNumberBytes(buckets, slices)
+  let at = numberBytes(buckets)
+  if (buckets === 1)
+    return Array.from({ length: slices }, () => ({ numbers: bits.subarray(0, 1), fingerprints: bits.subarray(1) }))
+  return Array.from({ length: slices }, (_, slice) => {
+    const numbers = bits.subarray(slice * perSlice, (slice + 1) * perSlice)
+    const start = at
+    at += fingerprintBytes(numbers, 0, numbers.byteLength)
+    return { numbers, fingerprints: bits.subarray(start, at) }
+  })
 }
 
 /**
@@ -102,24 +164,49 @@ export function assembleLookup(
  */
 export function takeApartLookup(lookup: SegmentLookup, bytes: Uint8Array): BlockFilter[] {
   const { field, slices, buckets } = lookup
-  const sliceBytes = sliceBytesOf(buckets, slices)
-  const filters = buckets.map((count) => ({ field, buckets: count, bits: new Uint8Array(count * BUCKET_BYTES) }))
+  const sliceBytes = bytes.byteLength / slices
+  const parts: FilterPart[][] = buckets.map(() => [])
   for (let slice = 0; slice < slices; slice++) {
     const part = bytes.subarray(slice * sliceBytes, (slice + 1) * sliceBytes)
     checkSlice(lookup, part)
-    let at = 0
-    for (const { buckets: count, bits } of filters) {
-      const partBytes = (count / slices) * BUCKET_BYTES
-      bits.set(part.subarray(at, at + partBytes), slice * partBytes)
-      at += partBytes
+    for (const [ordinal, piece] of sliceParts(lookup, part).entries()) {
+      if (slice === 0 || buckets[ordinal]! > 1) parts[ordinal]!.push(piece)
     }
   }
-  return filters
+  return buckets.map((count, ordinal) => {
+    const pieces = parts[ordinal]!
+    return {
+      field,
+      buckets: count,
+      bits: joined([...pieces.map(({ numbers }) => numbers), ...pieces.map(({ fingerprints }) => fingerprints)]),
+    }
+  })
 }
 
-/** Bytes of each slice of filters of these buckets, its checksum included. */
-const sliceBytesOf = (buckets: readonly number[], slices: number): number =>
-  (buckets.reduce((sum, count) => sum + count, 0) / slices) * BUCKET_BYTES + CHECKSUM_BYTES
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  let at = 0
+  for (const piece of pieces) {
+    bytes.set(piece, at)
+    at += piece.byteLength
+  }
+  return bytes
+}
+
+/** What a slice holds of each block. */
+function sliceParts(lookup: SegmentLookup, slice: Uint8Array): FilterPart[] {
+  let numbersAt = 0
+  let fingerprintsAt = allNumberBytes(lookup)
+  return lookup.buckets.map((buckets) => {
+    const numbers = slice.subarray(numbersAt, (numbersAt += slicedNumberBytes(buckets, lookup.slices)))
+    const length = fingerprintBytes(numbers, 0, numbers.byteLength)
+    return { numbers, fingerprints: slice.subarray(fingerprintsAt, (fingerprintsAt += length)) }
+  })
+}
+
+/** Bytes of the numbers of all blocks in each slice. */
+const allNumberBytes = ({ buckets, slices }: SegmentLookup): number =>
+  buckets.reduce((sum, count) => sum + slicedNumberBytes(count, slices), 0)
 
 /** The one slice that a look-up of `hash` reads, in the coordinates of `lookup.offset`. */
 export function sliceOf(lookup: SegmentLookup, hash: LookupHash): ByteRange {
@@ -133,33 +220,57 @@ export function sliceOf(lookup: SegmentLookup, hash: LookupHash): ByteRange {
  * @throws MillpondError `COMMIT_CORRUPT` where they are not what was written; the caller knows of which commit.
  */
 export function checkSlice(lookup: SegmentLookup, slice: Uint8Array): void {
-  const bytes = sliceBytesOf(lookup.buckets, lookup.slices)
+  const bytes = lookup.bytes / lookup.slices
   if (slice.byteLength !== bytes) {
     throw new MillpondError('COMMIT_CORRUPT', `a part of its look-up filters has ${slice.byteLength} bytes, not ${bytes}`)
   }
   const filled = bytes - CHECKSUM_BYTES
+  const numbers = allNumberBytes(lookup)
+  if (filled < numbers || filled < numbers + fingerprintBytes(slice, 0, numbers)) {
+    throw new MillpondError('COMMIT_CORRUPT', 'a part of its look-up filters is shorter than its numbers say')
+  }
   const expected = new DataView(slice.buffer, slice.byteOffset, bytes).getUint32(filled, true)
   if (crc32c(slice.subarray(0, filled)) !== expected) {
     throw new MillpondError('COMMIT_CORRUPT', 'a part of its look-up filters does not match its CRC-32C')
   }
 }
 
-/** Ordinals of the blocks that may hold a value of that hash; `slice` holds the bytes that `sliceOf` named and passed `checkSlice`. */
+/** Ordinals of the blocks that may hold a value of that hash; `slice` holds the bytes that `sliceOf` named and passed `checkSlice`. Hot. */
 export function probeSlice(lookup: SegmentLookup, slice: Uint8Array, hash: LookupHash): number[] {
-  const sliceIndex = Math.floor((hash.high * lookup.slices) / 2 ** 32)
-  const view = new DataView(slice.buffer, slice.byteOffset, slice.byteLength)
-  const masks = SALTS.map((salt) => 1 << (Math.imul(hash.low, salt) >>> 27))
+  const { buckets, slices } = lookup
+  const sliceIndex = Math.floor((hash.high * slices) / 2 ** 32)
+  const [low, high] = [hash.low & 0xff, (hash.low >>> 8) & 0xff]
   const ordinals: number[] = []
-  let partStart = 0
-  for (const [ordinal, buckets] of lookup.buckets.entries()) {
-    const part = buckets / lookup.slices
-    const bucket = Math.floor((hash.high * buckets) / 2 ** 32) - sliceIndex * part
-    const at = (partStart + bucket) * BUCKET_BYTES
-    if (masks.every((mask, word) => (view.getInt32(at + word * 4, true) & mask) !== 0)) ordinals.push(ordinal)
-    partStart += part
+  let numbersAt = 0
+  let at = allNumberBytes(lookup)
+  for (let ordinal = 0; ordinal < buckets.length; ordinal++) {
+    const count = buckets[ordinal]!
+    const bucket = count === 1 ? 0 : Math.floor((hash.high * count) / 2 ** 32) - (sliceIndex * count) / slices
+    const pairAt = numbersAt + (bucket >> 1)
+    const end = numbersAt + slicedNumberBytes(count, slices)
+    at += fingerprintBytes(slice, numbersAt, pairAt)
+    const pair = slice[pairAt]!
+    const isOdd = (bucket & 1) === 1
+    const number = isOdd ? pair >> 4 : pair & 15
+    let from = isOdd ? at + 2 * keptOf(pair & 15) : at
+    let isHeld = number === FULL_BUCKET
+    for (let left = keptOf(number); left > 0 && !isHeld; left--, from += 2)
+      isHeld = slice[from] === low && slice[from + 1] === high
+    if (isHeld) ordinals.push(ordinal)
+    at += fingerprintBytes(slice, pairAt, end)
+    numbersAt = end
   }
   return ordinals
 }
 
-/** Source: Apache Parquet format, BloomFilter.md. */
-const SALTS = [0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31]
+/** Whether a filter of block `ordinal`, made again, is what the look-up holds; `bytes` are all those of the look-up, whose slices were checked. */
+export function holdsFilter(lookup: SegmentLookup, bytes: Uint8Array, ordinal: number, filter: BlockFilter): boolean {
+  if (lookup.buckets[ordinal] !== filter.buckets) return false
+  const sliceBytes = lookup.bytes / lookup.slices
+  return partsOf(filter, lookup.slices).every(({ numbers, fingerprints }, slice) => {
+    const there = sliceParts(lookup, bytes.subarray(slice * sliceBytes, (slice + 1) * sliceBytes))[ordinal]!
+    return isEqual(there.numbers, numbers) && isEqual(there.fingerprints, fingerprints)
+  })
+}
+
+const isEqual = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

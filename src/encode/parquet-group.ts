@@ -1,6 +1,6 @@
 import type { BlockFilter, LookupField } from './block.ts'
 import { createBufferPool } from './block-encoder.ts'
-import { filterOf } from './lookup.ts'
+import { bloomFilterOf } from './lookup.ts'
 import type { LookupHashes } from './lookup-hashes.ts'
 import { ColumnBuilder, type ColumnOptions } from './parquet-column.ts'
 import { pageCodec } from './parquet-page.ts'
@@ -95,7 +95,7 @@ export function takeFilters(
   for (const [field, column] of Object.entries(columns)) {
     const found = hashes.hashesOf(field as LookupField)
     if (column !== undefined && found !== undefined && found.byteLength > 0)
-      columnFilters.set(column, filterOf(found, bucketsFor))
+      columnFilters.set(column, bloomFilterOf(found, bucketsFor))
   }
   return { filters: hashes.takeFilters(), columnFilters }
 }

@@ -48,6 +48,7 @@ export interface KernelExports {
   ): number
   distinctHashes(hashes: number, count: number, table: number, slots: number): number
   fillFilter(hashes: number, count: number, bits: number, buckets: number): void
+  fillLookup(hashes: number, count: number, buckets: number, room: number, out: number): number
   partitionKeys(columns: number, n: number, bytes: number, partitions: number, out: number): void
   isUtf8(start: number, length: number): number
   findNotUtf8(columns: number, n: number, h: number, to: number, bytes: number, out: number): number

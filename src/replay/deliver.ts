@@ -10,7 +10,8 @@ import type { Delivery, FailedMessage, Sink, SinkTarget } from '../sink/sink.ts'
 import type { ReplayFailure } from './job.ts'
 import { storedBytes } from './joined.ts'
 import type { Pace } from './pace.ts'
-import type { LaneStep } from './recorder.ts'
+import type { PartStep } from './recorder.ts'
+import type { SharedPace } from './shared-pace.ts'
 import type { Stride } from './stride.ts'
 
 /** How often and with which pauses a delivery is repeated that got nothing through. */
@@ -34,7 +35,7 @@ export interface Clock {
 export interface LaneDelivery {
   readonly sink: Sink
   readonly target: SinkTarget
-  readonly pace: Pace | undefined
+  readonly pace: Pace | SharedPace | undefined
   readonly stride: Stride
   readonly retry: DeliveryRetry
   readonly clock: Clock
@@ -42,7 +43,7 @@ export interface LaneDelivery {
   readonly random: () => number
   readonly signal: AbortSignal
   /** Told of everything that is dealt with, as soon as it is. */
-  readonly onStep: (step: LaneStep) => Promise<void>
+  readonly onStep: (step: PartStep) => Promise<void>
 }
 
 /** The first row at or behind the position. */
@@ -117,7 +118,7 @@ export async function deliver(
     signal.throwIfAborted()
     const most = Math.min(stride.count, batch.count - row)
     const to = row + (pace?.portion(most) ?? most)
-    const waitMs = pace?.reserve(to - row, clock.nowMs()) ?? 0
+    const waitMs = (await pace?.reserve(to - row, clock.nowMs())) ?? 0
     if (waitMs > 0) await clock.wait(waitMs, signal)
     try {
       const part = to - row === batch.count ? batch : sliceBatch(batch, row, to)
@@ -135,8 +136,8 @@ export async function deliver(
   }
 }
 
-const failuresOf = ({ origin: { topic, lane } }: SinkTarget, failed: readonly FailedMessage[]): ReplayFailure[] =>
-  failed.map(({ position, reason }) => ({ topic, lane, position, reason }))
+const failuresOf = ({ origin: { topic, topicId, lane } }: SinkTarget, failed: readonly FailedMessage[]): ReplayFailure[] =>
+  failed.map(({ position, reason }) => ({ topic, ...(topicId === undefined ? {} : { topicId }), lane, position, reason }))
 
 function delayMs({ retry, random }: LaneDelivery, failures: number): number {
   const longest = Math.min(retry.maxDelayMs, retry.firstDelayMs * 2 ** Math.max(0, failures - 1))

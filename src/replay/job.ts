@@ -1,11 +1,12 @@
-import type { LaneId } from '../source/lane.ts'
+import type { JobError, ReplayPart } from './part.ts'
 import type { QueryRecord } from './query-record.ts'
 
 /**
- * `queued` waits to be run; `running` is run by the process that holds its lease; `interrupted` was stopped, or its target went away,
- * and goes on where it was; `failed` met what no repetition mends, and goes on once that is mended; `done` and `cancelled` are final.
+ * `queued` waits to be run; `running` is run by somebody; `paused` waits until it is wanted again; `interrupted` was left by all who
+ * ran it, or its target went away, and goes on where it was; `failed` met what no repetition mends, and goes on once that is mended;
+ * `done` and `cancelled` are final.
  */
-export type ReplayState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted'
+export type ReplayState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'cancelled' | 'interrupted'
 
 /** Where a replay goes, as it was asked for. Which fields a kind needs is checked where its sink is opened. */
 export interface ReplayTarget {
@@ -33,8 +34,12 @@ export interface ReplayOptions {
   readonly marks: boolean
   /** Reads and counts, sends nothing. */
   readonly dryRun: boolean
-  /** Whether messages may go back into a topic that they are read from. */
+  /** Whether messages may go into a topic that the archive stores. */
   readonly allowLoop: boolean
+  /** What keeps its order: each lane unless given, each key, or nothing. */
+  readonly order?: 'lane' | 'key' | 'none'
+  /** Into how many parts a lane is split at the most where the order is that of keys or none; `DEFAULT_SPLIT` unless given. */
+  readonly split?: number
   readonly keys: 'keep' | 'drop'
   readonly headers: 'keep' | 'drop'
   readonly timestamps: 'original' | 'now'
@@ -62,19 +67,10 @@ export interface ReplayCounts {
   readonly bytes: number
 }
 
-/** How far one lane has come. Its part of the selection was fixed when the job was made: `fromPosition` to before `toPosition`. */
-export interface LaneProgress {
-  readonly lane: LaneId
-  readonly fromPosition: number
-  readonly toPosition: number
-  /** Everything below is dealt with. */
-  readonly nextPosition: number
-  readonly counts: ReplayCounts
-  readonly done: boolean
-}
-
 /** A message that the target refused. */
 export interface ReplayFailure {
+  /** Tells the topic from one of its name that was deleted before; left out in records of older versions. */
+  readonly topicId?: string
   readonly topic: string
   readonly lane: string
   readonly position: number
@@ -91,35 +87,82 @@ export interface ReplayRequest {
   readonly options: ReplayOptions
 }
 
-/** A job without its lanes and failures: what a list shows. */
-export interface ReplaySummary extends ReplayRequest {
+/** What is wanted of a job. */
+export type JobWish = 'run' | 'pause' | 'cancel'
+
+/**
+ * Who may work on a job: `one` process at a time, because the target is a file or because it runs where it was made; or `many` side by
+ * side. Fixed when the job is made.
+ */
+export type JobWorkers = 'one' | 'many'
+
+/** What is known of a job beside what it was asked to do, without its parts. */
+export interface JobRecord extends ReplayRequest {
   readonly id: string
-  readonly state: ReplayState
   readonly createdMs: number
-  /** When it was first run. */
-  readonly startedMs: number | null
-  /** When it last ended, in whatever state. */
-  readonly endedMs: number | null
+  /** Who asked for it: a name or the id of a key, never a secret. */
+  readonly requestedBy: string | null
+  /** Why, in the words of who asked. */
+  readonly note: string | null
+  /** A second job asked for with the same key is this one. */
+  readonly key: string | null
+  /** The job whose refused messages this one sends again. */
+  readonly retryOf: string | null
   readonly planned: PlannedReplay
+  readonly workers: JobWorkers
+  /** Whether workers that name no job take parts of it. */
+  readonly offered: boolean
+  readonly wish: JobWish
+  /** When the first worker was ready to deliver: from then on the target may hold something. */
+  readonly startedMs: number | null
+  /** When it ended for good, or failed. */
+  readonly endedMs: number | null
+}
+
+/** A job without its parts and failures: what a list shows. */
+export interface ReplaySummary extends JobRecord {
+  /** As it was at the moment of asking. */
+  readonly state: ReplayState
   readonly counts: ReplayCounts
   /** Why it failed or was interrupted. */
-  readonly error: { readonly code: string; readonly message: string } | null
-  readonly cancelRequested: boolean
-  /** Until when the process that runs it holds it; null where nobody does. */
+  readonly error: JobError | null
+  readonly partCount: number
+  readonly partsDone: number
+  /** Until when somebody holds a part of it; null where nobody does. */
   readonly leaseUntilMs: number | null
 }
 
 /** A replay: what is to be sent where, how far it has come, and what was refused. */
 export interface ReplayJob extends ReplaySummary {
-  readonly lanes: readonly LaneProgress[]
+  readonly parts: readonly ReplayPart[]
   /** The first `MAX_RECORDED_FAILURES`; `counts.failed` counts all. */
   readonly failures: readonly ReplayFailure[]
 }
 
-/** The state as it is at `nowMs`: a job whose process went away without a word is interrupted, whatever was recorded last. */
-export function stateAt(job: ReplaySummary, nowMs: number): ReplayState {
-  return job.state === 'running' && (job.leaseUntilMs ?? 0) <= nowMs ? 'interrupted' : job.state
+/** A job to be stored. */
+export interface NewJob {
+  readonly job: JobRecord
+  readonly parts: readonly ReplayPart[]
 }
+
+/** What remains of a job that ended: who asked for what, when, and what became of it. */
+export interface JobAudit extends ReplayRequest {
+  readonly job: string
+  /** How often the job had ended before: a failed one can go on. */
+  readonly ending: number
+  readonly requestedBy: string | null
+  readonly note: string | null
+  readonly createdMs: number
+  readonly startedMs: number | null
+  readonly endedMs: number
+  readonly outcome: JobOutcome
+  readonly planned: PlannedReplay
+  readonly counts: ReplayCounts
+  readonly error: JobError | null
+}
+
+/** How a job can end. */
+export type JobOutcome = 'done' | 'failed' | 'cancelled'
 
 /** No message yet. */
 export const NO_COUNTS: ReplayCounts = { read: 0, delivered: 0, failed: 0, bytes: 0 }
@@ -157,7 +200,7 @@ export function publicUrl(url: string): string {
 }
 
 /** The job as it may be shown: the target's URL without what may be secret in it, its headers by name only. */
-export function publicJob<Job extends ReplaySummary>(job: Job): Job {
+export function publicJob<Job extends ReplayRequest>(job: Job): Job {
   const { url, headers, ...target } = job.target
   return {
     ...job,

@@ -6,14 +6,17 @@ import { readLane, readLaneStored } from '../search/read.ts'
 import type { Sink, SinkTarget } from '../sink/sink.ts'
 import type { Clock, DeliveryRetry } from './deliver.ts'
 import { deliver, deliverStored, standardDeliveryRetry } from './deliver.ts'
-import type { PlannedReplay, ReplayCounts, ReplayJob } from './job.ts'
+import type { PlannedReplay, ReplayCounts, ReplaySummary } from './job.ts'
 import { NO_COUNTS, targetTopic } from './job.ts'
 import { joined } from './joined.ts'
 import type { JobStore } from './jobs.ts'
 import { markReplay } from './marks.ts'
 import type { Pace } from './pace.ts'
-import type { LaneStep, Recorder } from './recorder.ts'
+import type { ReplayPart } from './part.ts'
+import type { PartStep, Recorder } from './recorder.ts'
+import { isWholeLane, rangesOf, rowsOf } from './rows-of-part.ts'
 import { keepsMessages, shapeBatch } from './shape.ts'
+import type { SharedPace } from './shared-pace.ts'
 import { createStride, wholeBatches } from './stride.ts'
 
 /** How far a run has come. */
@@ -30,99 +33,161 @@ export interface ReplayParts {
   /** Not written to by a dry run. */
   readonly sink: Sink
   readonly jobs: JobStore
-  /** Wall clock, for the job's times and lease. */
+  /** Wall clock, for the job's times and leases. */
   readonly nowMs: () => number
   readonly onProgress?: (progress: ReplayProgress) => void
-  /** Lanes that are delivered side by side, at the most. */
+  /** Parts that are delivered side by side, at the most. */
   readonly lanesAtOnce?: number
   readonly retry?: DeliveryRetry
-  /** How long the job stays this process's own after it was last heard of. */
+  /** How long a part stays this process's own after it was last heard of. */
   readonly leaseMs?: number
   /** How long to wait for another's lease to end: a process that was killed leaves one behind. Not at all unless given. */
   readonly claimWithinMs?: number
+  /** How often progress is stored and told. */
+  readonly tickMs?: number
   readonly clock?: Clock
   readonly random?: () => number
 }
 
 /** A job in the hands of this process. */
 export interface Run {
-  readonly job: ReplayJob
-  readonly parts: ReplayParts
+  readonly job: ReplaySummary
+  readonly parts: Pick<ReplayParts, 'archive' | 'sink' | 'nowMs' | 'retry' | 'random'>
   readonly query: MessageQuery
   readonly recorder: Recorder
   readonly stats: ReadStats
-  readonly pace: Pace | undefined
+  readonly pace: Pace | SharedPace | undefined
   readonly clock: Clock
+}
+
+/** How one part is run. */
+export interface PartRun {
+  readonly readAhead: ReadAhead
   readonly signal: AbortSignal
+  /** Whether the part is to be given up as soon as what is under way is delivered. */
+  readonly isLeaving: () => boolean
 }
 
 /** Progress is stored before this much more is delivered: what a target that cannot tell may get twice after a kill. */
 const UNSTORED_BYTES = 64 * 1024 * 1024
-/** Delivers one lane (its place in the job), from where it is to the end of its part of the selection. */
-export async function runLane(run: Run, at: number, readAhead: ReadAhead): Promise<void> {
-  const { job, parts, recorder, clock, signal } = run
-  const { lane, toPosition } = recorder.lane(at)
-  if (job.options.dryRun) return countLane(run, at)
-  const target: SinkTarget = { topic: targetTopic(job.target, lane.topic), origin: lane, job: job.id }
-  const position = await startOf(run, at, target)
-  const query = { ...run.query, positions: { from: position, to: toPosition } }
-  const delivery = {
+
+/** Delivers one part (its place in the job), from where it is to its end; false where it was given up before. */
+export async function runPart(run: Run, place: number, how: PartRun): Promise<boolean> {
+  how.signal.throwIfAborted()
+  const { job, recorder } = run
+  const part = recorder.part(place)
+  const { toPosition } = part
+  if (job.options.dryRun) await countPart(run, part, how.signal)
+  else {
+    const target = targetOf(job, part)
+    const position = await startOf(run, part, target, how.signal)
+    const delivery = deliveryOf(run, place, target, how.signal)
+    for (const range of rangesOf(part, position)) {
+      for await (const item of ahead(readPart(run, part, range, how), createPrepare(run, part, range))) {
+        if ('stored' in item) await deliverStored(delivery, item)
+        else if (item.batch.count > 0) await deliver(delivery, item.batch, item.nextPosition)
+        else recorder.step(place, { nextPosition: item.nextPosition, counts: NO_COUNTS, failures: [] })
+        if (how.isLeaving() && recorder.part(place).nextPosition < toPosition) return false
+      }
+    }
+  }
+  recorder.step(place, { nextPosition: toPosition, counts: NO_COUNTS, failures: [], done: true })
+  return true
+}
+
+/** Where the messages of a part go. */
+function targetOf({ id, target, workers }: ReplaySummary, { lane, part, attempts, share }: ReplayPart): SinkTarget {
+  return {
+    topic: targetTopic(target, lane.topic),
+    origin: lane,
+    job: id,
+    ...(workers === 'many' ? { part: { place: part, attempt: attempts } } : {}),
+    ...(share === null ? {} : { share }),
+  }
+}
+
+function deliveryOf({ parts, pace, clock, recorder }: Run, place: number, target: SinkTarget, signal: AbortSignal) {
+  return {
     sink: parts.sink,
     target,
-    pace: run.pace,
+    pace,
     stride: parts.sink.resumePosition === undefined ? createStride() : wholeBatches,
     retry: parts.retry ?? standardDeliveryRetry,
     clock,
     random: parts.random ?? Math.random,
     signal,
-    onStep: async (step: LaneStep) => {
-      recorder.step(at, step)
+    onStep: async (step: PartStep) => {
+      recorder.step(place, step)
       if (recorder.unstoredBytes > UNSTORED_BYTES) await recorder.store()
     },
   }
-  const origin = { job: job.id, topic: lane.topic, lane: lane.lane }
-  const prepare = (selected: SelectedBatch | SelectedStored) => {
-    if ('stored' in selected) return selected
-    const { batch, nextPosition } = selected
-    const shaped = shapeBatch(batch, job.options, parts.nowMs())
-    return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition: Math.min(nextPosition, toPosition) }
-  }
-  const read = takesStored(run) ? readLaneStored : readLane
-  const selected = read(parts.archive, lane, query, { readAhead, stats: run.stats, signal })
-  const { writeBytes } = parts.sink
-  for await (const item of ahead(writeBytes === undefined ? selected : joined(selected, writeBytes), prepare)) {
-    if ('stored' in item) await deliverStored(delivery, item)
-    else await deliver(delivery, item.batch, item.nextPosition)
-  }
-  recorder.step(at, { nextPosition: toPosition, counts: NO_COUNTS, failures: [], done: true })
 }
 
-/** Whether messages go out as blocks hold them: nothing of them is changed, and the target takes them so. */
-const takesStored = ({ job: { options }, parts, pace }: Run): boolean =>
-  parts.sink.writeStored !== undefined && !options.marks && keepsMessages(options) && pace === undefined
+/** Brings what was read into the form in which it goes out. */
+function createPrepare({ job, parts }: Run, part: ReplayPart, { to }: PositionRange) {
+  const { lane } = part
+  const origin = { job: job.id, topic: lane.topic, lane: lane.lane }
+  return (selected: SelectedBatch | SelectedStored) => {
+    if ('stored' in selected) return selected
+    const batch = rowsOf(selected.batch, part)
+    const nextPosition = Math.min(selected.nextPosition, to)
+    if (batch.count === 0) return { batch, nextPosition }
+    const shaped = shapeBatch(batch, job.options, parts.nowMs())
+    return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition }
+  }
+}
+
+function readPart(run: Run, part: ReplayPart, range: PositionRange, { readAhead, signal }: PartRun) {
+  const { parts, stats } = run
+  const read = takesStored(run, part) ? readLaneStored : readLane
+  const query = { ...run.query, positions: { from: range.from, to: range.to } }
+  const selected = read(parts.archive, part.lane, query, { readAhead, stats, signal })
+  const { writeBytes } = parts.sink
+  return writeBytes === undefined ? selected : joined(selected, writeBytes)
+}
+
+interface PositionRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** Whether messages go out as blocks hold them: nothing of them is changed, none is left out, and the target takes them so. */
+const takesStored = ({ job: { options }, parts, pace }: Run, part: ReplayPart): boolean =>
+  parts.sink.writeStored !== undefined && !options.marks && keepsMessages(options) && pace === undefined && isWholeLane(part)
 
 /** A dry run: what would be sent is counted, by the index where it can tell. */
-async function countLane({ query, parts, recorder, stats, signal }: Run, at: number): Promise<void> {
-  const { lane, fromPosition, toPosition } = recorder.lane(at)
-  const ofLane = { ...query, topic: lane.topic, topicId: lane.topicId, lanes: [lane.lane] }
-  const read = await countMessages(
-    parts.archive,
-    { ...ofLane, positions: { from: fromPosition, to: toPosition } },
-    { stats, signal },
-  )
-  recorder.step(at, { nextPosition: toPosition, counts: { ...NO_COUNTS, read }, failures: [], done: true })
+async function countPart(run: Run, part: ReplayPart, signal: AbortSignal): Promise<void> {
+  const { part: place, fromPosition: from, toPosition: to } = part
+  const read = await countRange(run, part, { from, to }, signal)
+  run.recorder.step(place, { nextPosition: to, counts: { ...NO_COUNTS, read }, failures: [] })
 }
 
-/** Where the lane goes on: the target's own word, where it has one, goes before what was stored of the job. */
-async function startOf({ query, parts, recorder, signal }: Run, at: number, target: SinkTarget): Promise<number> {
-  const { lane, fromPosition, nextPosition } = recorder.lane(at)
-  const reached = await parts.sink.resumePosition?.(target)
+/** How many messages of the part lie in the range. */
+async function countRange(
+  { query, parts, stats }: Run,
+  part: ReplayPart,
+  positions: PositionRange,
+  signal: AbortSignal,
+): Promise<number> {
+  const { topic, topicId, lane } = part.lane
+  if (isWholeLane(part))
+    return countMessages(parts.archive, { ...query, topic, topicId, lanes: [lane], positions }, { stats, signal })
+  let count = 0
+  for await (const { batch } of readLane(parts.archive, part.lane, { ...query, positions }, { stats, signal })) {
+    count += rowsOf(batch, part).count
+  }
+  return count
+}
+
+/** Where the part goes on: the target's own word, where it has one, goes before what was stored of the job. */
+async function startOf(run: Run, part: ReplayPart, target: SinkTarget, signal: AbortSignal): Promise<number> {
+  const { part: place, fromPosition, nextPosition } = part
+  const reached = await run.parts.sink.resumePosition?.(target)
   if (reached === undefined) return nextPosition
   if (reached <= nextPosition) return Math.max(fromPosition, reached)
   // The target got further than was stored before the kill; what lies between was delivered and is still to be counted.
-  const ofLane = { ...query, topic: lane.topic, topicId: lane.topicId, lanes: [lane.lane] }
-  const delivered = await countMessages(parts.archive, { ...ofLane, positions: { from: nextPosition, to: reached } }, { signal })
-  recorder.step(at, { nextPosition: reached, counts: { ...NO_COUNTS, read: delivered, delivered }, failures: [] })
+  const delivered = await countRange(run, part, { from: nextPosition, to: reached }, signal)
+  run.recorder.step(place, { nextPosition: reached, counts: { ...NO_COUNTS, read: delivered, delivered }, failures: [] })
   return reached
 }
 

@@ -1,83 +1,115 @@
-import type { LaneProgress, ReplayCounts, ReplayFailure, ReplayJob } from './job.ts'
-import { addCounts, MAX_RECORDED_FAILURES } from './job.ts'
-import type { JobStore, ProgressUpdate } from './jobs.ts'
+import type { ReplayCounts, ReplayFailure, ReplaySummary } from './job.ts'
+import { addCounts } from './job.ts'
+import type { JobStore, Lease, PartOutcome, Wanted } from './jobs.ts'
+import type { ReplayPart } from './part.ts'
 
-/** What one step did to a lane. */
-export interface LaneStep {
+/** What one step did to a part. */
+export interface PartStep {
   readonly nextPosition: number
   readonly counts: ReplayCounts
   readonly failures: readonly ReplayFailure[]
   readonly done?: boolean
 }
 
-/** Keeps the progress of a run, and stores it from time to time. */
+/** Keeps the progress of the parts of a job that a worker holds, and stores it from time to time, all of them at once. */
 export interface Recorder {
+  /** Of the job, as far as is known here. */
   readonly counts: ReplayCounts
-  readonly lanesDone: number
-  /** Takes a step of the lane (its place in the job). What it tells must be durable at the target already. */
-  step(lane: number, step: LaneStep): void
-  lane(lane: number): LaneProgress
+  readonly partsDone: number
+  /** How many parts are held. */
+  readonly held: number
+  add(part: ReplayPart): void
+  /** Takes a step of a part that is held. What it tells must be durable at the target already. */
+  step(place: number, step: PartStep): void
+  part(place: number): ReplayPart
   /** Bytes dealt with since progress was last stored. */
   readonly unstoredBytes: number
-  /** Stores what is new and renews the lease; says whether the job is to be cancelled. One call at a time goes on. */
-  store(): Promise<{ readonly cancelRequested: boolean }>
-  /** What is new, taken: for the last word of a run. */
-  take(): ProgressUpdate
+  /** Says that the target is open, and stores: before the first delivery. */
+  begin(): Promise<Wanted>
+  /** Stores what is new, or renews all leases; says what is wanted, and tells `onLost` of parts that are held no more. One call at a time goes on. */
+  store(): Promise<Wanted>
+  /** Gives a part back as it is. False where it was lost before. */
+  release(place: number, outcome: PartOutcome): Promise<boolean>
 }
 
-/** A recorder that goes on where the job is. */
-export function createRecorder(
-  job: ReplayJob,
-  {
-    jobs,
-    owner,
-    leaseMs,
-    nowMs,
-  }: { readonly jobs: JobStore; readonly owner: string; readonly leaseMs: number; readonly nowMs: () => number },
-): Recorder {
-  const lanes = [...job.lanes]
-  const moved = new Set<number>()
-  let counts = job.counts
-  let lanesDone = lanes.filter(({ done }) => done).length
+interface RecorderParts {
+  readonly jobs: JobStore
+  readonly lease: () => Lease
+  readonly onLost: (place: number) => void
+}
+
+/** A recorder for a job of which no part is held yet. */
+export function createRecorder(job: ReplaySummary, { jobs, lease, onLost }: RecorderParts): Recorder {
+  const parts = new Map<number, ReplayPart>()
+  let { counts, partsDone } = job
   let failures: ReplayFailure[] = []
-  let failuresLeft = MAX_RECORDED_FAILURES - job.failures.length
   let unstoredBytes = 0
-  let storing: Promise<unknown> = Promise.resolve()
-  const take = (): ProgressUpdate => {
-    const update = { lanes: [...moved].map((at) => lanes[at]!), failures }
-    moved.clear()
+  let isOpening = true
+  let writing: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
+    const acted = writing.then(act)
+    writing = acted.catch(() => undefined)
+    return acted
+  }
+  const storeNow = async (): Promise<Wanted> => {
+    const [sent, told] = [[...parts.values()], failures]
+    const bytes = unstoredBytes
     failures = []
     unstoredBytes = 0
-    return update
+    try {
+      const { wanted, held } = await jobs.progress(lease(), { job: job.id, parts: sent, failures: told, isOpening })
+      const versions = new Map(held.map(({ part, version }) => [part, version]))
+      for (const { part: place } of sent) {
+        const [part, version] = [parts.get(place), versions.get(place)]
+        if (part !== undefined && version !== undefined) parts.set(place, { ...part, version })
+        else if (parts.delete(place)) onLost(place)
+      }
+      return wanted
+    } catch (error) {
+      // What was not stored is still to be.
+      failures = [...told, ...failures]
+      unstoredBytes += bytes
+      throw error
+    }
   }
-  const storeNow = () => jobs.progress(job.id, { owner, leaseMs, nowMs: nowMs() }, take())
   return {
     get counts() {
       return counts
     },
-    get lanesDone() {
-      return lanesDone
+    get partsDone() {
+      return partsDone
+    },
+    get held() {
+      return parts.size
     },
     get unstoredBytes() {
       return unstoredBytes
     },
-    lane: (at) => lanes[at]!,
-    step(at, { nextPosition, counts: more, failures: newFailures, done = false }) {
-      const lane = lanes[at]!
-      lanes[at] = { ...lane, nextPosition, counts: addCounts(lane.counts, more), done }
-      moved.add(at)
+    add: (part) => parts.set(part.part, part),
+    part: (place) => parts.get(place)!,
+    step(place, { nextPosition, counts: more, failures: refused, done = false }) {
+      const part = parts.get(place)
+      if (part === undefined) return
+      parts.set(place, { ...part, nextPosition, counts: addCounts(part.counts, more) })
       counts = addCounts(counts, more)
-      if (done && !lane.done) lanesDone++
+      if (done) partsDone++
       unstoredBytes += more.bytes
-      const kept = newFailures.slice(0, failuresLeft)
-      failuresLeft -= kept.length
-      failures.push(...kept)
+      failures.push(...refused)
     },
-    take,
-    store() {
-      const stored = storing.then(storeNow)
-      storing = stored.catch(() => undefined)
-      return stored
+    begin() {
+      isOpening = false
+      return inTurn(storeNow)
     },
+    store: () => inTurn(storeNow),
+    release: (place, outcome) =>
+      inTurn(async () => {
+        const part = parts.get(place)
+        if (part === undefined) return false
+        const told = failures
+        failures = []
+        const isReleased = await jobs.release(lease(), part, outcome, told)
+        parts.delete(place)
+        return isReleased
+      }),
   }
 }

@@ -21,9 +21,15 @@ export interface SinkTarget {
   readonly origin: { readonly topic: string; readonly lane: string; readonly topicId?: string }
   /** The replay job that writes, where one does. */
   readonly job?: string
+  /**
+   * The part of the job that writes, where several processes do, and how often it was taken: each part is written by the one who took it last.
+   */
+  readonly part?: { readonly place: number; readonly attempt: number }
+  /** What of the lane is written, where several parts write one lane: how far each came is kept apart. */
+  readonly share?: string
 }
 
-/** Where messages go. Batches of one origin lane are written one after another, in order; lanes may be written side by side. */
+/** Where messages go. Batches of one origin lane (and share of it) are written one after another, in order; others may be written side by side. */
 export interface Sink extends AsyncDisposable {
   /** Text for people, without secrets: `local topic orders-replayed`. */
   readonly name: string

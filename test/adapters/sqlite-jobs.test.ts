@@ -1,199 +1,119 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSqliteJobs } from '../../src/adapters/sqlite/jobs.ts'
-import type { LaneProgress, ReplayJob } from '../../src/replay/job.ts'
-import { MAX_RECORDED_FAILURES, NO_COUNTS, replayOptions, stateAt } from '../../src/replay/job.ts'
-import type { JobStore } from '../../src/replay/jobs.ts'
+import { jobStoreContract, partOf, recordOf } from '../contract/job-store.ts'
 
-const lane = (name: string, progress: Partial<LaneProgress> = {}): LaneProgress => ({
-  lane: { topic: 'orders', topicId: 'id-1', lane: name },
-  fromPosition: 10,
-  toPosition: 500,
-  nextPosition: 10,
-  counts: NO_COUNTS,
-  done: false,
-  ...progress,
+const temporary = () => mkdtemp(join(tmpdir(), 'millpond-jobs-'))
+
+jobStoreContract('sqlite', async () => {
+  const folder = await temporary()
+  return {
+    open: () => openSqliteJobs({ path: join(folder, 'jobs.sqlite') }),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
 })
 
-const job = (id: string, fields: Partial<ReplayJob> = {}): ReplayJob => ({
-  id,
-  query: { topic: 'orders', keyBase64: 'a2V5' },
-  target: { kind: 'http', url: 'http://user:secret@example.test/in?token=x', headers: { authorization: 'Bearer x' } },
-  options: replayOptions('http', { rateMessagesPerSecond: 0.5 }),
-  state: 'queued',
-  createdMs: 1000,
-  startedMs: null,
-  endedMs: null,
-  planned: { segments: 1, blocks: 2, bytes: 3, messages: 4, exact: false },
-  counts: NO_COUNTS,
-  error: null,
-  cancelRequested: false,
-  leaseUntilMs: null,
-  lanes: [lane('0'), lane('10'), lane('2', { toPosition: Number.MAX_SAFE_INTEGER })],
-  failures: [],
-  ...fields,
-})
-
-const lease = (owner: string, nowMs: number) => ({ owner, nowMs, leaseMs: 1000 })
-const nothing = { lanes: [], failures: [] }
-const failures = (count: number, from = 0) =>
-  Array.from({ length: count }, (_, i) => ({ topic: 'orders', lane: '0', position: from + i, reason: 'status 400' }))
+/** The tables of version 1, as that version made them. */
+const VERSION_1 = `
+  CREATE TABLE jobs (id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, started_ms INTEGER, ended_ms INTEGER, state TEXT NOT NULL,
+    request TEXT NOT NULL, planned TEXT NOT NULL, error TEXT, owner TEXT, lease_until_ms INTEGER,
+    cancel_requested INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+  CREATE INDEX jobs_by_age ON jobs (created_ms, id);
+  CREATE TABLE lanes (job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, topic TEXT NOT NULL, topic_id TEXT NOT NULL, lane TEXT NOT NULL,
+    ordinal INTEGER NOT NULL, from_position INTEGER NOT NULL, to_position INTEGER NOT NULL, next_position INTEGER NOT NULL, read INTEGER NOT NULL,
+    delivered INTEGER NOT NULL, failed INTEGER NOT NULL, bytes INTEGER NOT NULL, done INTEGER NOT NULL,
+    PRIMARY KEY (job, topic, topic_id, lane)) STRICT, WITHOUT ROWID;
+  CREATE TABLE failures (job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, ordinal INTEGER NOT NULL, topic TEXT NOT NULL,
+    lane TEXT NOT NULL, position INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (job, ordinal)) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = 1;
+`
 
 describe('jobs in SQLite', () => {
   let folder: string
   let path: string
-  let jobs: JobStore
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'millpond-jobs-'))
+    folder = await temporary()
     path = join(folder, 'jobs.sqlite')
-    jobs = await openSqliteJobs({ path })
   })
-  afterEach(async () => {
-    await jobs[Symbol.asyncDispose]()
-    await rm(folder, { recursive: true, force: true })
-  })
-
-  it('gives a job back as it was made, with its lanes in their order', async () => {
-    await jobs.create(job('a'))
-    expect(await jobs.get('a')).toEqual(job('a'))
-    expect(await jobs.get('b')).toBeUndefined()
-  })
-
-  it('refuses an id that is taken and leaves the job that has it', async () => {
-    await jobs.create(job('a'))
-    await expect(jobs.create(job('a', { createdMs: 5 }))).rejects.toMatchObject({ code: 'JOB_CONFLICT' })
-    expect((await jobs.get('a'))!.createdMs).toBe(1000)
-  })
+  afterEach(() => rm(folder, { recursive: true, force: true }))
 
   it('keeps the file from other users, since a request may hold secrets', async () => {
+    await using _ = await openSqliteJobs({ path })
     expect((await stat(path)).mode & 0o777).toBe(0o600)
   })
 
-  it('lists the newest first, by state and number', async () => {
-    for (const [i, id] of ['a', 'b', 'c'].entries()) await jobs.create(job(id, { createdMs: i }))
-    await jobs.cancel('b', 9)
-    const ids = async (options?: Parameters<JobStore['list']>[0]) => (await jobs.list(options)).map(({ id }) => id)
-    expect(await ids()).toEqual(['c', 'b', 'a'])
-    expect(await ids({ states: ['queued', 'running'] })).toEqual(['c', 'a'])
-    expect(await ids({ states: ['cancelled'] })).toEqual(['b'])
-    expect(await ids({ limit: 2 })).toEqual(['c', 'b'])
-  })
-
-  it('lets one process run a job, until its lease ends without being renewed', async () => {
-    await jobs.create(job('a'))
-    await using other = await openSqliteJobs({ path })
-    expect(await jobs.claim('a', lease('one', 5000))).toMatchObject({ state: 'running', startedMs: 5000, leaseUntilMs: 6000 })
-    await expect(other.claim('a', lease('two', 5999))).rejects.toMatchObject({ code: 'JOB_CONFLICT' })
-    await jobs.progress('a', lease('one', 5900), nothing)
-    await expect(other.claim('a', lease('two', 6899))).rejects.toMatchObject({ code: 'JOB_CONFLICT' })
-
-    expect(stateAt((await jobs.get('a'))!, 6900)).toBe('interrupted')
-    expect(await other.claim('a', lease('two', 6900))).toMatchObject({ state: 'running', startedMs: 5000 })
-    await expect(jobs.progress('a', lease('one', 6900), nothing)).rejects.toMatchObject({ code: 'JOB_CONFLICT' })
-    const outcome = { state: 'done', endedMs: 1, error: null } as const
-    await expect(jobs.finish('a', 'one', nothing, outcome)).rejects.toMatchObject({ code: 'JOB_CONFLICT' })
-    expect(await other.finish('a', 'two', nothing, outcome)).toMatchObject({ state: 'done', leaseUntilMs: null })
-  })
-
-  it('lets exactly one of many racing processes claim a job', async () => {
-    await jobs.create(job('a'))
-    const stores = await Promise.all(Array.from({ length: 8 }, () => openSqliteJobs({ path })))
-    const claims = await Promise.allSettled(stores.map((store, i) => store.claim('a', lease(`owner ${i}`, 1))))
-    expect(claims.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-    for (const store of stores) await store[Symbol.asyncDispose]()
-  })
-
-  it('keeps what progress said, adds up the lanes, and shows it to other processes', async () => {
-    await jobs.create(job('a'))
-    await jobs.claim('a', lease('one', 1))
-    const moved = lane('2', {
-      toPosition: Number.MAX_SAFE_INTEGER,
-      nextPosition: 400,
-      counts: { read: 9, delivered: 7, failed: 2, bytes: 99 },
-    })
-    await jobs.progress('a', lease('one', 2), { lanes: [moved], failures: failures(2) })
-    await using other = await openSqliteJobs({ path })
-    expect(await other.get('a')).toMatchObject({
-      counts: moved.counts,
-      lanes: [lane('0'), lane('10'), moved],
-      failures: failures(2),
-    })
-
-    const ended = lane('0', { nextPosition: 500, done: true, counts: { read: 1, delivered: 1, failed: 0, bytes: 1 } })
-    const error = { code: 'DELIVERY_FAILED', message: 'the target is away' }
-    const outcome = { state: 'interrupted', endedMs: 77, error } as const
-    const finished = await jobs.finish('a', 'one', { lanes: [ended], failures: [] }, outcome)
-    expect(finished).toEqual({
-      ...job('a'),
-      ...outcome,
-      startedMs: 1,
-      counts: { read: 10, delivered: 8, failed: 2, bytes: 100 },
-      lanes: [ended, lane('10'), moved],
-      failures: failures(2),
-    })
-    expect(await jobs.claim('a', lease('three', 80))).toMatchObject({ error: null, endedMs: null, lanes: finished.lanes })
-  })
-
-  it('keeps a bounded list of failures', async () => {
-    await jobs.create(job('a'))
-    await jobs.claim('a', lease('one', 1))
-    await jobs.progress('a', lease('one', 2), { lanes: [], failures: failures(600) })
-    await jobs.progress('a', lease('one', 2), { lanes: [], failures: failures(600, 600) })
-    await jobs.progress('a', lease('one', 2), { lanes: [], failures: failures(5, 1200) })
-    expect((await jobs.get('a'))!.failures).toEqual(failures(MAX_RECORDED_FAILURES))
-  })
-
-  it('cancels what nobody runs at once, and tells the one who runs a job', async () => {
-    await jobs.create(job('idle'))
-    expect(await jobs.cancel('idle', 50)).toMatchObject({ state: 'cancelled', endedMs: 50 })
-    expect(await jobs.cancel('idle', 60)).toMatchObject({ state: 'cancelled', endedMs: 50 })
-    await expect(jobs.claim('idle', lease('one', 1))).rejects.toMatchObject({ code: 'JOB_CONFLICT' })
-
-    await jobs.create(job('run'))
-    await jobs.claim('run', lease('one', 1))
-    expect(await jobs.progress('run', lease('one', 2), nothing)).toEqual({ cancelRequested: false })
-    expect(await jobs.cancel('run', 3)).toMatchObject({ state: 'running', cancelRequested: true })
-    expect(await jobs.progress('run', lease('one', 4), nothing)).toEqual({ cancelRequested: true })
-    expect(await jobs.finish('run', 'one', nothing, { state: 'cancelled', endedMs: 5, error: null })).toMatchObject({
-      state: 'cancelled',
-    })
-
-    await jobs.create(job('killed'))
-    await jobs.claim('killed', lease('one', 1))
-    expect(await jobs.cancel('killed', 1001)).toMatchObject({ state: 'cancelled', cancelRequested: false })
-
-    await jobs.create(job('done'))
-    await jobs.claim('done', lease('one', 1))
-    await jobs.finish('done', 'one', nothing, { state: 'done', endedMs: 5, error: null })
-    await expect(jobs.cancel('done', 6)).rejects.toMatchObject({ code: 'JOB_CONFLICT' })
-    await expect(jobs.claim('done', lease('one', 7))).rejects.toMatchObject({ code: 'JOB_CONFLICT' })
-  })
-
-  it('names a job that is not there', async () => {
-    const unknown = { code: 'JOB_UNKNOWN' }
-    await expect(jobs.claim('x', lease('one', 1))).rejects.toMatchObject(unknown)
-    await expect(jobs.progress('x', lease('one', 1), nothing)).rejects.toMatchObject(unknown)
-    await expect(jobs.finish('x', 'one', nothing, { state: 'done', endedMs: 1, error: null })).rejects.toMatchObject(unknown)
-    await expect(jobs.cancel('x', 1)).rejects.toMatchObject(unknown)
-  })
-
   it('opens a new file from many places at once', async () => {
-    const fresh = join(folder, 'fresh.sqlite')
-    const stores = await Promise.all(Array.from({ length: 10 }, () => openSqliteJobs({ path: fresh })))
-    await stores[0]!.create(job('a'))
-    expect(await stores[9]!.get('a')).toEqual(job('a'))
+    const stores = await Promise.all(Array.from({ length: 10 }, () => openSqliteJobs({ path })))
+    await stores[0]!.create({ job: recordOf('a'), parts: [partOf('a', 0)] })
+    expect(await stores[9]!.get('a', 1)).toMatchObject({ id: 'a', parts: [{ part: 0 }] })
     for (const store of stores) await store[Symbol.asyncDispose]()
   })
 
   it('names a file that is no job store, and a folder that is not there', async () => {
-    const broken = join(folder, 'broken.sqlite')
-    await writeFile(broken, 'this is no database, and long enough to be looked at as one. '.repeat(100))
-    await expect(openSqliteJobs({ path: broken })).rejects.toMatchObject({ code: 'JOBS_CORRUPT' })
+    await writeFile(path, 'this is no database, and long enough to be looked at as one. '.repeat(100))
+    await expect(openSqliteJobs({ path })).rejects.toMatchObject({ code: 'JOBS_CORRUPT' })
     await expect(openSqliteJobs({ path: join(folder, 'none', 'jobs.sqlite') })).rejects.toMatchObject({
       code: 'JOBS_UNAVAILABLE',
     })
+  })
+
+  it('refuses a file of a newer version and leaves it', async () => {
+    new DatabaseSync(path).exec('PRAGMA user_version = 99')
+    const refused = { code: 'JOBS_UNAVAILABLE', message: expect.stringContaining('newer Millpond (schema 99') }
+    await expect(openSqliteJobs({ path })).rejects.toMatchObject(refused)
+    await expect(openSqliteJobs({ path })).rejects.toMatchObject(refused)
+  })
+
+  it('takes over jobs of version 1: those under way go on where they were', async () => {
+    const { query, target, options, planned } = recordOf('x')
+    const request = JSON.stringify({ query, target, options })
+    const old = new DatabaseSync(path)
+    old.exec(VERSION_1)
+    const insertJob = old.prepare('INSERT INTO jobs VALUES (?, ?, 5, ?, ?, ?, ?, ?, NULL, ?, ?)')
+    const error = JSON.stringify({ code: 'BLOCK_CORRUPT', message: 'damaged' })
+    insertJob.run('killed', 1, null, 'running', request, JSON.stringify(planned), null, 9, 0)
+    insertJob.run('done', 2, 6, 'done', request, JSON.stringify(planned), null, null, 0)
+    insertJob.run('failed', 3, 7, 'failed', request, JSON.stringify(planned), error, null, 0)
+    insertJob.run('ending', 4, null, 'running', request, JSON.stringify(planned), null, 9, 1)
+    const insertLane = old.prepare('INSERT INTO lanes VALUES (?, ?, ?, ?, ?, 10, 500, ?, 7, 6, 1, 70, ?)')
+    insertLane.run('killed', 'orders', 'id-1', '0', 0, 500, 1)
+    insertLane.run('killed', 'orders', 'id-2', '0', 1, 300, 0)
+    insertLane.run('done', 'orders', 'id-1', '0', 0, 500, 1)
+    insertLane.run('failed', 'orders', 'id-1', '0', 0, 20, 0)
+    insertLane.run('ending', 'orders', 'id-1', '0', 0, 20, 0)
+    old.exec("INSERT INTO failures VALUES ('killed', 0, 'orders', '0', 12, 'status 400')")
+    old.close()
+
+    const opened = await Promise.all(Array.from({ length: 4 }, () => openSqliteJobs({ path })))
+    const jobs = opened[0]!
+    expect((await jobs.list(100)).map(({ id, state }) => [id, state])).toEqual([
+      ['ending', 'cancelled'],
+      ['failed', 'failed'],
+      ['done', 'done'],
+      ['killed', 'interrupted'],
+    ])
+    const counts = { read: 14, delivered: 12, failed: 2, bytes: 140 }
+    const failures = [{ topic: 'orders', lane: '0', position: 12, reason: 'status 400' }]
+    expect(await jobs.get('killed', 100)).toMatchObject({
+      query,
+      target,
+      options,
+      planned,
+      startedMs: 5,
+      workers: 'one',
+      counts,
+      failures,
+    })
+    expect(await jobs.get('failed', 100)).toMatchObject({ endedMs: 7, error: { code: 'BLOCK_CORRUPT', message: 'damaged' } })
+    const lease = { owner: 'w', nowMs: 100, leaseMs: 1000 }
+    expect(await jobs.take(lease)).toBeUndefined()
+    expect(await jobs.take(lease, { job: 'killed' })).toMatchObject({
+      part: { part: 1, lane: { topicId: 'id-2' }, after: [0], nextPosition: 300 },
+    })
+    for (const store of opened) await store[Symbol.asyncDispose]()
   })
 })

@@ -116,14 +116,14 @@ export async function killReplay(load: Load, fromPosition: number, resumed: stri
   const { jobs, replays, dir } = load
   const selection = ['--topic', LOAD_TOPIC, '--position', `${fromPosition}..`, '--rate', '2000']
   const words = resumed === undefined ? [...selection, '--to', `topic:copy-${replays.length}`] : ['--resume', resumed]
-  const known = new Map((await jobs.list()).map(({ id, leaseUntilMs }) => [id, leaseUntilMs]))
+  const known = new Map((await jobs.list(Date.now())).map(({ id, leaseUntilMs }) => [id, leaseUntilMs]))
   const killing = new AbortController()
   const running = runProgram(['replay', ...words, '--dir', dir], { kill: killing.signal })
   const over = new AbortController()
   const noted = running.finally(() => over.abort())
   // A killed process leaves its lease behind, for which the next one waits: the time counts from when this one has the job.
   const claimed = async () =>
-    (await jobs.list()).find(({ id, leaseUntilMs }) =>
+    (await jobs.list(Date.now())).find(({ id, leaseUntilMs }) =>
       resumed === undefined ? !known.has(id) && leaseUntilMs !== null : id === resumed && leaseUntilMs !== known.get(id),
     )
   let job = await claimed()
@@ -137,5 +137,5 @@ export async function killReplay(load: Load, fromPosition: number, resumed: stri
   if (id !== undefined && resumed === undefined) replays.push(id)
   if (ended.exitCode === 0) return undefined
   countKill(load, 'replay', ended)
-  return id !== undefined && (await jobs.get(id))?.state !== 'done' ? id : undefined
+  return id !== undefined && (await jobs.get(id, Date.now()))?.state !== 'done' ? id : undefined
 }

@@ -77,11 +77,11 @@ const headerOf = ({ headers = [] }: PrintedMessage, name: string) => headers.fin
 
 /** What a replay delivered is what it selected of each lane, once and in order. */
 async function checkReplay(load: Load, at: number, archived: readonly PrintedMessage[]): Promise<number> {
-  const job = await load.jobs.get(load.replays[at]!)
+  const job = await load.jobs.get(load.replays[at]!, Date.now())
   expect(job?.state).toBe('done')
   const copies = job!.planned.messages === 0 ? [] : await searched(load.dir, '--topic', `copy-${at}`)
   const delivered = Map.groupBy(copies, (message) => headerOf(message, 'millpond-origin-lane'))
-  for (const { lane, fromPosition, toPosition } of job!.lanes) {
+  for (const { lane, fromPosition, toPosition } of job!.parts) {
     const selected = archived.filter(
       (message) => message.lane === lane.lane && message.position >= fromPosition && message.position < toPosition,
     )

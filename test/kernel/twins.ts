@@ -108,6 +108,16 @@ export function snappyDecompressTwin(bytes: Uint8Array): Uint8Array {
 const SALTS = [0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31].map(BigInt)
 
 /** A split-block Bloom filter. Source: Apache Parquet format, BloomFilter.md. */
+/** A look-up filter, by the words of `src/encode/lookup.ts`. */
+export function lookupTwin(hashes: readonly bigint[], buckets: number): Uint8Array {
+  const held = Array.from({ length: buckets }, (): number[] => [])
+  for (const hash of hashes) held[Number(((hash >> 32n) * BigInt(buckets)) >> 32n)]!.push(Number(hash & 0xffffn))
+  const numbers = new Uint8Array(Math.ceil(buckets / 2))
+  for (const [bucket, values] of held.entries()) numbers[bucket >> 1]! |= Math.min(15, values.length) << (4 * (bucket & 1))
+  const kept = held.filter((values) => values.length < 15).flatMap((values) => values.toSorted((a, b) => a - b))
+  return Buffer.concat([numbers, ...kept.map((value) => Buffer.of(value & 0xff, value >> 8))])
+}
+
 export function filterTwin(hashes: readonly bigint[], buckets: number): Uint8Array {
   const words = new Uint32Array(buckets * 8)
   for (const hash of hashes) {

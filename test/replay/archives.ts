@@ -83,9 +83,8 @@ export async function openScene(lanes: readonly LaneContent[], cutting: Cutting 
     archive: { store, index },
     jobs,
     async plan(order, id = 'job-1') {
-      const job = await planReplay(order, { index, id, nowMs: 1 })
-      await jobs.create(job)
-      return job
+      await jobs.create(await planReplay(order, { index, id, nowMs: 1 }))
+      return (await jobs.get(id, 1))!
     },
     async [Symbol.asyncDispose]() {
       await index[Symbol.asyncDispose]()

@@ -66,7 +66,7 @@ describe('a replay that is killed', () => {
   /** Kills the job whenever it has got on by a step of its own, some times, then lets it end; gives what it said. */
   async function runKilled(): Promise<unknown> {
     await using jobs = await openSqliteJobs({ path: places(folder).jobs })
-    const readOf = async () => (await jobs.get('job-1'))!.counts.read
+    const readOf = async () => (await jobs.get('job-1', Date.now()))!.counts.read
     let kills = 0
     for (;;) {
       const before = await readOf()

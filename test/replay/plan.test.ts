@@ -12,12 +12,12 @@ describe('planning a replay', () => {
   it('fixes what is replayed and says what the index knows of it', async () => {
     await using scene = await openScene(lanes)
     const job = await scene.plan({ query: { topic: 'orders' }, target: { kind: 'count' } })
-    expect(job.lanes.map(({ lane, fromPosition, toPosition }) => [lane.lane, fromPosition, toPosition])).toEqual([
+    expect(job.parts.map(({ lane, fromPosition, toPosition }) => [lane.lane, fromPosition, toPosition])).toEqual([
       ['0', 0, 95],
       ['1', 1000, 1030],
     ])
     expect(job.planned).toMatchObject({ messages: 125, blocks: 13, segments: 5, exact: true })
-    expect(await scene.jobs.get('job-1')).toEqual(job)
+    expect(await scene.jobs.get('job-1', Date.now())).toEqual(job)
   })
 
   it.each<{ query: MessageQuery; messages: number; exact: boolean; positions: number[][] }>([
@@ -46,7 +46,7 @@ describe('planning a replay', () => {
   ])('counts the blocks that $query may need', async ({ query, messages, exact, positions }) => {
     await using scene = await openScene(lanes)
     const job = await scene.plan({ query, target: { kind: 'count' } })
-    expect(job.lanes.map(({ fromPosition, toPosition }) => [fromPosition, toPosition])).toEqual(positions)
+    expect(job.parts.map(({ fromPosition, toPosition }) => [fromPosition, toPosition])).toEqual(positions)
     expect(job.planned).toMatchObject({ messages, exact })
   })
 
@@ -57,6 +57,7 @@ describe('planning a replay', () => {
     [{ query: {}, target: { kind: 'count' }, options: { rateMessagesPerSecond: Number.NaN } }, 'INPUT_INVALID'],
     [{ query: { topic: 'orders' }, target: { kind: 'local' } }, 'REPLAY_LOOP'],
     [{ query: {}, target: { kind: 'local', topics: { orders: 'new', other: 'orders' } } }, 'REPLAY_LOOP'],
+    [{ query: { topic: 'orders' }, target: { kind: 'local', topic: 'other' } }, 'REPLAY_LOOP'],
   ])('refuses %j with %s', async (order, code) => {
     await using scene = await openScene(lanes)
     await expect(planReplay(order, { index: scene.archive.index, id: 'x', nowMs: 1 })).rejects.toMatchObject({ code })
@@ -64,13 +65,13 @@ describe('planning a replay', () => {
 
   it.each([
     { query: { topic: 'orders' }, target: { kind: 'local', topic: 'orders' }, options: { allowLoop: true } },
-    { query: { topic: 'orders' }, target: { kind: 'local', topic: 'other' } },
-    { query: { topic: 'orders' }, target: { kind: 'local', topics: { orders: 'other' } } },
+    { query: { topic: 'orders' }, target: { kind: 'local', topic: 'new' } },
+    { query: { topic: 'orders' }, target: { kind: 'local', topics: { orders: 'new' } } },
     { query: {}, target: { kind: 'file', path: 'x' } },
     { query: {}, target: { kind: 'local' }, options: { dryRun: true } },
   ])('lets $target with $options pass: nothing comes back unasked', async (order) => {
     await using scene = await openScene(lanes)
-    expect((await planReplay(order, { index: scene.archive.index, id: 'x', nowMs: 1 })).lanes).not.toEqual([])
+    expect((await planReplay(order, { index: scene.archive.index, id: 'x', nowMs: 1 })).parts).not.toEqual([])
   })
 
   it('takes the topic that the map names, then the one for all, then the own one', () => {
@@ -86,7 +87,7 @@ describe('planning a replay', () => {
     const shown = publicJob(job)
     expect(JSON.stringify(shown)).not.toContain('hidden')
     expect(shown.target).toEqual({ kind: 'http', url: 'https://example.test:8443/in', headers: { authorization: '***' } })
-    expect(shown.lanes).toEqual(job.lanes)
+    expect(shown.parts).toEqual(job.parts)
   })
 
   it('keeps a query through JSON', () => {

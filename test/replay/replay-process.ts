@@ -23,7 +23,7 @@ async function main(folder: string): Promise<void> {
   await using store = await openFileStore({ path: at.store })
   await using index = await openSqliteIndex({ path: at.index })
   await using jobs = await openSqliteJobs({ path: at.jobs })
-  const planned = (await jobs.get('job-1'))!
+  const planned = (await jobs.get('job-1', Date.now()))!
   await using log = await openLocalLog({ path: at.log })
   const openSink = (): Promise<Sink> | Sink =>
     planned.target.kind === 'local'

@@ -58,11 +58,11 @@ describe('a replay', () => {
       headers: [['own', '0'], ...REPLAY_HEADERS.map((name, i) => [name, ['job-1', 'orders', '0', '0'][i]])],
     })
     expect(job).toMatchObject({ state: 'done', error: null, counts: { read: 125, delivered: 125, failed: 0 }, failures: [] })
-    expect(job.lanes.map(({ done, nextPosition }) => [done, nextPosition])).toEqual([
-      [true, 95],
-      [true, 1030],
+    expect(job.parts.map(({ state, nextPosition }) => [state, nextPosition])).toEqual([
+      ['done', 95],
+      ['done', 1030],
     ])
-    expect(await scene.jobs.get('job-1')).toEqual(job)
+    expect(await scene.jobs.get('job-1', Date.now())).toEqual(job)
     expect(stats.messagesMatched).toBe(125)
   })
 
@@ -243,7 +243,7 @@ describe('a replay that meets trouble', () => {
     const { job } = await runReplay('job-1', partsOf(scene, { sink }), never)
     expect(job).toMatchObject({ state: 'done', counts: { read: 100, delivered: 97, failed: 3 } })
     expect(job.failures).toEqual(
-      [3, 43, 83].map((position) => ({ topic: 'orders', lane: '0', position, reason: `no ${position}` })),
+      [3, 43, 83].map((position) => ({ topic: 'orders', topicId: 'orders', lane: '0', position, reason: `no ${position}` })),
     )
     expect(sink.positions('orders', '0')).toEqual(range(0, 100).filter((position) => position % 40 !== 3))
   })
@@ -267,7 +267,7 @@ describe('a replay that meets trouble', () => {
     sink.fault = (_, first) => (first >= 30 ? (tries++ === 0 ? 5 : 0) : undefined)
     const { job } = await runReplay('job-1', partsOf(scene, { sink }), never)
     expect(job).toMatchObject({ state: 'interrupted', error: { code: 'DELIVERY_FAILED' }, counts: { delivered: 35 } })
-    expect(job.lanes[0]).toMatchObject({ nextPosition: 35, done: false })
+    expect(job.parts[0]).toMatchObject({ nextPosition: 35, state: 'open', owner: null })
     expect(tries).toBe(4)
 
     sink.fault = undefined
@@ -332,9 +332,9 @@ describe('a replay that meets trouble', () => {
     }
     const running = runReplay('job-1', partsOf(scene, { sink }), never)
     await until(() => isHeld, 'the replay to be under way')
-    await scene.jobs.cancel('job-1', Date.now())
+    await scene.jobs.want('job-1', 'cancel', { nowMs: Date.now() })
     // The next renewal of the lease is what brings the wish to the runner.
-    const leaseUntilMs = async () => (await scene.jobs.get('job-1'))!.leaseUntilMs
+    const leaseUntilMs = async () => (await scene.jobs.get('job-1', Date.now()))!.leaseUntilMs
     const before = await leaseUntilMs()
     await until(async () => (await leaseUntilMs()) !== before, 'the lease to be renewed')
     hold.resolve()
@@ -347,7 +347,7 @@ describe('a replay that meets trouble', () => {
     await using scene = await openScene([laneOf('orders', '0', 10)])
     await scene.plan({ query: {}, target: count })
     const sink = createCountSink()
-    await scene.jobs.claim('job-1', { owner: 'gone', nowMs: Date.now(), leaseMs: 400 })
+    await scene.jobs.take({ owner: 'gone', nowMs: Date.now(), leaseMs: 400 }, { job: 'job-1' })
     await expect(runReplay('job-1', partsOf(scene, { sink }), never)).rejects.toMatchObject({ code: 'JOB_CONFLICT' })
     const { job } = await runReplay('job-1', partsOf(scene, { sink, claimWithinMs: 10_000 }), never)
     expect(job.state).toBe('done')
@@ -359,11 +359,11 @@ describe('a replay that meets trouble', () => {
     await scene.plan({ query: {}, target: { kind: 'local', topic: 'new' } })
     const sink = createMemorySink()
     sink.fault = async (_, first) => {
-      if (first === 50) await scene.jobs.claim('job-1', { owner: 'other', nowMs: Date.now() + 60_000, leaseMs: 60_000 })
+      if (first === 50) await scene.jobs.take({ owner: 'other', nowMs: Date.now() + 60_000, leaseMs: 60_000 }, { job: 'job-1' })
       return undefined
     }
     await expect(runReplay('job-1', partsOf(scene, { sink }), never)).rejects.toMatchObject({ code: 'JOB_CONFLICT' })
-    expect(await scene.jobs.get('job-1')).toMatchObject({ state: 'running' })
+    expect(await scene.jobs.get('job-1', Date.now())).toMatchObject({ state: 'running' })
   })
 
   it('fails, named, where the archive is damaged, delivers what comes before, and goes on once it is mended', async () => {

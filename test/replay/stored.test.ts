@@ -122,7 +122,7 @@ describe('a replay of messages as blocks hold them', () => {
     sink.refuse = (position) => (position === 42 ? 'too large' : undefined)
     const { job } = await replay(scene, sink)
     expect(job.counts).toMatchObject({ read: 125, delivered: 124, failed: 1 })
-    expect(job.failures).toEqual([{ topic: 'orders', lane: '0', position: 42, reason: 'too large' }])
+    expect(job.failures).toEqual([{ topic: 'orders', topicId: 'orders', lane: '0', position: 42, reason: 'too large' }])
   })
 
   it('is interrupted where the target stays away, and goes on where it was', async () => {

@@ -49,5 +49,5 @@ export function createCountSink(): CountSink {
   }
 }
 
-const laneOf = ({ job, topic, origin }: SinkTarget): string =>
-  JSON.stringify([job, topic, origin.topic, origin.topicId, origin.lane])
+const laneOf = ({ job, topic, origin, share }: SinkTarget): string =>
+  JSON.stringify([job, topic, origin.topic, origin.topicId, origin.lane, share])

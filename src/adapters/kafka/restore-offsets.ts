@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Archive } from '../../search/read.ts'
 import { countMessages } from '../../search/count.ts'
 import { MillpondError } from '../../errors.ts'
-import type { LaneProgress, ReplayJob } from '../../replay/job.ts'
+import type { ReplayJob } from '../../replay/job.ts'
+import type { ReplayPart } from '../../replay/part.ts'
 import type { Cluster } from './cluster.ts'
 import type { TopicPartition } from './offsets.ts'
 import { partitionName, partitionOffsets } from './offsets.ts'
@@ -31,7 +32,7 @@ export function createTranslation(
     job,
     topic,
   }: { readonly cluster: Cluster; readonly archive: Archive; readonly job: ReplayJob; readonly topic: string },
-  lane: LaneProgress,
+  lane: ReplayPart,
   signal?: AbortSignal,
 ): Translate {
   const place = { topic, partition: Number(lane.lane.lane) }
@@ -88,7 +89,7 @@ async function stableEnd(cluster: Cluster, place: TopicPartition, signal: AbortS
 }
 
 /** How many messages at or behind a position the target refused. */
-function refusedFrom({ failures }: ReplayJob, { lane, counts }: LaneProgress, from: number): number {
+function refusedFrom({ failures }: ReplayJob, { lane, counts }: ReplayPart, from: number): number {
   const ofLane = failures.filter(({ topic, lane: name }) => topic === lane.topic && name === lane.lane)
   if (ofLane.length >= counts.failed) return ofLane.filter(({ position }) => position >= from).length
   const message = `of ${counts.failed} messages of lane ${lane.lane} that were refused only ${ofLane.length} are known by name, so offsets cannot be told`

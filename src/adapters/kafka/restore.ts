@@ -1,7 +1,7 @@
 import type { MessageBatch } from '../../batch/batch.ts'
 import { isMillpondError, MillpondError } from '../../errors.ts'
 import type { IndexedLane } from '../../index/segment-index.ts'
-import type { ReplayJob } from '../../replay/job.ts'
+import type { NewJob, ReplayJob } from '../../replay/job.ts'
 import type { JobStore } from '../../replay/jobs.ts'
 import type { ReplayProgress } from '../../replay/lane.ts'
 import { planReplay } from '../../replay/plan.ts'
@@ -109,7 +109,7 @@ export async function restoreTopic(parts: RestoreParts, order: RestoreOrder, sig
   const { cluster, archive, jobs } = parts
   const origin = await originOf(archive, order, signal)
   const to = order.to ?? order.topic
-  const planned = await jobs.get(order.jobId)
+  const planned = await jobs.get(order.jobId, parts.nowMs())
   const wanted = { ...origin.known?.topic.settings, ...order.settings }
   const settings = Object.fromEntries(Object.entries(wanted).filter((entry): entry is [string, string] => entry[1] !== null))
   const topic = {
@@ -140,8 +140,8 @@ export async function restoreTopic(parts: RestoreParts, order: RestoreOrder, sig
   return { ...report, offsets: restored.offsets, refused }
 }
 
-const progressPlaces = ({ id, lanes }: ReplayJob, topic: string): ProgressPlace[] =>
-  lanes.map(({ lane }) => progressPlace({ topic, origin: lane, job: id }, 'lane'))
+const progressPlaces = ({ id, parts }: ReplayJob, topic: string): ProgressPlace[] =>
+  parts.map(({ lane }) => progressPlace({ topic, origin: lane, job: id }, 'lane'))
 
 /** A restore that is complete must not be done again: consumers may have gone on from the offsets that it gave them. */
 async function checkUnfinished(cluster: Cluster, job: ReplayJob, topic: string, signal: AbortSignal): Promise<void> {
@@ -198,7 +198,7 @@ async function originOf({ store, index }: Archive, { topic, topicId }: RestoreOr
   }
 }
 
-async function planJob({ archive, nowMs }: RestoreParts, restore: RestoreOrder, topicId: string): Promise<ReplayJob> {
+async function planJob({ archive, nowMs }: RestoreParts, restore: RestoreOrder, topicId: string): Promise<NewJob> {
   const { topic, to, jobId, rateMessagesPerSecond } = restore
   const rate = rateMessagesPerSecond === undefined ? {} : { rateMessagesPerSecond }
   const order = {
@@ -212,7 +212,7 @@ async function planJob({ archive, nowMs }: RestoreParts, restore: RestoreOrder, 
 
 async function replay(parts: RestoreParts, { jobId }: RestoreOrder, signal: AbortSignal): Promise<{ readonly job: ReplayJob }> {
   const { cluster, archive, jobs, nowMs, onProgress, claimWithinMs, rewrite } = parts
-  const known = await jobs.get(jobId)
+  const known = await jobs.get(jobId, nowMs())
   // A restore that was ended between its messages and the rest goes on with the rest.
   if (known?.state === 'done') return { job: known }
   await using kafkaSink = createKafkaSink(cluster, { ...parts.sink, partition: 'lane', createTopics: false })
@@ -283,7 +283,7 @@ async function restoreGroups(
   const places = ready.partitions.map(({ partition }) => ({ topic: to, partition }))
   const ends = await partitionOffsets(cluster, places, 'stable-end', signal)
   const translations = new Map<number, Translate>()
-  for (const lane of job.lanes) {
+  for (const lane of job.parts) {
     const translate = createTranslation({ cluster, archive, job, topic: to }, lane, signal)
     translations.set(Number(lane.lane.lane), translate)
   }

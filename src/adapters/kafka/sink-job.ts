@@ -47,16 +47,19 @@ const GATHER_MS = 5
 
 /**
  * Writes of a job, exactly once. Beginning a transaction, keeping positions and committing cost the brokers more than a batch does, so lanes share
- * transactions: what comes while one is under way goes into the next. All producers of the job that came before are fenced before the first
- * position is read.
+ * transactions: what comes while one is under way goes into the next. All producers of the job (or of its part, where several processes do parts) that
+ * came before are fenced before the first position is read.
  */
 export function createJobWriter(
   cluster: Cluster,
-  job: string,
+  { job, part }: { readonly job: string; readonly part: number | undefined },
   { choice, ...options }: Omit<TransactionOptions, 'purpose'> & { readonly choice: PartitionChoice },
 ): JobWriter {
-  const slots = Array.from({ length: PRODUCERS }, (_, i): Slot => {
-    const producer = createTransactionalProducer(cluster, `${jobName(job)}-${i}`, { ...options, purpose: { name: `job ${i}` } })
+  // A part has a producer of its own: who takes it over fences the worker before, and nobody else.
+  const producers = part === undefined ? Array.from({ length: PRODUCERS }, (_, i) => String(i)) : [`part-${part}`]
+  const slots = producers.map((name, i): Slot => {
+    const purpose = { name: `job ${(part ?? i) % PRODUCERS}` }
+    const producer = createTransactionalProducer(cluster, `${jobName(job)}-${name}`, { ...options, purpose })
     return { producer, pending: [], isRunning: false, lanesExpected: 1, arrived: undefined }
   })
   const lanes = new Map<string, Lane>()
@@ -67,7 +70,7 @@ export function createJobWriter(
     const key = JSON.stringify(place)
     const there = lanes.get(key)
     if (there !== undefined) return there
-    const lane = { target, place, slot: slots[lanes.size % PRODUCERS]!, session: undefined, known: undefined }
+    const lane = { target, place, slot: slots[lanes.size % slots.length]!, session: undefined, known: undefined }
     lanes.set(key, lane)
     return lane
   }

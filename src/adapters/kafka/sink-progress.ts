@@ -38,9 +38,10 @@ export const jobName = (job: string): string => `${PREFIX}${job}`
  * The place for a lane's progress. Lanes that keep their partitions share a group, which tools then show as the job's progress; others have one each.
  * Brokers forget a group of which nothing is heard for a week (offsets.retention.minutes).
  */
-export function progressPlace({ job = '', origin, topic }: SinkTarget, choice: PartitionChoice): ProgressPlace {
+export function progressPlace({ job = '', origin, topic, share }: SinkTarget, choice: PartitionChoice): ProgressPlace {
   const number = choice === 'lane' ? laneNumber(origin.lane) : undefined
-  const identity = [origin.topic, origin.topicId ?? null, ...(number === undefined ? [origin.lane] : [])]
+  const ofLane = number === undefined ? [origin.lane] : []
+  const identity = [origin.topic, origin.topicId ?? null, ...ofLane, ...(share === undefined ? [] : [{ share }])]
   const hash = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, HASH_DIGITS)
   return { group: `${jobName(job)}-${hash}`, topic, partition: number ?? 0 }
 }

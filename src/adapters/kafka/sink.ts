@@ -74,7 +74,7 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
   const encoding = { codec, ...(level === undefined ? {} : { level }) }
   const name = `kafka ${options.brokers.join(',')}`
   const topics = new Map<string, Promise<KnownTopic>>()
-  const jobs = new Map<string, JobWriter>()
+  const jobs = new Map<string, { readonly attempt: number | undefined; readonly writer: JobWriter }>()
   const shared = createSharedProducer(cluster, { encoding, deliveryTimeoutMs, purpose: { name: 'produce' } })
 
   const topicOf = (target: SinkTarget, signal: AbortSignal): Promise<KnownTopic> => {
@@ -86,16 +86,19 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
     asked.catch(() => topics.delete(target.topic))
     return asked
   }
-  const jobOf = (job: string): JobWriter => {
-    const there = jobs.get(job)
-    if (there !== undefined) return there
-    const writer = createJobWriter(cluster, job, { encoding, deliveryTimeoutMs, transactionTimeoutMs, choice })
-    jobs.set(job, writer)
+  const jobOf = (job: string, part: SinkTarget['part']): JobWriter => {
+    const key = JSON.stringify([job, part?.place])
+    const there = jobs.get(key)
+    // A part that was taken anew may have been written by another process meanwhile.
+    if (there !== undefined && there.attempt === part?.attempt) return there.writer
+    const options = { encoding, deliveryTimeoutMs, transactionTimeoutMs, choice }
+    const writer = createJobWriter(cluster, { job, part: part?.place }, options)
+    jobs.set(key, { attempt: part?.attempt, writer })
     return writer
   }
   const send = async (target: SinkTarget, consignment: Consignment, signal: AbortSignal): Promise<Delivery> => {
     try {
-      if (exactlyOnce && target.job !== undefined) return await jobOf(target.job).write(target, consignment, signal)
+      if (exactlyOnce && target.job !== undefined) return await jobOf(target.job, target.part).write(target, consignment, signal)
       return await shared.write(consignment, signal)
     } catch (error) {
       signal.throwIfAborted()
@@ -135,7 +138,7 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
     return send(target, consign(target, topic, shares, [batch.positions[0]!, batch.positions[batch.count - 1]! + 1]), signal)
   }
   const resumePosition = async (target: SinkTarget): Promise<number | undefined> =>
-    target.job === undefined ? undefined : (await jobOf(target.job).progress(target))?.position
+    target.job === undefined ? undefined : (await jobOf(target.job, target.part).progress(target))?.position
   return {
     name,
     write,

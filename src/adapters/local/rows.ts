@@ -70,42 +70,47 @@ export function blockOf(row: BlockRow): AvroBlock {
   }
 }
 
-/** Filters as bytes: for each the length of its name (uint16), its buckets (uint32), name, bits; little endian. */
+/** What the bytes of filters begin with; those of before, which were of another kind, begin with the length of a name. */
+const FILTERS_MARK = 0xffff
+const FILTER_HEAD_BYTES = 10
+
+/** Filters as bytes: a mark, then for each the length of its name (uint16), its buckets (uint32), its length (uint32), name, bits; little endian. */
 export function packFilters(filters: readonly BlockFilter[]): Uint8Array {
   if (filters.length === 0) return NO_FILTERS
   const names = filters.map(({ field }) => encoder.encode(field))
-  const total = filters.reduce((sum, { bits }, i) => sum + 6 + names[i]!.byteLength + bits.byteLength, 0)
+  const total = filters.reduce((sum, { bits }, i) => sum + FILTER_HEAD_BYTES + names[i]!.byteLength + bits.byteLength, 2)
   const packed = new Uint8Array(total)
   const view = new DataView(packed.buffer)
-  let at = 0
+  view.setUint16(0, FILTERS_MARK, true)
+  let at = 2
   for (const [i, { buckets, bits }] of filters.entries()) {
     const name = names[i]!
     view.setUint16(at, name.byteLength, true)
     view.setUint32(at + 2, buckets, true)
-    packed.set(name, at + 6)
-    packed.set(bits, at + 6 + name.byteLength)
-    at += 6 + name.byteLength + bits.byteLength
+    view.setUint32(at + 6, bits.byteLength, true)
+    packed.set(name, at + FILTER_HEAD_BYTES)
+    packed.set(bits, at + FILTER_HEAD_BYTES + name.byteLength)
+    at += FILTER_HEAD_BYTES + name.byteLength + bits.byteLength
   }
   return packed
 }
 
-const BUCKET_BYTES = 32
-
 /**
- * The filters that `packFilters` packed.
+ * The filters that `packFilters` packed; none where an older version did: its blocks are then encoded again when they are archived.
  * @throws MillpondError `LOG_CORRUPT` where the lengths do not add up.
  */
 export function unpackFilters(packed: Uint8Array): BlockFilter[] {
   const filters: BlockFilter[] = []
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength)
-  let at = 0
+  if (packed.byteLength < 2 || view.getUint16(0, true) !== FILTERS_MARK) return filters
+  let at = 2
   while (at < packed.byteLength) {
-    if (at + 6 > packed.byteLength) throw new MillpondError('LOG_CORRUPT', 'the filters of a row are cut')
-    const nameEnd = at + 6 + view.getUint16(at, true)
+    if (at + FILTER_HEAD_BYTES > packed.byteLength) throw new MillpondError('LOG_CORRUPT', 'the filters of a row are cut')
+    const nameEnd = at + FILTER_HEAD_BYTES + view.getUint16(at, true)
     const buckets = view.getUint32(at + 2, true)
-    const end = nameEnd + buckets * BUCKET_BYTES
+    const end = nameEnd + view.getUint32(at + 6, true)
     if (end > packed.byteLength) throw new MillpondError('LOG_CORRUPT', 'the filters of a row are cut')
-    const field = decoder.decode(packed.subarray(at + 6, nameEnd)) as LookupField
+    const field = decoder.decode(packed.subarray(at + FILTER_HEAD_BYTES, nameEnd)) as LookupField
     filters.push({ field, buckets, bits: packed.subarray(nameEnd, end) })
     at = end
   }

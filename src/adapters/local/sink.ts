@@ -45,4 +45,5 @@ export function createLocalSink(log: LocalLog): Sink {
   }
 }
 
-const originOf = ({ origin: { topic, topicId, lane } }: SinkTarget): string => JSON.stringify([topic, topicId ?? null, lane])
+const originOf = ({ origin: { topic, topicId, lane }, share }: SinkTarget): string =>
+  JSON.stringify([topic, topicId ?? null, lane, ...(share === undefined ? [] : [share])])

@@ -1,173 +1,127 @@
-import { closeSync, openSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
-import { setTimeout } from 'node:timers/promises'
-import { MillpondError, isMillpondError } from '../../errors.ts'
-import type { LaneProgress, ReplayFailure, ReplayJob, ReplaySummary } from '../../replay/job.ts'
-import { MAX_RECORDED_FAILURES, stateAt } from '../../replay/job.ts'
-import type { JobStore, Lease, ProgressUpdate } from '../../replay/jobs.ts'
-import type { LaneRow, SummaryRow } from './job-rows.ts'
-import { JOBS_SCHEMA, JOBS_SCHEMA_VERSION, SUMMARY_COLUMNS, failureOf, laneOf, summaryOf } from './job-rows.ts'
-
-/** How long a call waits for another process's transaction, which takes a few ms. */
-const BUSY_TIMEOUT_MS = 5000
-const DEFAULT_LIST_LIMIT = 100
-
-/** Primary result codes, SQLite "Result and Error Codes", read 2026-11. */
-const SQLITE_BUSY = 5
-const SQLITE_CORRUPT = 11
-const SQLITE_NOTADB = 26
-
-function sqliteCode(error: unknown): number | undefined {
-  const code: unknown = error instanceof Error && 'errcode' in error ? error.errcode : undefined
-  return typeof code === 'number' ? code & 0xff : undefined
-}
-
-function translate(error: unknown, name: string): MillpondError {
-  if (isMillpondError(error)) return error
-  const code = sqliteCode(error)
-  const reason = error instanceof Error ? error.message : String(error)
-  const corrupt = code === SQLITE_CORRUPT || code === SQLITE_NOTADB || error instanceof SyntaxError
-  return new MillpondError(corrupt ? 'JOBS_CORRUPT' : 'JOBS_UNAVAILABLE', `the job store ${name}: ${reason}`, { cause: error })
-}
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import { isOffering } from '../../replay/job-rules.ts'
+import type { JobRow, JobRows } from '../../replay/job-rows.ts'
+import { createJobStore } from '../../replay/job-store.ts'
+import type { JobAudit, ReplayFailure } from '../../replay/job.ts'
+import { MAX_RECORDED_FAILURES } from '../../replay/job.ts'
+import type { JobStore } from '../../replay/jobs.ts'
+import type { JobError, PartFacts, ReplayPart } from '../../replay/part.ts'
+import { openJobsDatabase, translate } from './job-schema.ts'
 
 /** Every statement of the store, prepared once. */
 function prepare(db: DatabaseSync) {
-  const summaries = `SELECT ${SUMMARY_COLUMNS} FROM jobs`
   return {
-    insertJob: db.prepare(
-      `INSERT INTO jobs (id, created_ms, started_ms, ended_ms, state, request, planned, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    insertJob: db.prepare('INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+    insertPart: db.prepare('INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    job: db.prepare('SELECT record FROM jobs WHERE id = ?'),
+    jobByKey: db.prepare('SELECT record FROM jobs WHERE key = ?'),
+    jobs: db.prepare(
+      `SELECT record FROM jobs WHERE (?1 IS NULL OR coalesce(outcome, '') IN (SELECT value FROM json_each(?1))) AND (created_ms, id) < (?2, ?3) ORDER BY created_ms DESC, id DESC LIMIT ?4`,
     ),
-    insertLane: db.prepare('INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-    insertFailure: db.prepare('INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?)'),
-    summary: db.prepare(`${summaries} WHERE id = ?`),
     newest: db.prepare(
-      `${summaries} WHERE ?1 IS NULL OR state IN (SELECT value FROM json_each(?1)) ORDER BY created_ms DESC, id DESC LIMIT ?2`,
+      `SELECT record FROM jobs WHERE ?1 IS NULL OR coalesce(outcome, '') IN (SELECT value FROM json_each(?1)) ORDER BY created_ms DESC, id DESC LIMIT ?2`,
     ),
-    lanes: db.prepare('SELECT * FROM lanes WHERE job = ? ORDER BY ordinal'),
-    failures: db.prepare('SELECT * FROM failures WHERE job = ? ORDER BY ordinal'),
+    offering: db.prepare(
+      'SELECT record FROM jobs WHERE offers = 1 AND (created_ms, id) > (?, ?) ORDER BY created_ms, id LIMIT ?',
+    ),
+    replaceJob: db.prepare(
+      'UPDATE jobs SET outcome = ?, offers = ?, version = version + 1, record = ? WHERE id = ? AND version = ?',
+    ),
+    parts: db.prepare('SELECT record FROM parts WHERE job = ? AND part >= ? ORDER BY part LIMIT ?'),
+    freeParts: db.prepare(
+      `SELECT record FROM parts WHERE job = ?1 AND part >= ?2 AND state = 'open' AND coalesce(lease_until_ms, 0) <= ?3 AND (?4 = 0 OR coalesce(not_before_ms, 0) <= ?3) ORDER BY part LIMIT ?5`,
+    ),
+    countDone: db.prepare(
+      `SELECT count(*) AS done FROM parts WHERE job = ? AND state = 'done' AND part IN (SELECT value FROM json_each(?))`,
+    ),
+    replacePart: db.prepare(
+      `UPDATE parts SET state = ?, lease_until_ms = ?, not_before_ms = ?, read = ?, delivered = ?, failed = ?, bytes = ?, error = ?, version = version + 1, record = ?
+       WHERE job = ? AND part = ? AND version = ?`,
+    ),
+    facts: db.prepare(
+      `SELECT count(*) AS parts, coalesce(sum(state = 'done'), 0) AS done, coalesce(sum(state = 'failed'), 0) AS failed_parts,
+         coalesce(sum(read), 0) AS read, coalesce(sum(delivered), 0) AS delivered, coalesce(sum(failed), 0) AS failed,
+         coalesce(sum(bytes), 0) AS bytes, max(lease_until_ms) AS lease_until_ms FROM parts WHERE job = ?`,
+    ),
+    partError: db.prepare(
+      `SELECT error FROM parts WHERE job = ? AND error IS NOT NULL ORDER BY state = 'failed' DESC, part LIMIT 1`,
+    ),
     failureCount: db.prepare('SELECT count(*) AS count FROM failures WHERE job = ?'),
-    claim: db.prepare(
-      `UPDATE jobs SET state = 'running', owner = ?, lease_until_ms = ?, started_ms = coalesce(started_ms, ?), ended_ms = NULL, error = NULL WHERE id = ?`,
+    insertFailure: db.prepare('INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+    failures: db.prepare('SELECT * FROM failures WHERE job = ? ORDER BY ordinal'),
+    putAudit: db.prepare('INSERT OR REPLACE INTO audits VALUES (?, ?, ?, ?, ?)'),
+    audits: db.prepare(
+      `SELECT record FROM audits WHERE (?1 IS NULL OR job = ?1) AND (?2 IS NULL OR outcome IN (SELECT value FROM json_each(?2)))
+         AND (?3 IS NULL OR (ended_ms, job) < (?3, ?4)) ORDER BY ended_ms DESC, job DESC, ending DESC LIMIT ?5`,
     ),
-    renew: db.prepare('UPDATE jobs SET lease_until_ms = ? WHERE id = ?'),
-    updateLane: db.prepare(
-      `UPDATE lanes SET next_position = ?, read = ?, delivered = ?, failed = ?, bytes = ?, done = ? WHERE job = ? AND topic = ? AND topic_id = ? AND lane = ?`,
-    ),
-    end: db.prepare(
-      'UPDATE jobs SET state = ?, ended_ms = ?, error = ?, owner = NULL, lease_until_ms = NULL, cancel_requested = 0 WHERE id = ?',
-    ),
-    requestCancel: db.prepare('UPDATE jobs SET cancel_requested = 1 WHERE id = ?'),
   }
 }
 
 type Statements = ReturnType<typeof prepare>
 
-function summaryRow(sql: Statements, id: string): SummaryRow {
-  const row = sql.summary.get(id)
-  if (row === undefined) throw new MillpondError('JOB_UNKNOWN', `there is no job ${id}`, { details: { id } })
-  return row as unknown as SummaryRow
-}
+/** The record in a row, which this store wrote. */
+const recordIn = (row: Record<string, unknown>): unknown => JSON.parse(String(row['record']))
+const jobIn = (row: Record<string, unknown>) => recordIn(row) as JobRow
+const partIn = (row: Record<string, unknown>) => recordIn(row) as ReplayPart
+const numberOf = (row: Record<string, unknown>, column: string): number => Number(row[column])
 
-function jobOf(sql: Statements, row: SummaryRow): ReplayJob {
-  return {
-    ...summaryOf(row),
-    lanes: (sql.lanes.all(row.id) as unknown as LaneRow[]).map(laneOf),
-    failures: (sql.failures.all(row.id) as unknown as ReplayFailure[]).map(failureOf),
-  }
-}
-
-function insertFailures(sql: Statements, id: string, failures: readonly ReplayFailure[]): void {
-  if (failures.length === 0) return
-  const { count } = sql.failureCount.get(id) as { count: number }
-  for (const [i, { topic, lane, position, reason }] of failures.slice(0, MAX_RECORDED_FAILURES - count).entries()) {
-    sql.insertFailure.run(id, count + i, topic, lane, position, reason)
-  }
-}
-
-function insertJob(sql: Statements, job: ReplayJob): void {
-  const request = JSON.stringify({ query: job.query, target: job.target, options: job.options })
-  const error = job.error === null ? null : JSON.stringify(job.error)
-  const planned = JSON.stringify(job.planned)
-  const { changes } = sql.insertJob.run(job.id, job.createdMs, job.startedMs, job.endedMs, job.state, request, planned, error)
-  if (changes === 0) throw new MillpondError('JOB_CONFLICT', `a job ${job.id} exists already`, { details: { id: job.id } })
-  for (const [ordinal, { lane, fromPosition, toPosition, nextPosition, counts, done }] of job.lanes.entries()) {
-    const { read, delivered, failed, bytes } = counts
-    const moved = [nextPosition, read, delivered, failed, bytes, Number(done)]
-    sql.insertLane.run(job.id, lane.topic, lane.topicId, lane.lane, ordinal, fromPosition, toPosition, ...moved)
-  }
-  insertFailures(sql, job.id, job.failures)
-}
-
-function updateLane(sql: Statements, id: string, { lane, nextPosition, counts, done }: LaneProgress): void {
+/** The columns of a part that change, in the order of the statements. */
+function partValues({ state, leaseUntilMs, notBeforeMs, counts, error }: ReplayPart): SQLInputValue[] {
   const { read, delivered, failed, bytes } = counts
-  sql.updateLane.run(nextPosition, read, delivered, failed, bytes, Number(done), id, lane.topic, lane.topicId, lane.lane)
+  return [state, leaseUntilMs, notBeforeMs, read, delivered, failed, bytes, error === null ? null : JSON.stringify(error)]
 }
 
-function record(sql: Statements, id: string, update: ProgressUpdate): void {
-  for (const lane of update.lanes) updateLane(sql, id, lane)
-  insertFailures(sql, id, update.failures)
-}
-
-/** The job's row, if `owner` still holds it. An owner whose lease ended while nobody else claimed the job still does. */
-function heldRow(sql: Statements, id: string, owner: string): SummaryRow {
-  const row = summaryRow(sql, id)
-  if (row.state === 'running' && row.owner === owner) return row
-  throw new MillpondError('JOB_CONFLICT', `job ${id} is no longer run by this process`, { details: { id, state: row.state } })
-}
-
-function claim(sql: Statements, id: string, { owner, nowMs, leaseMs }: Lease): ReplayJob {
-  const row = summaryRow(sql, id)
-  const state = stateAt(summaryOf(row), nowMs)
-  if (state === 'done' || state === 'cancelled') {
-    throw new MillpondError('JOB_CONFLICT', `job ${id} is ${state}; make a new one to replay again`, { details: { id, state } })
+function insert(sql: Statements, job: JobRow, parts: readonly ReplayPart[]): boolean {
+  const { id, createdMs, key, outcome, version } = job
+  const { changes } = sql.insertJob.run(id, createdMs, key, outcome, Number(isOffering(job)), version, JSON.stringify(job))
+  if (changes === 0) return false
+  for (const part of parts) {
+    sql.insertPart.run(id, part.part, ...partValues(part), part.version, JSON.stringify(part))
   }
-  if (state === 'running' && row.owner !== owner) {
-    throw new MillpondError('JOB_CONFLICT', `job ${id} is being run by another process`, {
-      details: { id, state, leaseUntilMs: row.lease_until_ms },
-    })
-  }
-  sql.claim.run(owner, nowMs + leaseMs, nowMs, id)
-  return jobOf(sql, summaryRow(sql, id))
+  return true
 }
 
-function cancel(sql: Statements, id: string, nowMs: number): ReplaySummary {
-  const state = stateAt(summaryOf(summaryRow(sql, id)), nowMs)
-  if (state === 'done') throw new MillpondError('JOB_CONFLICT', `job ${id} is done`, { details: { id, state } })
-  if (state === 'running') sql.requestCancel.run(id)
-  else if (state !== 'cancelled') sql.end.run('cancelled', nowMs, null, id)
-  return summaryOf(summaryRow(sql, id))
+function replacePart(sql: Statements, part: ReplayPart): boolean {
+  const record = JSON.stringify({ ...part, version: part.version + 1 })
+  return sql.replacePart.run(...partValues(part), record, part.job, part.part, part.version).changes === 1
 }
 
-/** Sets the schema up, once, however many processes open the store at the same time. */
-function migrate(db: DatabaseSync): void {
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
-  db.exec('BEGIN IMMEDIATE')
-  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
-  if (version === 0) db.exec(`${JOBS_SCHEMA}; PRAGMA user_version = ${JOBS_SCHEMA_VERSION}`)
-  db.exec('COMMIT')
-  if (version <= JOBS_SCHEMA_VERSION) return
-  throw new MillpondError(
-    'JOBS_UNAVAILABLE',
-    `the job store was written by a newer Millpond (schema ${version}, not ${JOBS_SCHEMA_VERSION})`,
-  )
+function replaceJob(sql: Statements, job: JobRow): boolean {
+  const record = JSON.stringify({ ...job, version: job.version + 1 })
+  return sql.replaceJob.run(job.outcome, Number(isOffering(job)), record, job.id, job.version).changes === 1
 }
 
-/** Switching a new file to WAL does not wait for the one who is just doing it, whatever the timeout; so it is tried again. */
-async function openDatabase(path: string): Promise<DatabaseSync> {
-  // Requests of jobs may hold secrets, so the file is nobody else's to read.
-  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
-  for (let attempt = 1; ; attempt++) {
-    const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
-    try {
-      migrate(db)
-      return db
-    } catch (error) {
-      db.close()
-      if (sqliteCode(error) !== SQLITE_BUSY || attempt === 20) throw error
-      await setTimeout(attempt * 5)
-    }
+function factsOf(sql: Statements, job: string): PartFacts {
+  const row = sql.facts.get(job)!
+  const error = sql.partError.get(job)
+  const [read, delivered, failed, bytes] = ['read', 'delivered', 'failed', 'bytes'].map((column) => numberOf(row, column))
+  return {
+    parts: numberOf(row, 'parts'),
+    done: numberOf(row, 'done'),
+    failed: numberOf(row, 'failed_parts'),
+    counts: { read: read!, delivered: delivered!, failed: failed!, bytes: bytes! },
+    leaseUntilMs: row['lease_until_ms'] === null ? null : numberOf(row, 'lease_until_ms'),
+    error: error === undefined ? null : (JSON.parse(String(error['error'])) as JobError),
   }
 }
+
+function addFailures(sql: Statements, job: string, failures: readonly ReplayFailure[]): void {
+  let count = numberOf(sql.failureCount.get(job)!, 'count')
+  for (const { topic, topicId = '', lane, position, reason } of failures) {
+    if (count >= MAX_RECORDED_FAILURES) return
+    count += Number(sql.insertFailure.run(job, count, topic, topicId, lane, position, reason).changes)
+  }
+}
+
+const failureOf = (row: Record<string, unknown>): ReplayFailure => ({
+  topic: String(row['topic']),
+  ...(row['topic_id'] === '' ? {} : { topicId: String(row['topic_id']) }),
+  lane: String(row['lane']),
+  position: numberOf(row, 'position'),
+  reason: String(row['reason']),
+})
+
+const json = (values: readonly unknown[] | undefined): string | null => (values === undefined ? null : JSON.stringify(values))
 
 /**
  * Jobs in one SQLite file; `:memory:` keeps them as long as the process. Several processes may use one file.
@@ -175,9 +129,13 @@ async function openDatabase(path: string): Promise<DatabaseSync> {
  */
 export async function openSqliteJobs({ path }: { readonly path: string }): Promise<JobStore> {
   const name = `sqlite ${path}`
-  const db = await openDatabase(path).catch((error: unknown) => {
+  const db = await openJobsDatabase(path).catch((error: unknown) => {
     throw translate(error, name)
   })
+  return createJobStore(createRows(db, name))
+}
+
+function createRows(db: DatabaseSync, name: string): JobRows {
   const sql = prepare(db)
   const attempt = <T>(act: () => T): Promise<T> =>
     new Promise((resolve, reject) => {
@@ -199,37 +157,39 @@ export async function openSqliteJobs({ path }: { readonly path: string }): Promi
         throw error
       }
     })
-
+  const jobOf = (row: Record<string, unknown> | undefined) => (row === undefined ? undefined : jobIn(row))
   return {
     name,
-    create: (job) => transact(() => insertJob(sql, job)),
-    get: (id) =>
-      // One transaction, so that lanes and failures are those of one moment.
-      transact(() => {
-        const row = sql.summary.get(id)
-        return row === undefined ? undefined : jobOf(sql, row as unknown as SummaryRow)
-      }, 'BEGIN'),
-    list: ({ states, limit = DEFAULT_LIST_LIMIT } = {}) =>
+    insert: (job, parts) => transact(() => insert(sql, job, parts)),
+    job: (id) => attempt(() => jobOf(sql.job.get(id))),
+    jobByKey: (key) => attempt(() => jobOf(sql.jobByKey.get(key))),
+    jobs: ({ limit, before, outcomes }) =>
       attempt(() => {
-        const rows = sql.newest.all(states === undefined ? null : JSON.stringify(states), limit)
-        return (rows as unknown as SummaryRow[]).map(summaryOf)
+        const among = json(outcomes?.map((outcome) => outcome ?? ''))
+        const found =
+          before === undefined ? sql.newest.all(among, limit) : sql.jobs.all(among, before.createdMs, before.id, limit)
+        return found.map(jobIn)
       }),
-    claim: (id, lease) => transact(() => claim(sql, id, lease)),
-    progress: (id, { owner, nowMs, leaseMs }, update) =>
-      transact(() => {
-        const row = heldRow(sql, id, owner)
-        record(sql, id, update)
-        sql.renew.run(nowMs + leaseMs, id)
-        return { cancelRequested: row.cancel_requested === 1 }
+    offering: (limit, after) => attempt(() => sql.offering.all(after?.createdMs ?? -1, after?.id ?? '', limit).map(jobIn)),
+    replaceJob: (job) => attempt(() => replaceJob(sql, job)),
+    parts: (job, { from, limit }) => attempt(() => sql.parts.all(job, from, limit).map(partIn)),
+    freeParts: (job, { nowMs, from, limit, isDue }) =>
+      attempt(() => sql.freeParts.all(job, from, nowMs, Number(isDue), limit).map(partIn)),
+    countDone: (job, parts) => attempt(() => numberOf(sql.countDone.get(job, JSON.stringify(parts))!, 'done')),
+    replaceParts: (parts) => transact(() => parts.map((part) => replacePart(sql, part))),
+    // One transaction, so that all are of one moment.
+    facts: (jobs) => transact(() => jobs.map((job) => factsOf(sql, job)), 'BEGIN'),
+    addFailures: (job, failures) => transact(() => addFailures(sql, job, failures)),
+    failures: (job) => attempt(() => sql.failures.all(job).map(failureOf)),
+    putAudit: (audit) =>
+      attempt(() => {
+        sql.putAudit.run(audit.job, audit.ending, audit.endedMs, audit.outcome, JSON.stringify(audit))
       }),
-    finish: (id, owner, update, outcome) =>
-      transact(() => {
-        heldRow(sql, id, owner)
-        record(sql, id, update)
-        sql.end.run(outcome.state, outcome.endedMs, outcome.error === null ? null : JSON.stringify(outcome.error), id)
-        return jobOf(sql, summaryRow(sql, id))
+    audits: ({ job, outcomes, before, limit }) =>
+      attempt(() => {
+        const place = [before?.endedMs ?? null, before?.job ?? null]
+        return sql.audits.all(job ?? null, json(outcomes), ...place, limit).map((row) => recordIn(row) as JobAudit)
       }),
-    cancel: (id, nowMs) => transact(() => cancel(sql, id, nowMs)),
     [Symbol.asyncDispose]: () => attempt(() => db.close()),
   }
 }

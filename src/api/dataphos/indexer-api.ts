@@ -43,6 +43,9 @@ export const filtersBody = (type: string): BodyShape => ({
   fields: [{ name: 'filters', goName: 'Filters', required: true, refuse: isFilterList }],
 })
 
+/** Which topics the caller may see is asked lane by lane. */
+const ACCESS = { config: { access: { scope: 'read', of: 'asks' } } } as const
+
 interface Route {
   readonly Params: { readonly collection: string; readonly id: string }
   readonly Querystring: Readonly<Record<string, string | undefined>>
@@ -59,7 +62,7 @@ export function addIndexerApi(server: FastifyInstance, serving: Serving): void {
       ? undefined
       : fail(reply, 400, `there is no collection ${request.params.collection}`)
 
-  server.get<Route>('/exact/:collection/:id', async (request, reply) => {
+  server.get<Route>('/exact/:collection/:id', ACCESS, async (request, reply) => {
     const lanes = await lanesFor(serving, callerOf(request), 'read')
     try {
       const ids = [request.params.id]
@@ -75,7 +78,7 @@ export function addIndexerApi(server: FastifyInstance, serving: Serving): void {
     }
   })
 
-  server.post<Route>('/all/:collection', async (request, reply) => {
+  server.post<Route>('/all/:collection', ACCESS, async (request, reply) => {
     const bound = bindBody(request.body ?? Buffer.alloc(0), idsBody('indexer.GetAllRequestBody'))
     if ('error' in bound) return answer(reply, 400, { error: bound.error, message: BAD_REQUEST }, 'text/plain; charset=utf-8')
     const refused = unknown(reply, request)
@@ -93,7 +96,7 @@ export function addIndexerApi(server: FastifyInstance, serving: Serving): void {
     }
   })
 
-  server.get<Route>('/range/:collection/:id', async (request, reply) => {
+  server.get<Route>('/range/:collection/:id', ACCESS, async (request, reply) => {
     const nowMs = serving.nowMs()
     const bounds = boundsOf(request.query, nowMs)
     if ('error' in bounds) return fail(reply, 400, bounds.error)
@@ -110,7 +113,7 @@ export function addIndexerApi(server: FastifyInstance, serving: Serving): void {
     }
   })
 
-  server.post<Route>('/query/:collection', async (request, reply) => {
+  server.post<Route>('/query/:collection', ACCESS, async (request, reply) => {
     const bound = bindBody(request.body ?? Buffer.alloc(0), filtersBody('indexer.GetQueriedRequestBody'))
     if ('error' in bound) return answer(reply, 400, { error: bound.error, message: BAD_REQUEST }, 'text/plain; charset=utf-8')
     const refused = unknown(reply, request)

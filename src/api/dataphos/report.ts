@@ -21,14 +21,14 @@ export async function pipelineErrors(
   const refused = jobs.flatMap(({ failures }) => failures)
   const rows = refused.length === 0 ? [] : await rowsAt(serving.view, refused, lanes)
   const published = rows.map((row) => ({ id: uniqueIdOf(row), reason: 'publish_error' }))
-  const unsent = jobs.flatMap(({ state, error, lanes: ofJob }) =>
+  const unsent = jobs.flatMap(({ state, error, parts }) =>
     state === 'done'
       ? []
-      : ofJob
-          .filter(({ done }) => !done)
-          .map(({ lane, nextPosition }) => ({
+      : parts
+          .filter((part) => part.state !== 'done')
+          .map(({ lane, nextPosition, error: own }) => ({
             id: `${serving.view.brokerId(lane.topic)}_${lane.lane}_${nextPosition}`,
-            reason: reasonOf(error?.code ?? ''),
+            reason: reasonOf((own ?? error)?.code ?? ''),
           })),
   )
   return [...published, ...unsent]

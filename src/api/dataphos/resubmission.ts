@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { IndexedLane } from '../../index/segment-index.ts'
-import type { ReplayJob, ReplayTarget } from '../../replay/job.ts'
+import type { JobRecord, NewJob, ReplayJob, ReplayTarget } from '../../replay/job.ts'
 import type { JobStore } from '../../replay/jobs.ts'
-import { planReplay } from '../../replay/plan.ts'
+import { type PlanParts, planReplay } from '../../replay/plan.ts'
 import { runReplay } from '../../replay/replay.ts'
 import type { Archive } from '../../search/read.ts'
 import type { MessageQuery } from '../../search/query.ts'
@@ -13,7 +13,9 @@ export interface ResubmissionParts {
   readonly archive: Archive
   readonly jobs: JobStore
   /** Opens where the messages of the job go. */
-  openSink(job: ReplayJob, lanes: readonly IndexedLane[]): Promise<Sink>
+  openSink(job: JobRecord, lanes: readonly IndexedLane[]): Promise<Sink>
+  /** What the archive is filled from, so that no message comes back into it unasked. */
+  readonly source: PlanParts['source']
   readonly nowMs: () => number
   /** Ends what is under way when the service stops: the jobs are interrupted and can go on. */
   readonly signal: AbortSignal
@@ -26,6 +28,8 @@ export interface ResubmissionOptions {
   readonly topic: string
   readonly marks: boolean
   readonly allowLoop: boolean
+  /** Who asks. */
+  readonly requestedBy: string
 }
 
 /**
@@ -36,23 +40,23 @@ export interface ResubmissionOptions {
 export async function resubmit(
   parts: ResubmissionParts,
   queries: readonly MessageQuery[],
-  { kind, topic, marks, allowLoop }: ResubmissionOptions,
+  { kind, topic, marks, allowLoop, requestedBy }: ResubmissionOptions,
 ): Promise<ReplayJob[]> {
-  const { archive, jobs, nowMs, signal } = parts
+  const { archive, jobs, nowMs, signal, source } = parts
   const target: ReplayTarget = { kind, topic }
-  const planned: ReplayJob[] = []
+  const planned: NewJob[] = []
   for (const query of queries) {
-    const id = randomBytes(6).toString('hex')
-    planned.push(await planReplay({ query, target, options: { marks, allowLoop } }, { index: archive.index, id, nowMs: nowMs() }))
+    const planning = { index: archive.index, id: randomBytes(6).toString('hex'), nowMs: nowMs(), ...(source && { source }) }
+    planned.push(await planReplay({ query, target, options: { marks, allowLoop }, requestedBy }, planning))
   }
   const lanes = await archive.index.lanes()
   const ended: ReplayJob[] = []
-  for (const job of planned) {
-    await jobs.create(job)
-    await using sink = await parts.openSink(job, lanes)
-    const report = await runReplay(job.id, { archive, sink, jobs, nowMs }, signal)
-    ended.push(report.job)
-    if (report.job.state !== 'done') break
+  for (const one of planned) {
+    const { id } = await jobs.create(one)
+    await using sink = await parts.openSink(one.job, lanes)
+    const { job } = await runReplay(id, { archive, sink, jobs, nowMs }, signal)
+    ended.push(job)
+    if (job.state !== 'done') break
   }
   return ended
 }

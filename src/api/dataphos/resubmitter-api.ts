@@ -17,7 +17,7 @@ import { noTime, parseTime } from './time.ts'
 import { countRows, planRows } from './walk.ts'
 
 /** What the Resubmitter is run with. */
-export interface Resubmitter extends Omit<ResubmissionOptions, 'topic'> {
+export interface Resubmitter extends Omit<ResubmissionOptions, 'topic' | 'requestedBy'> {
   readonly serving: Serving
   readonly parts: ResubmissionParts
   /** Where messages go of a request that names no topic. */
@@ -47,6 +47,9 @@ const intervalBody: BodyShape = {
   ],
 }
 
+/** Which topics the caller may send is asked lane by lane. */
+const ACCESS = { config: { access: { scope: 'replay', of: 'asks' } } } as const
+
 interface Route {
   readonly Params: { readonly collection: string }
   readonly Querystring: { readonly topic?: string }
@@ -68,7 +71,7 @@ export function addResubmitterApi(server: FastifyInstance, resubmitter: Resubmit
   const { serving } = resubmitter
   const turns = createTurns(resubmitter.maxAtOnce)
   const add = (path: string, shape: BodyShape, prefix: string, select: Select): void => {
-    server.post<Route>(`${path}/:collection`, async (request, reply) => {
+    server.post<Route>(`${path}/:collection`, ACCESS, async (request, reply) => {
       const topic = request.query.topic ?? ''
       const target = topic === '' ? resubmitter.defaultTopic : topic
       if (target === undefined || target === '') return answer(reply, 400, { msg: NO_TOPIC })
@@ -76,8 +79,11 @@ export function addResubmitterApi(server: FastifyInstance, resubmitter: Resubmit
       if ('error' in bound) return refuse(reply, prefix + bound.error, 'text/plain; charset=utf-8')
       const { collection } = request.params
       if (!isCollection(serving, collection)) return refuse(reply, `there is no collection ${collection}`)
-      const lanes = await lanesFor(serving, callerOf(request), 'replay')
-      return turns(() => run(resubmitter, { reply, target, select: () => select(bound.values, lanes), lanes }))
+      const caller = callerOf(request)
+      const lanes = await lanesFor(serving, caller, 'replay')
+      return turns(() =>
+        run(resubmitter, { reply, target, select: () => select(bound.values, lanes), lanes, requestedBy: caller.name }),
+      )
     })
   }
   add('/resubmit', idsBody('resubmitter.request'), '', (values, lanes) => selectIds(serving, textsIn(values['ids']), lanes))
@@ -112,17 +118,18 @@ async function selectByFilter({ view }: Serving, filter: RowFilter, lanes: reado
 interface Running {
   readonly reply: FastifyReply
   readonly target: string
+  readonly requestedBy: string
   readonly select: () => Promise<Selected>
   readonly lanes: readonly IndexedLane[]
 }
 
-async function run(resubmitter: Resubmitter, { reply, target, select, lanes }: Running): Promise<FastifyReply> {
+async function run(resubmitter: Resubmitter, { reply, target, select, lanes, requestedBy }: Running): Promise<FastifyReply> {
   const { serving, parts, kind, marks, allowLoop } = resubmitter
   let selected: Selected
   let jobs: readonly ReplayJob[]
   try {
     selected = await select()
-    jobs = await resubmit(parts, selected.queries, { kind, topic: target, marks, allowLoop })
+    jobs = await resubmit(parts, selected.queries, { kind, topic: target, marks, allowLoop, requestedBy })
   } catch (error) {
     if (isMillpondError(error, 'REPLAY_LOOP')) return refuse(reply, `${error.message} (dataphos.allowLoop)`)
     const known = goError(error)

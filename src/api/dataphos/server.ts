@@ -1,19 +1,21 @@
-import { readFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import type { Config } from '../../config/config.ts'
 import type { DataphosServerConfig } from '../../config/dataphos-config.ts'
-import { MillpondError } from '../../errors.ts'
 import type { JobStore } from '../../replay/jobs.ts'
 import { createSliceCache } from '../../search/slice-cache.ts'
 import type { Archive } from '../../search/read.ts'
 import { openReplaySink } from '../../wiring.ts'
-import { ANYBODY, setCaller } from '../access.ts'
+import { replaySource } from '../../wiring/replay.ts'
 import { requestError } from '../answer.ts'
+import { answerBroken } from '../auth/broken-request.ts'
+import { guard } from '../auth/guard.ts'
+import { requestIdOf } from '../auth/request-id.ts'
+import { requireKeysFor, type Safety } from '../auth/safety.ts'
+import { loadTls, tlsOptions } from '../auth/tls.ts'
 import { createBodyReader } from '../body.ts'
 import { closeServer, listen } from '../server.ts'
-import { createTokenCheck, requireTokenFor } from '../token.ts'
 import { answer, type Serving } from './answer.ts'
 import { addIndexerApi } from './indexer-api.ts'
 import { createLocations } from './location.ts'
@@ -26,6 +28,8 @@ export interface DataphosParts {
   readonly archive: Archive
   readonly jobs: JobStore
   readonly logger: Logger
+  /** Who is let in. */
+  readonly safety: Pick<Safety, 'gate' | 'tls' | 'keep'>
   /** Opens where resubmitted messages go; what the configuration names unless given. */
   readonly openSink?: ResubmissionParts['openSink']
 }
@@ -49,12 +53,13 @@ const MAX_PARAMETER_CHARACTERS = 3 * 1024
  */
 export async function startDataphos(
   config: Config,
-  { archive, jobs, logger, openSink = (job, lanes) => openReplaySink(config, job, lanes) }: DataphosParts,
+  { archive, jobs, logger, safety, openSink = (job, lanes) => openReplaySink(config, job, lanes) }: DataphosParts,
   which: DataphosInterfaces = 'both',
 ): Promise<DataphosServers> {
   await using opened = new AsyncDisposableStack()
   const { dataphos } = config
   const stopping = new AbortController()
+  const keeping: Promise<void>[] = []
   const serving: Serving = {
     view: createIndexView({
       archive: { ...archive, slices: archive.slices ?? createSliceCache() },
@@ -66,10 +71,11 @@ export async function startDataphos(
     onError: (error) => logger.error({ err: error, code: error.code }, 'a request of Dataphos failed'),
   }
   const start = async (address: DataphosServerConfig, add: (server: FastifyInstance) => void): Promise<string> => {
-    requireTokenFor({ host: address.host, token: config.http.token })
-    const server = await createServer(config, address, serving)
+    requireKeysFor({ ...config.http, host: address.host })
+    const server = await createServer(config, address, { serving, safety })
     add(server)
     opened.defer(() => closeServer(server, CLOSE_WITHIN_MS))
+    keeping.push(safety.keep(server, stopping.signal))
     return listen(server, address)
   }
   const indexerUrl =
@@ -84,6 +90,7 @@ export async function startDataphos(
               archive: serving.view.archive,
               jobs,
               openSink,
+              source: replaySource(config),
               nowMs: Date.now,
               signal: stopping.signal,
             },
@@ -101,31 +108,43 @@ export async function startDataphos(
     async [Symbol.asyncDispose]() {
       stopping.abort()
       await kept.disposeAsync()
+      await Promise.allSettled(keeping)
     },
   }
+}
+
+/** What a server is made with. */
+interface ServerParts {
+  readonly serving: Serving
+  readonly safety: Pick<Safety, 'gate' | 'tls'>
 }
 
 /** A server that answers what it does not know as gin does, and reads bodies within the limits of `http`. */
 async function createServer(
   config: Config,
   { tls, headerTimeoutMs }: DataphosServerConfig,
-  { onError }: Serving,
+  { serving, safety }: ServerParts,
 ): Promise<FastifyInstance> {
   const { maxBodyBytes, maxConnections, requestTimeoutMs } = config.http
-  const options = {
+  const limits = {
+    headersTimeout: headerTimeoutMs,
+    // How late a slow request is noticed.
+    connectionsCheckingInterval: Math.max(100, Math.min(headerTimeoutMs, 30_000)),
+  }
+  const used = tls === undefined ? safety.tls : await loadTls({ ...OWN_TLS, certFile: tls.certificateFile, keyFile: tls.keyFile })
+  const server = fastify({
     logger: false,
     bodyLimit: maxBodyBytes,
     requestTimeout: requestTimeoutMs,
-    forceCloseConnections: 'idle' as const,
+    forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     exposeHeadRoutes: false,
-    http: { headersTimeout: headerTimeoutMs, connectionsCheckingInterval: Math.min(headerTimeoutMs, 30_000) },
-  }
-  // The two kinds of servers differ in nothing that is used here.
-  const server =
-    tls === undefined ? fastify(options) : (fastify({ ...options, ...(await httpsOf(tls)) }) as unknown as FastifyInstance)
+    genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers),
+    clientErrorHandler: answerBroken,
+    ...(used === undefined ? { http: limits } : { https: { ...limits, ...tlsOptions(used) } }),
+  })
   server.server.maxConnections = maxConnections
-  identify(server, config.http.token?.reveal())
+  guard(server, safety.gate)
   const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes: Math.max(256 * 1024 * 1024, 2 * maxBodyBytes) })
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
@@ -137,29 +156,17 @@ async function createServer(
   server.setNotFoundHandler((_request, reply) => answer(reply, 404, '404 page not found', 'text/plain'))
   server.setErrorHandler((error, _request, reply) => {
     const known = requestError(error)
-    if (known.httpStatus >= 500) onError(known)
+    if (known.httpStatus >= 500) serving.onError(known)
     return answer(reply, known.httpStatus, { error: known.message, message: known.code })
   })
   return server
 }
 
-async function httpsOf({ certificateFile, keyFile }: NonNullable<DataphosServerConfig['tls']>) {
-  try {
-    return { https: { cert: await readFile(certificateFile), key: await readFile(keyFile) } }
-  } catch (error) {
-    throw new MillpondError('CONFIG_INVALID', `the certificate of the Dataphos interfaces cannot be read: ${String(error)}`, {
-      cause: error,
-    })
-  }
-}
-
-/** Remembers of each request who sent it, and refuses those of nobody that is known where there is a token. */
-function identify(server: FastifyInstance, token: string | undefined): void {
-  const isRight = token === undefined ? () => true : createTokenCheck(token)
-  server.addHook('onRequest', (request, reply, done) => {
-    setCaller(request, ANYBODY)
-    if (isRight(request.headers.authorization)) return done()
-    void reply.header('www-authenticate', 'Bearer realm="millpond"')
-    done(new MillpondError('UNAUTHORIZED', 'this address needs the token: Authorization: Bearer <token>'))
-  })
-}
+/** What a certificate of an interface alone does not say. */
+const OWN_TLS = {
+  passphrase: undefined,
+  caFile: undefined,
+  clientCertificates: 'request',
+  minVersion: 'TLSv1.2',
+  reloadMs: 60_000,
+} as const

@@ -1,8 +1,11 @@
 import type { Logger } from 'pino'
 import type { Config } from '../../config/config.ts'
+import { isLoopback } from '../../config/resolve-http.ts'
 import { openIndex, openJobs } from '../../wiring.ts'
 import { openStore } from '../../wiring/store.ts'
+import { openSafety } from '../auth/safety.ts'
 import { startIndexing } from '../indexing.ts'
+import { createMetrics } from '../metrics.ts'
 import { createReadiness } from '../readiness.ts'
 import { applyEnvironment, type Environment } from './environment.ts'
 import { type DataphosInterfaces, type DataphosParts, type DataphosServers, startDataphos } from './server.ts'
@@ -24,16 +27,26 @@ export async function runDataphos(config: Config, options: DataphosOptions, sign
   const store = opened.use(await openStore(given.config, 'read'))
   const index = opened.use(await openIndex(given.config))
   const jobs = opened.use(await openJobs(given.config))
+  const readiness = createReadiness()
+  const onNews = (level: 'info' | 'warn', text: string): void => logger[level](text)
+  const http = { ...given.config.http, host: hostOf(given.config, which) }
+  const safety = opened.use(await openSafety(http, { readiness, metrics: createMetrics(), onNews }))
   const stopIndexing = new AbortController()
-  const indexing = startIndexing({ store, index, logger, readiness: createReadiness() }, stopIndexing.signal)
+  const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
   try {
-    await using servers = await startWith(given.config, given.notes, { archive: { store, index }, jobs, logger }, which)
+    await using servers = await startWith(given.config, given.notes, { archive: { store, index }, jobs, logger, safety }, which)
     onListening(servers)
     await aborted(signal)
   } finally {
     stopIndexing.abort()
     await indexing.done
   }
+}
+
+/** The address that others reach first, where one is: what is kept of calls goes by that. */
+function hostOf({ dataphos: { indexer, resubmitter } }: Config, which: DataphosInterfaces): string {
+  const hosts = which === 'both' ? [indexer.host, resubmitter.host] : [which === 'indexer' ? indexer.host : resubmitter.host]
+  return hosts.find((host) => !isLoopback(host)) ?? hosts[0]!
 }
 
 /**

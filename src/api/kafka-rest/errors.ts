@@ -52,7 +52,9 @@ const CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   BODY_TOO_LARGE: REST.tooLarge,
   MESSAGE_TOO_LARGE: REST.tooLarge,
   UNAUTHORIZED: REST.unauthenticated,
+  FORBIDDEN: REST.unauthorized,
   TOO_BUSY: REST.tooManyRequests,
+  TOO_MANY_REQUESTS: REST.tooManyRequests,
   BROKER_UNAVAILABLE: REST.brokerUnavailable,
 }
 

@@ -3,6 +3,7 @@ import type { MessageBatch } from '../../batch/batch.ts'
 import { MillpondError } from '../../errors.ts'
 import type { InletAppendOptions, InletLane, Taken, TopicDirectory } from '../../sink/inlet.ts'
 import type { SchemaRegistry } from '../../values/schema-registry.ts'
+import { callerOf, type Scope } from '../access.ts'
 import { errorOfAll, REST, type RecordError, refuse, restError, restErrorJson, statusOfRecords } from './errors.ts'
 import { answerType, ANSWER_TYPE, type EmbeddedFormat, embeddedFormat } from './media-types.ts'
 import { encodeRecords, outcomesOf, producedJson, type RecordEncoding } from './records.ts'
@@ -34,13 +35,16 @@ interface TopicRoute {
   readonly Params: { readonly topic: string; readonly partition: string }
 }
 
+/** Who puts messages into a topic, or reads it, may know of it. */
+const SEEING: readonly Scope[] = ['read', 'write']
+
 /** Adds the calls of version 2 of the Kafka REST proxy that put messages into topics and tell topics. */
 export function addKafkaRest(server: FastifyInstance, parts: KafkaRestParts): void {
   const errorHandler = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void =>
     void sendError(reply, parts.onError(error, reply), request.headers.accept)
   const options: RouteShorthandOptions = { onRequest: checkAccept, errorHandler }
   addTopics(server, parts.directory, options)
-  addProduce(server, parts, { ...options, onRequest: checkProduce })
+  addProduce(server, parts, { ...options, onRequest: checkProduce, config: { access: { scope: 'write', of: 'path' } } })
 }
 
 /** Whether a request at an address that there is not comes from a client of the proxy. */
@@ -72,25 +76,31 @@ function checkProduce(request: FastifyRequest, reply: FastifyReply, done: (error
 function addTopics(server: FastifyInstance, directory: TopicDirectory, options: RouteShorthandOptions): void {
   const answer = ({ headers }: FastifyRequest, reply: FastifyReply, value: unknown) =>
     sendJson(reply, headers.accept, JSON.stringify(value))
-  server.get('/', options, (request, reply) => answer(request, reply, {}))
-  server.post('/', options, (request, reply) => answer(request, reply, {}))
-  server.get('/brokers', options, async (request, reply) => answer(request, reply, { brokers: await directory.brokers() }))
-  server.get('/topics', options, async (request, reply) => answer(request, reply, await directory.topics()))
-  server.get<TopicRoute>('/topics/:topic', options, async (request, reply) => {
+  const anyone = { ...options, config: { access: 'anyone' } } as const
+  const ofTopic = { ...options, config: { access: { scope: SEEING, of: 'path' } } } as const
+  server.get('/', anyone, (request, reply) => answer(request, reply, {}))
+  server.post('/', anyone, (request, reply) => answer(request, reply, {}))
+  server.get('/brokers', anyone, async (request, reply) => answer(request, reply, { brokers: await directory.brokers() }))
+  server.get('/topics', anyone, async (request, reply) => {
+    const caller = callerOf(request)
+    const isSeen = (topic: string): boolean => SEEING.some((scope) => caller.may(scope, topic))
+    return answer(request, reply, (await directory.topics()).filter(isSeen))
+  })
+  server.get<TopicRoute>('/topics/:topic', ofTopic, async (request, reply) => {
     const { name, settings, lanes } = await directory.topic(request.params.topic)
     return answer(request, reply, { name, configs: settings, partitions: lanes.map(toldLane) })
   })
-  server.get<TopicRoute>('/topics/:topic/partitions', options, async (request, reply) => {
+  server.get<TopicRoute>('/topics/:topic/partitions', ofTopic, async (request, reply) => {
     const { lanes } = await directory.topic(request.params.topic)
     return answer(request, reply, lanes.map(toldLane))
   })
-  server.get<TopicRoute>('/topics/:topic/partitions/:partition', options, async (request, reply) => {
+  server.get<TopicRoute>('/topics/:topic/partitions/:partition', ofTopic, async (request, reply) => {
     const { topic, partition } = request.params
     const found = (await directory.topic(topic)).lanes.find(({ lane }) => lane === partitionOf(partition))
     if (found === undefined) throw refuse(REST.partitionUnknown)
     return answer(request, reply, toldLane(found))
   })
-  server.get<TopicRoute>('/topics/:topic/partitions/:partition/offsets', options, async (request, reply) => {
+  server.get<TopicRoute>('/topics/:topic/partitions/:partition/offsets', ofTopic, async (request, reply) => {
     const { topic, partition } = request.params
     const { oldest, next } = await directory.range(topic, partitionOf(partition))
     return answer(request, reply, { beginning_offset: oldest, end_offset: next })

@@ -12,7 +12,7 @@ export async function sendLines(
   response: ServerResponse,
   lines: AsyncIterable<Uint8Array>,
   end: () => SearchEnd,
-  asError: (error: unknown) => MillpondError,
+  { asError, requestId }: { readonly asError: (error: unknown) => MillpondError; readonly requestId: string },
 ): Promise<MillpondError | undefined> {
   try {
     for await (const chunk of lines) {
@@ -25,7 +25,7 @@ export async function sendLines(
     if (response.destroyed) return undefined
     const known = asError(error)
     // Without the last chunk of the transfer encoding, which says that all is there.
-    await new Promise<void>((resolve) => response.write(`${errorJson(known)}\n`, () => resolve()))
+    await new Promise<void>((resolve) => response.write(`${errorJson(known, requestId)}\n`, () => resolve()))
     response.socket?.destroySoon()
     return known
   }

@@ -24,7 +24,7 @@ export interface SearchParts {
   /** Says that a request's body was read. */
   release(body: Buffer): void
   /** Told of errors that came after the answer had begun. */
-  onError(error: MillpondError): void
+  onError(error: MillpondError, requestId: string): void
 }
 
 const LINES_TYPE = 'application/x-ndjson; charset=utf-8'
@@ -50,7 +50,8 @@ export function addSearch(server: FastifyInstance, parts: SearchParts): void {
     '/search/count': (request, reply) => answerCount({ parts, gate }, request, reply),
     '/search/estimate': (request, reply) => answerEstimate({ parts, gate }, request, reply),
   }
-  for (const [url, answer] of Object.entries(routes)) {
+  for (const [url, route] of Object.entries(routes)) {
+    const answer = (request: Asked, reply: FastifyReply) => unlessGone(reply, () => route(request, reply))
     server.get<SearchRoute>(url, READING, answer)
     server.post<SearchRoute>(url, READING, answer)
   }
@@ -97,6 +98,17 @@ function whenGone({ raw }: FastifyReply): AbortSignal {
   return gone.signal
 }
 
+/** Nobody hears of what became of a search whose caller is gone: that it was aborted is no failure. */
+async function unlessGone(reply: FastifyReply, act: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await act()
+  } catch (error) {
+    if (!reply.raw.destroyed) throw error
+    reply.hijack()
+    return reply
+  }
+}
+
 /** What is left to be searched: of a new search all of it, as the archive is now. */
 async function contentOf({ archive }: SearchParts, request: Asked, asked: SearchRequest): Promise<CursorContent> {
   const caller = callerOf(request)
@@ -129,8 +141,9 @@ async function answerSearch({ parts, gate }: Service, request: Asked, reply: Fas
   const limit = Math.min(asked.limit ?? (isPage ? PAGE_MESSAGES : Infinity), most)
   const options: RunOptions = { archive, budget, limits, limit, decode: asked.decode }
   const run = runSearch(content, options)
-  if (isPage) return reply.type(JSON_TYPE).send(await pageJson(run, asked.fields))
-  return streamLines(run, asked, reply, parts)
+  if (isPage) return await reply.type(JSON_TYPE).send(await pageJson(run, asked.fields))
+  // Awaited: place and budget are kept until all is sent.
+  return await streamLines(run, asked, reply, parts)
 }
 
 /** Whether the header prefers one JSON text to lines; who says nothing gets lines. */
@@ -150,8 +163,9 @@ async function streamLines(run: SearchRun, asked: SearchRequest, reply: FastifyR
     if (first.done !== true) yield first.value
     yield* lines
   })()
-  const error = await sendLines(raw, all, () => run.end(), requestError)
-  if (error !== undefined) parts.onError(error)
+  const { id: requestId } = reply.request
+  const error = await sendLines(raw, all, () => run.end(), { asError: requestError, requestId })
+  if (error !== undefined) parts.onError(error, requestId)
   return reply
 }
 

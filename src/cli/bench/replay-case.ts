@@ -15,8 +15,9 @@ export async function replayAll({ config, messages, signal }: BenchContext): Pro
   await using index = await openIndex(config)
   await using jobs = await openJobs(config)
   const order = { query: { topic: TOPIC }, target: { kind: 'count' } }
-  const job = await planReplay(order, { index, id: randomUUID(), nowMs: Date.now() })
-  await jobs.create(job)
+  const planned = await planReplay(order, { index, id: randomUUID(), nowMs: Date.now() })
+  await jobs.create(planned)
+  const { job } = planned
   await using sink = await openReplaySink(config, job)
   return rateFigures(
     await measure(async () => {

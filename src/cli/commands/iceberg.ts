@@ -10,6 +10,7 @@ import { type SyncOptions, type SyncReport, syncTopic } from '../../iceberg/sync
 import type { Store } from '../../store/store.ts'
 import { openIcebergCatalog } from '../../wiring/iceberg.ts'
 import { openStore } from '../../wiring/store.ts'
+import { topicMatcher } from '../../source/topic-names.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatCount, formatTable } from '../format.ts'
 import { requireTopic } from '../open.ts'
@@ -139,19 +140,4 @@ function syncOne({ config, store, catalog, root, seen }: Pass, topic: string, si
   const location = `${root}/${tableFolder(config.prefix, name)}`
   const terms = settings?.partition ?? config.partition
   return syncTopic({ store, root, catalog, topic, name, location, terms, ...known }, signal)
-}
-
-/** Whether a topic is among names and patterns, in which `*` stands for any text. */
-function topicMatcher(patterns: readonly string[]): (topic: string) => boolean {
-  const forms = patterns.map(
-    (pattern) =>
-      new RegExp(
-        `^${pattern
-          .split('*')
-          .map((text) => RegExp.escape(text))
-          .join('.*')}$`,
-        'su',
-      ),
-  )
-  return (topic) => forms.some((form) => form.test(topic))
 }

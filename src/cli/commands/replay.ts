@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { suitHeapToStream } from '../../api/heap.ts'
@@ -9,10 +10,12 @@ import type { JobStore } from '../../replay/jobs.ts'
 import type { ReplayProgress } from '../../replay/lane.ts'
 import { planReplay } from '../../replay/plan.ts'
 import { type ReplayReport, runReplay } from '../../replay/replay.ts'
+import { MAX_SPLIT } from '../../replay/split.ts'
 import { openJobs, openReplaySink } from '../../wiring.ts'
+import { replaySource } from '../../wiring/replay.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatCount, formatDuration, formatMessages } from '../format.ts'
-import { fullId, targetText } from '../job-text.ts'
+import { fullId, knownJob, targetText } from '../job-text.ts'
 import { type OpenArchive, openArchive } from '../open.ts'
 import { several, wholeNumber } from '../parse.ts'
 import { addSelection, queryOf, type SelectionOptions } from '../selection.ts'
@@ -20,6 +23,10 @@ import { addSelection, queryOf, type SelectionOptions } from '../selection.ts'
 interface ReplayCommandOptions extends SelectionOptions {
   readonly to?: ReplayTarget
   readonly resume?: string
+  readonly detach?: true
+  readonly order: NonNullable<ReplayOptions['order']>
+  readonly split?: number
+  readonly note?: string
   readonly rate?: number
   readonly dryRun?: true
   readonly marks: boolean
@@ -44,7 +51,9 @@ or https URL; local:NAME and kafka:NAME name the broker whatever the source is. 
 where it comes from (millpond-replay-job, millpond-origin-…).
 
 A replay is a job: what it selects is fixed when it starts, progress is recorded, and --resume goes on after an interruption or a kill:
-exactly once to a topic or a file, at least once to HTTP (to Kafka by transactions: read there with isolation.level=read_committed). millpond jobs lists them.`,
+exactly once to a topic or a file, at least once to HTTP (to Kafka by transactions: read there with isolation.level=read_committed). millpond jobs lists them.
+
+With --detach it is only queued: workers (millpond jobs work, millpond serve) do it, several at once, a lane each; --order key or none lets them share a lane.`,
     examples: [
       { run: 'millpond replay -t orders --from -1d --to topic:orders-again', does: 'the last day, to another topic' },
       { run: 'millpond replay -t orders --key 4711 --to -', does: 'JSON lines on standard output' },
@@ -52,11 +61,24 @@ exactly once to a topic or a file, at least once to HTTP (to Kafka by transactio
       { run: 'millpond replay -t orders --to https://example.org/in --rate 100', does: 'POST, 100 messages a second' },
       { run: 'millpond replay -t orders --to topic:x --dry-run', does: 'counts, sends nothing' },
       { run: 'millpond replay --resume 7f3a', does: 'goes on with a job' },
+      { run: 'millpond replay -t orders --to topic:x --detach --order key', does: 'for workers, who share lanes by key' },
     ],
   })
   return addSelection(command)
     .addOption(new Option('--to <target>', 'topic:NAME, file:PATH, - or a URL').argParser(targetOf))
     .addOption(new Option('--resume <job>', 'go on with this job').conflicts(['to']))
+    .addOption(new Option('--detach', 'only queue the job, for workers').conflicts(['resume']))
+    .addOption(
+      new Option('--order <of>', 'what keeps its order: each lane, each key, or nothing')
+        .choices(['lane', 'key', 'none'])
+        .default('lane'),
+    )
+    .addOption(
+      new Option('--split <count>', 'parts of a lane, where --order lets it be split').argParser(
+        wholeNumber('--split', 1, MAX_SPLIT),
+      ),
+    )
+    .addOption(new Option('--note <text>', 'why, kept with the job'))
     .addOption(new Option('--rate <count>', 'messages a second over all lanes').argParser(wholeNumber('--rate', 1)))
     .addOption(new Option('--dry-run', 'read and count, send nothing'))
     .addOption(
@@ -75,7 +97,7 @@ exactly once to a topic or a file, at least once to HTTP (to Kafka by transactio
     .addOption(new Option('--headers <how>', 'of the messages').choices(['keep', 'drop']).default('keep'))
     .addOption(new Option('--timestamps <which>', 'of the messages').choices(['original', 'now']).default('original'))
     .addOption(new Option('--no-marks', 'no headers that mark the replay'))
-    .addOption(new Option('--allow-loop', 'also into a topic that is read from'))
+    .addOption(new Option('--allow-loop', 'also into a topic that the archive stores'))
     .action((options: ReplayCommandOptions) => replay(cli, options))
 }
 
@@ -113,6 +135,7 @@ async function replay(cli: Cli, options: ReplayCommandOptions): Promise<void> {
   await using archive = await openArchive(config, { follow: true, topic: options.topic, signal: cli.signal })
   await using jobs = await openJobs(config)
   const id = options.resume === undefined ? await makeJob(jobs, archive, options, config) : await fullId(jobs, options.resume)
+  if (options.detach === true) return printQueued(cli, jobs, id)
   const report = await runJob(cli, {
     config,
     archive,
@@ -122,6 +145,13 @@ async function replay(cli: Cli, options: ReplayCommandOptions): Promise<void> {
   })
   await printReport(cli, report)
   throwUnlessDone(report)
+}
+
+async function printQueued(cli: Cli, jobs: JobStore, id: string): Promise<void> {
+  const job = await knownJob(jobs, id)
+  if (cli.json) return cli.printJson(publicJob(job))
+  const parts = job.partCount === 1 ? '1 part' : `${formatCount(job.partCount)} parts`
+  await cli.print(`job ${id} ${job.state}: up to ${formatMessages(job.planned.messages)} to ${targetText(job)}, in ${parts}`)
 }
 
 async function makeJob(jobs: JobStore, archive: OpenArchive, options: ReplayCommandOptions, config: Config): Promise<string> {
@@ -143,11 +173,20 @@ async function makeJob(jobs: JobStore, archive: OpenArchive, options: ReplayComm
     keys,
     headers,
     timestamps,
+    ...(options.order === 'lane' ? {} : { order: options.order }),
+    ...(options.split === undefined ? {} : { split: options.split }),
   }
-  const order = { query: queryOf(options), target, options: wanted }
-  const job = await planReplay(order, { index: archive.index, id: randomBytes(6).toString('hex'), nowMs: Date.now() })
-  await jobs.create(job)
-  return job.id
+  const order = {
+    query: queryOf(options),
+    target,
+    options: wanted,
+    isDetached: options.detach === true,
+    requestedBy: userInfo().username,
+    ...(options.note === undefined ? {} : { note: options.note }),
+  }
+  const id = randomBytes(6).toString('hex')
+  const planned = await planReplay(order, { index: archive.index, id, nowMs: Date.now(), source: replaySource(config) })
+  return (await jobs.create(planned)).id
 }
 
 interface JobRun {
@@ -159,8 +198,7 @@ interface JobRun {
 }
 
 async function runJob(cli: Cli, { config, archive, jobs, id, claimWithinMs }: JobRun): Promise<ReplayReport> {
-  const job = await jobs.get(id)
-  if (job === undefined) throw new MillpondError('JOB_UNKNOWN', `there is no job ${id}`)
+  const job = await knownJob(jobs, id)
   if (job.state === 'done' || job.state === 'cancelled') throw new MillpondError('JOB_CONFLICT', `job ${id} is ${job.state}`)
   await using sink = await openReplaySink(config, job, await archive.index.lanes())
   let at: ReplayProgress | undefined

@@ -34,8 +34,8 @@ A first SIGINT or SIGTERM stops it gracefully: no more requests, what was taken 
     .action(async ({ port, host }: ServeOptions) => {
       const loaded = await cli.loadConfig()
       const config = { ...loaded, http: { ...loaded.http, port: port ?? loaded.http.port, host: host ?? loaded.http.host } }
-      const { requireTokenFor } = await import('../../api/token.ts')
-      requireTokenFor(config.http)
+      const { requireKeysFor } = await import('../../api/auth/safety.ts')
+      requireKeysFor(config.http)
       const { createLogger } = await import('../logger.ts')
       const { runService } = await import('../../api/service.ts')
       const onListening = (url: string): void => {

@@ -114,8 +114,9 @@ export async function replayAll(config: Config, query: MessageQuery, target: Rep
   await using archive = await openArchive(config, { follow: true, signal })
   await using jobs = await openJobs(config)
   const order = { query: { topic: TOPIC, ...query }, target }
-  const job = await planReplay(order, { index: archive.index, id: randomBytes(6).toString('hex'), nowMs: Date.now() })
-  await jobs.create(job)
+  const planned = await planReplay(order, { index: archive.index, id: randomBytes(6).toString('hex'), nowMs: Date.now() })
+  await jobs.create(planned)
+  const { job } = planned
   await using sink = await openReplaySink(config, job)
   const report = await runReplay(job.id, { archive, sink, jobs, nowMs: Date.now }, signal)
   if (report.job.state !== 'done')

@@ -102,6 +102,64 @@ export function distinctHashes(hashes: usize, count: u32, table: usize, slots: u
   return <i32>distinct
 }
 
+/**
+ * Writes the look-up filter over distinct hashes to `out`, whatever was there before: the numbers of all buckets, four bits each, then the
+ * fingerprints, bucket after bucket, rising. `room` has 4 bytes a bucket. Gives the bytes that it took: half a byte a bucket and two a hash at the most.
+ */
+export function fillLookup(hashes: usize, count: u32, buckets: u32, room: usize, out: usize): i32 {
+  memory.fill(room, 0, <usize>buckets << 2)
+  const end = hashes + (<usize>count << 3)
+  for (let at = hashes; at < end; at += 8) {
+    const place = room + (<usize>((<u64>load<u32>(at, 4) * <u64>buckets) >> 32) << 2)
+    store<u32>(place, load<u32>(place) + 1)
+  }
+  const numberBytes = (<usize>buckets + 1) >> 1
+  memory.fill(out, 0, numberBytes)
+  let next = out + numberBytes
+  for (let bucket: u32 = 0; bucket < buckets; bucket++) {
+    const place = room + (<usize>bucket << 2)
+    const found = load<u32>(place)
+    const number = out + (<usize>bucket >> 1)
+    const kept: u32 = found > MOST_IN_BUCKET ? 0 : found
+    store<u8>(number, load<u8>(number) | <u8>((found > MOST_IN_BUCKET ? MOST_IN_BUCKET + 1 : found) << ((bucket & 1) << 2)))
+    // From now on: where the bucket's next fingerprint goes; 0 where it keeps none.
+    store<u32>(place, kept == 0 ? 0 : <u32>next)
+    next += <usize>kept << 1
+  }
+  for (let at = hashes; at < end; at += 8) {
+    const place = room + (<usize>((<u64>load<u32>(at, 4) * <u64>buckets) >> 32) << 2)
+    const to = load<u32>(place)
+    if (to == 0) continue
+    store<u16>(to, load<u16>(at))
+    store<u32>(place, to + 2)
+  }
+  sortBuckets(out, buckets)
+  return <i32>(next - out)
+}
+
+/** The most values that a bucket of a look-up filter keeps. */
+const MOST_IN_BUCKET: u32 = 14
+
+/** Puts the fingerprints of each bucket into their order: they are few, so each goes to its place among those before it. */
+function sortBuckets(out: usize, buckets: u32): void {
+  let start = out + ((<usize>buckets + 1) >> 1)
+  for (let bucket: u32 = 0; bucket < buckets; bucket++) {
+    const number = (<u32>load<u8>(out + (<usize>bucket >> 1)) >> ((bucket & 1) << 2)) & 15
+    if (number > MOST_IN_BUCKET) continue
+    const end = start + (<usize>number << 1)
+    for (let at = start + 2; at < end; at += 2) {
+      const value = load<u16>(at)
+      let to = at
+      while (to > start && load<u16>(to - 2) > value) {
+        store<u16>(to, load<u16>(to - 2))
+        to -= 2
+      }
+      store<u16>(to, value)
+    }
+    start = end
+  }
+}
+
 /** Fills a filter of `buckets` times 32 bytes at `bits`, whatever was there before. */
 export function fillFilter(hashes: usize, count: u32, bits: usize, buckets: u32): void {
   memory.fill(bits, 0, buckets << 5)

@@ -171,14 +171,14 @@ for (const { version, server } of versions) {
       for (;;) {
         const stop = new AbortController()
         const parts = { cluster, sink: { brokers: [kafka.bootstrap] }, archive, jobs: archive.jobs, nowMs: Date.now }
-        const before = (await archive.jobs.get('job'))?.counts.read ?? 0
+        const before = (await archive.jobs.get('job', Date.now()))?.counts.read ?? 0
         const onProgress = ({ counts }: { readonly counts: { readonly read: number } }) => {
           if (counts.read > before && interruptions < 3) stop.abort()
         }
         const { job, offsets } = await restoreTopic({ ...parts, onProgress }, order, stop.signal).catch(
           async (error: unknown) => {
             if (!stop.signal.aborted) throw error
-            return { job: (await archive.jobs.get('job'))!, offsets: [] }
+            return { job: (await archive.jobs.get('job', Date.now()))!, offsets: [] }
           },
         )
         if (job.state === 'done' && offsets.length > 0) break

@@ -90,7 +90,7 @@ describe.skipIf(missing !== undefined)('kafka sink under fire', () => {
     async () => {
       const { folder, topic, expected } = await prepare(4000, 6000)
       await using jobs = await openSqliteJobs({ path: places(folder).jobs })
-      const readOf = async () => (await jobs.get('job-1'))!.counts.read
+      const readOf = async () => (await jobs.get('job-1', Date.now()))!.counts.read
       for (let kills = 0; kills < 5; kills++) {
         const before = await readOf()
         const { child, ended } = start(folder, kafka.bootstrap)

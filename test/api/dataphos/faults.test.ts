@@ -262,7 +262,7 @@ describe('faults of Dataphos that do not happen here', () => {
     expect(await left).toBe('left')
     release.resolve(undefined)
     await until(
-      async () => (await scene.jobs.list()).some(({ state, counts }) => state === 'done' && counts.delivered === 60),
+      async () => (await scene.jobs.list(Date.now())).some(({ state, counts }) => state === 'done' && counts.delivered === 60),
       'the job to be done',
     )
   })

@@ -2,6 +2,9 @@ import { pino } from 'pino'
 import { createMemoryStore } from '../../../src/adapters/memory/store.ts'
 import { openSqliteIndex } from '../../../src/adapters/sqlite/index.ts'
 import { openSqliteJobs } from '../../../src/adapters/sqlite/jobs.ts'
+import { openSafety } from '../../../src/api/auth/safety.ts'
+import { createMetrics } from '../../../src/api/metrics.ts'
+import { createReadiness } from '../../../src/api/readiness.ts'
 import { startDataphos } from '../../../src/api/dataphos/server.ts'
 import type { MessageInput } from '../../../src/batch/builder.ts'
 import { checkConfig } from '../../../src/config/load.ts'
@@ -74,7 +77,9 @@ export async function openDataphos(yaml: Readonly<Record<string, unknown>> = {})
   // The sink outlives the job that closes it.
   const openSink = () => Promise.resolve({ ...sink, [Symbol.asyncDispose]: () => Promise.resolve() })
   const logger = pino({ level: 'silent' })
-  const servers = opened.use(await startDataphos(config, { archive: { store, index }, jobs, logger, openSink }))
+  const news = { readiness: createReadiness(), metrics: createMetrics(), onNews: () => undefined }
+  const safety = opened.use(await openSafety(config.http, news))
+  const servers = opened.use(await startDataphos(config, { archive: { store, index }, jobs, logger, safety, openSink }))
   const [indexerUrl, resubmitterUrl] = [servers.indexerUrl!, servers.resubmitterUrl!]
   const post = async (url: string, body: unknown) => read(await fetch(url, { method: 'POST', body: asBody(body) ?? null }))
   const kept = opened.move()

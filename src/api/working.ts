@@ -1,0 +1,37 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.ts'
+import type { JobStore } from '../replay/jobs.ts'
+import type { WorkerNews } from '../replay/worker.ts'
+import { runWorker } from '../replay/worker.ts'
+import type { Archive } from '../search/read.ts'
+import { openReplaySink } from '../wiring.ts'
+
+/** What a worker of replay jobs in a service needs. */
+interface WorkingParts {
+  readonly archive: Archive
+  readonly jobs: JobStore
+  readonly logger: Logger
+}
+
+/** Works on replay jobs that are offered, `jobs.workers` parts at once, until `signal` aborts; not at all where that is 0. */
+export async function keepWorking(config: Config, { archive, jobs, logger }: WorkingParts, signal: AbortSignal): Promise<void> {
+  if (config.jobs.workers === 0) return
+  await runWorker(
+    {
+      archive,
+      jobs,
+      nowMs: Date.now,
+      partsAtOnce: config.jobs.workers,
+      openSink: async (job) => openReplaySink(config, job, await archive.index.lanes()),
+      onNews: (news) => logNews(logger, news),
+    },
+    signal,
+  )
+}
+
+function logNews(logger: Logger, news: WorkerNews): void {
+  if (news.kind === 'trouble') return logger.error({ err: news.error, code: news.error.code }, 'replay jobs cannot be worked on')
+  const { job, part } = news.taken
+  const fields = { job: job.id, part: part.part, topic: part.lane.topic, lane: part.lane.lane }
+  logger.info(fields, news.kind === 'took' ? 'replaying a part of a job' : 'left a part of a job')
+}
