@@ -191,7 +191,10 @@ function sendPage(
 ): Promise<FastifyReply> {
   const head = `{"total_count":${total},"returned_count":${returned},"limit":${shown.limit},"offset":${shown.offset},"messages":`
   async function* text(): AsyncGenerator<string> {
-    if (returned === 0) return yield `${head}null}`
+    if (returned === 0) {
+      yield `${head}null}`
+      return
+    }
     let before = `${head}[`
     for await (const row of rows) {
       yield before + rowJson(row, false)
@@ -203,8 +206,8 @@ function sendPage(
 }
 
 /** What is told of an error; a defect, or trouble with the archive, is told to the log too. */
-function tell({ onError }: Serving, error: unknown): string {
+function tell(serving: Serving, error: unknown): string {
   const known = goError(error)
-  if (!isMillpondError(error, 'INPUT_INVALID')) onError(known)
+  if (!isMillpondError(error, 'INPUT_INVALID')) serving.onError(known)
   return known.message
 }

@@ -8,18 +8,11 @@ export function createLocations({
   s3,
   azure,
 }: Pick<Config, 'store' | 'gcs' | 's3' | 'azure'>): (key: string) => string {
-  switch (store.type) {
-    case 'gcs':
-      return (key) => `gs://${gcs.bucket}/${gcs.prefix}${key}`
-    case 's3':
-      return (key) => `s3://${s3.bucket}/${s3.prefix}${key}`
-    case 'azure': {
-      const container = `${azureService(azure)}/${azure.container}`
-      return (key) => `${container}/${azure.prefix}${key}`
-    }
-    case 'file':
-      return (key) => join(store.path, ...key.split('/'))
-  }
+  if (store.type === 'gcs') return (key) => `gs://${gcs.bucket}/${gcs.prefix}${key}`
+  if (store.type === 's3') return (key) => `s3://${s3.bucket}/${s3.prefix}${key}`
+  if (store.type === 'file') return (key) => join(store.path, ...key.split('/'))
+  const container = `${azureService(azure)}/${azure.container}`
+  return (key) => `${container}/${azure.prefix}${key}`
 }
 
 /** The address of the blob service, without what is secret in it. */

@@ -3,7 +3,7 @@ import type { RowFilter, RowTest, Scalar } from './row-filter.ts'
 import { noTime, parseTime } from './time.ts'
 
 /** Names of the fields of a row, in the order of Dataphos' own list. */
-const FIELDS = [
+const FIELDS: ReadonlySet<string> = new Set([
   'broker_id',
   'broker_msg_id',
   'business_source_key',
@@ -18,7 +18,7 @@ const FIELDS = [
   'ingestion_time',
   'indexer_ingestion_time',
   'confirmation_flag',
-]
+])
 const METADATA = 'additional_metadata'
 const TIMES = new Set(['publish_time', 'ingestion_time', 'indexer_ingestion_time'])
 const OPERATORS = ['$eq', '$gt', '$gte', '$in', '$lt', '$lte', '$ne', '$nin', '$exists', '$regex'] as const
@@ -49,7 +49,7 @@ function unknownKeys(filter: Json, depth: number): string[] {
   if (depth > MAX_DEPTH) throw refused(`filters may lie ${MAX_DEPTH} deep`)
   return Object.entries(filter).flatMap(([key, value]) => {
     if (key === '$or' || key === '$and') return partsOf(key, value).flatMap((part) => unknownKeys(part, depth + 1))
-    return key.startsWith(METADATA) || FIELDS.includes(key) ? [] : [key]
+    return key.startsWith(METADATA) || FIELDS.has(key) ? [] : [key]
   })
 }
 

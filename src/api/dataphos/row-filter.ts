@@ -52,21 +52,11 @@ const not = (held: boolean | undefined): boolean | undefined => (held === undefi
 function holds(test: RowTest, value: Scalar | ReadonlyMap<string, string> | undefined): boolean {
   if (test.op === 'exists') return (value !== undefined) === test.value
   if (typeof value === 'object') return test.op === 'map' && isSameMap(value, test.entries)
-  switch (test.op) {
-    case 'eq':
-      return test.value === null ? value === undefined : value === test.value
-    case 'in':
-      return test.values.includes(value ?? null)
-    case 'prefix':
-      return typeof value === 'string' && value.startsWith(test.value)
-    case 'gt':
-    case 'gte':
-    case 'lt':
-    case 'lte':
-      return value !== undefined && isOrdered(test.op, compare(value, test.value))
-    default:
-      return false
-  }
+  if (test.op === 'eq') return test.value === null ? value === undefined : value === test.value
+  if (test.op === 'in') return test.values.includes(value ?? null)
+  if (test.op === 'prefix') return typeof value === 'string' && value.startsWith(test.value)
+  if (test.op !== 'gt' && test.op !== 'gte' && test.op !== 'lt' && test.op !== 'lte') return false
+  return value !== undefined && isOrdered(test.op, compare(value, test.value))
 }
 
 /** The order of two values, undefined where they have none. */

@@ -113,7 +113,7 @@ export function factsOfRow(row: Row): Facts {
       case 'location_position':
         return value(positionOf(row))
       case 'publish_time':
-        return value(row.batch.timestamps[row.at]!)
+        return value(row.batch.timestamps[row.at])
       case 'ordering_key':
         return value(orderingKeyOf(row))
       case SOURCE_KEY:

@@ -147,6 +147,11 @@ async function createServer(
   guard(server, safety.gate)
   const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes: Math.max(256 * 1024 * 1024, 2 * maxBodyBytes) })
   server.removeAllContentTypeParsers()
+  // Bodies are read as JSON whatever they are called; Fastify would refuse what is no name of a type.
+  server.addHook('onRequest', (request, _reply, done) => {
+    if (request.raw.headers['content-type'] !== undefined) request.raw.headers['content-type'] = 'application/json'
+    done()
+  })
   server.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
     const body = await bodies.read(request.headers, payload)
     const kept = Buffer.from(body)

@@ -38,9 +38,9 @@ are named in the log.`,
           which: only ?? 'both',
           logger: createLogger(config.log.level),
           onListening: ({ indexerUrl, resubmitterUrl }) => {
-            if (cli.json) return void cli.printJson({ indexerUrl, resubmitterUrl, pid: process.pid })
             const told = [indexerUrl && `Indexer API at ${indexerUrl}`, resubmitterUrl && `Resubmitter at ${resubmitterUrl}`]
-            void cli.print(told.filter((text) => text !== undefined).join(', '))
+            const line = told.filter((text) => text !== undefined).join(', ')
+            void (cli.json ? cli.printJson({ indexerUrl, resubmitterUrl, pid: process.pid }) : cli.print(line))
           },
         },
         cli.signal,

@@ -60,7 +60,7 @@ describe('variables of Dataphos', () => {
       SASL_PASSWORD: 'secret',
     }
     const { notes } = applyEnvironment(config, env)
-    expect(notes.map((note) => note.split(' ')[0]).toSorted()).toEqual([
+    expect(notes.map((note) => note.split(' ')[0]!).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
       'CONN',
       'KRB_REALM',
       'PUBLISHER_TYPE',

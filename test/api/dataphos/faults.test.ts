@@ -330,15 +330,19 @@ describe('faults of Dataphos that do not happen here', () => {
     expect(summaryOf(answer)['published_count']).toBe(published)
   })
 
-  it('no loop: a topic is not replayed into itself unless that is allowed', async () => {
-    for (const allowLoop of [false, true]) {
-      await using scene = await openDataphos({ dataphos: { allowLoop } })
-      await scene.archive('orders', '0', commitsOf(from(0, 3)))
-      const answer = await scene.resubmit('/range/c?topic=orders', { broker_id: 'orders' })
-      expect(answer.status).toBe(allowLoop ? 200 : 400)
-      if (!allowLoop)
-        expect(answer.text).toMatch(/"error":"[^"]*\(dataphos\.allowLoop\)","msg":"resubmission failed due to bad request"/u)
-    }
+  it('no loop: a topic is not replayed into itself', async () => {
+    await using scene = await openDataphos()
+    await scene.archive('orders', '0', commitsOf(from(0, 3)))
+    const answer = await scene.resubmit('/range/c?topic=orders', { broker_id: 'orders' })
+    expect(answer.status).toBe(400)
+    expect(answer.text).toMatch(/"error":"[^"]*\(dataphos\.allowLoop\)","msg":"resubmission failed due to bad request"/u)
+    expect(scene.sink.writes).toEqual([])
+  })
+
+  it('no loop, unless it is allowed', async () => {
+    await using scene = await openDataphos({ dataphos: { allowLoop: true } })
+    await scene.archive('orders', '0', commitsOf(from(0, 3)))
+    expect(await scene.resubmit('/range/c?topic=orders', { broker_id: 'orders' })).toMatchObject({ status: 200 })
   })
 
   it(

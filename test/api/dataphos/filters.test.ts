@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseFilters } from '../../../src/api/dataphos/parse-filters.ts'
 import { evaluate, rangeOf, textsOf } from '../../../src/api/dataphos/row-filter.ts'
@@ -34,7 +34,7 @@ beforeAll(async () => {
     'users',
     '0',
     commitsOf(
-      all.slice(0, 15).map(({ position }) => message(position!, `u_${position}`)),
+      all.slice(0, 15).map(({ position }) => message(position, `u_${position}`)),
       4,
     ),
   )
@@ -46,7 +46,7 @@ afterAll(() => scene[Symbol.asyncDispose]())
 
 const idsOf = async (filters: unknown): Promise<readonly unknown[]> => {
   const answer = await scene.post('/query/c?limit=1000', { filters })
-  expect(answer.status, answer.text).toBe(200)
+  expect(answer).toMatchObject({ status: 200 })
   const { total_count: total } = JSON.parse(answer.text) as { readonly total_count: number }
   const rows = messagesOf(answer)
   expect(rows.length).toBe(total)
@@ -172,7 +172,7 @@ describe('filters', () => {
         const ids = await idsOf(filters)
         scene.sink.writes.length = 0
         const answer = await scene.resubmit('/query/c?topic=t', { filters })
-        expect(answer.status, answer.text).toBe(200)
+        expect(answer).toMatchObject({ status: 200 })
         const sent = scene.sink.writes.flatMap(({ target: { origin }, messages }) =>
           messages.map(({ id, position }) => `${origin.topic}_${id ?? `${origin.lane}_${position}`}`),
         )
@@ -226,7 +226,7 @@ describe('what a filter says before rows are read', () => {
         const each = Array.from({ length: length + 1 }, (_, i) =>
           evaluate({ field: 'n', test: one }, () => ({ value: from + i })),
         )
-        if (told !== undefined) expect(new Set(each)).toEqual(new Set([told]))
+        return told === undefined || each.every((one) => one === told)
       }),
     )
   })

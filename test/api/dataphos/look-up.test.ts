@@ -22,7 +22,7 @@ async function recordsIn(bytes: Uint8Array): Promise<{ readonly position: number
       zstandard: (data: Buffer, done: (error: Error | null, plain: Buffer) => void) => done(null, zstdDecompressSync(data)),
     },
   } as never)
-  decoder.end(Buffer.from(bytes))
+  decoder.end(bytes)
   const records: { position: number; value: Buffer }[] = []
   for await (const record of decoder) records.push(record as { position: number; value: Buffer })
   return records
@@ -86,7 +86,7 @@ describe('look-ups by id', () => {
     await scene.archive(
       'queue',
       'r',
-      commitsOf(messages.map(({ position = 0 }) => message(position, { id: position === 7 ? '0_7' : `id-${position}` }))),
+      commitsOf(messages.map(({ position }) => message(position, { id: position === 7 ? '0_7' : `id-${position}` }))),
     )
     const ids = async (id: string) =>
       messagesOf(await scene.get(`/exact/c/${encodeURIComponent(id)}`)).map((row) => row['unique_id'])

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { MessageInput } from '../../../src/batch/builder.ts'
 import { commitsOf, type DataphosScene, messagesOf, openDataphos } from './scene.ts'

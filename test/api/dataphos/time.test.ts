@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { goNumber, goString, goTime } from '../../../src/api/dataphos/go-text.ts'
 import { parseTime } from '../../../src/api/dataphos/time.ts'
