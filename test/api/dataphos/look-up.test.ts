@@ -17,11 +17,8 @@ const message = (position: number, more: Partial<MessageInput> = {}): MessageInp
 
 /** The records of an object, by a reader that is not ours. */
 async function recordsIn(bytes: Uint8Array): Promise<{ readonly position: number; readonly value: Buffer }[]> {
-  const decoder = new streams.BlockDecoder({
-    codecs: {
-      zstandard: (data: Buffer, done: (error: Error | null, plain: Buffer) => void) => done(null, zstdDecompressSync(data)),
-    },
-  } as never)
+  const zstandard = (data: Buffer, done: (error: Error | null, plain: Buffer) => void) => done(null, zstdDecompressSync(data))
+  const decoder = new streams.BlockDecoder({ codecs: { zstandard } })
   decoder.end(bytes)
   const records: { position: number; value: Buffer }[] = []
   for await (const record of decoder) records.push(record as { position: number; value: Buffer })
