@@ -42,7 +42,9 @@ describe('millpond serve with the interfaces of Dataphos', () => {
     const answer = await fetch(`http://127.0.0.1:${resubmitter}/query/indexer_collection`, { method: 'POST', body })
     expect(await answer.json()).toMatchObject({ status: 200, summary: { indexed_count: 11, published_count: 11 } })
     await until(async () => (await totalOf('again')) === 11, 'what was resubmitted to be in the index', 60_000)
-    const jobs = JSON.parse((await runProgram(['jobs', 'list', '--dir', dir, '--json'])).stdout.toString().split('\n')[0]!) as object
+    const jobs = JSON.parse(
+      (await runProgram(['jobs', 'list', '--dir', dir, '--json'])).stdout.toString().split('\n')[0]!,
+    ) as object
     expect(jobs).toMatchObject({ id: answer.headers.get('x-millpond-jobs'), state: 'done' })
   })
 
