@@ -1,3 +1,5 @@
+import { selectRows as selectBatchRows } from '../../batch/batch.ts'
+import { compactIfSparse } from '../../batch/compact.ts'
 import type { IndexedLane } from '../../index/segment-index.ts'
 import { firstRowFrom } from '../../search/match.ts'
 import { planSegments, type SegmentPlan } from '../../search/plan.ts'
@@ -163,11 +165,14 @@ async function rowsIn(
   for await (const { rows: block, batch } of readRowBlocks(view, blocks, signal)) {
     const known = block.facts
     const ingestionMs = whole ? await view.commitMs(known.segment.commitKey, signal) : undefined
-    const facts = { ...known, ingestionMs }
-    for (let at = firstRowFrom(batch, block.part.from); at < batch.count && batch.positions[at]! < block.part.to; at++) {
-      const row = { facts, batch, at }
-      if (isWanted(row)) rows.push(row)
-    }
+    const wanted: number[] = []
+    for (let at = firstRowFrom(batch, block.part.from); at < batch.count && batch.positions[at]! < block.part.to; at++)
+      if (isWanted({ facts: known, batch, at })) wanted.push(at)
+    if (wanted.length === 0) continue
+    // Of a block nothing is kept but what is wanted: ids may lie in as many blocks as there are.
+    const kept = compactIfSparse(selectBatchRows(batch, Int32Array.from(wanted)))
+    for (const [row, at] of wanted.entries())
+      rows.push({ facts: { ...known, ingestionMs, before: known.before + at - row }, batch: kept, at: row })
   }
   return rows
 }
