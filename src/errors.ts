@@ -83,6 +83,7 @@ export const errorTable = {
   OUTPUT_FAILED: meaning(500, 6),
   DELIVERY_FAILED: meaning(502, 7, true),
   JOB_CONFLICT: meaning(409, 8),
+  FUNCTION_INVALID: meaning(400, 2),
   IMPORT_CONFLICT: meaning(409, 8),
   COMPACT_UNFIT: meaning(409, 2),
   COMPACT_CONFLICT: meaning(409, 8, true),

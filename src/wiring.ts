@@ -13,11 +13,13 @@ import type { Broker } from './source/broker.ts'
 import type { LaneId } from './source/lane.ts'
 import { openKafka, openKafkaReplaySink } from './wiring/kafka.ts'
 import { localBroker, openLocalReplaySink, openLog } from './wiring/local.ts'
+import { dropDamagedPostgresIndex, openPostgresIndex, openPostgresJobs } from './wiring/postgres.ts'
 
 /** Opens the index, which is made where there is none. */
-export async function openIndex({ index }: Config): Promise<SegmentIndex> {
+export async function openIndex(config: Config): Promise<SegmentIndex> {
+  if (config.index.type === 'postgres') return openPostgresIndex(config)
   const { openSqliteIndex } = await import('./adapters/sqlite/index.ts')
-  return openSqliteIndex({ path: index.path })
+  return openSqliteIndex({ path: config.index.path })
 }
 
 /** An empty index that is gone with the process. */
@@ -26,10 +28,12 @@ export async function openMemoryIndex(): Promise<SegmentIndex> {
   return openSqliteIndex({ path: ':memory:' })
 }
 
-/** Moves an index file that cannot be opened out of the way, so that it can be made anew; says whether there was one. */
-export async function setAsideDamagedIndex({ index }: Config): Promise<boolean> {
+/** Moves an index that cannot be opened out of the way, so that it can be made anew; says what became of it if there was one. */
+export async function setAsideDamagedIndex(config: Config): Promise<string | undefined> {
+  if (config.index.type === 'postgres') return dropDamagedPostgresIndex(config)
+  const { path } = config.index
   const sqlite = await import('./adapters/sqlite/index-database.ts')
-  return sqlite.setAsideDamagedIndex(index.path)
+  return sqlite.setAsideDamagedIndex(path) ? `the damaged file is kept as ${path}.damaged` : undefined
 }
 
 /** Has DuckDB read a statement over topics. @throws MillpondError `DEPENDENCY_MISSING`, `QUERY_FAILED`. */
@@ -45,7 +49,9 @@ export async function openParquetReader(): Promise<ParquetReader> {
 }
 
 /** Opens the replay jobs. */
-export async function openJobs({ jobs }: Config): Promise<JobStore> {
+export async function openJobs(config: Config): Promise<JobStore> {
+  const { jobs } = config
+  if (jobs.type === 'postgres') return openPostgresJobs(config)
   const { openSqliteJobs } = await import('./adapters/sqlite/jobs.ts')
   return openSqliteJobs({ path: jobs.path })
 }

@@ -23,6 +23,7 @@ const rules = [
   'search',
   'query',
   'import',
+  'functions',
   'replay',
 ]
 const edges: Readonly<Record<string, readonly string[]>> = {
@@ -45,7 +46,8 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   search: [...ground, 'jq', 'values', 'encode', 'source', 'store', 'commit', 'index'],
   import: ['errors', 'kernel', 'encode', 'source', 'store', 'commit'],
   query: ['errors', 'batch', 'values', 'encode', 'index', 'search'],
-  replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search'],
+  functions: ['errors', 'batch'],
+  replay: [...ground, 'encode', 'source', 'store', 'sink', 'commit', 'index', 'search', 'functions'],
   archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
   compact: ['errors', 'batch', 'encode', 'layout', 'source', 'store', 'commit'],
@@ -65,6 +67,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@google-cloud/storage': ['adapters'],
   '@platformatic/kafka': ['adapters'],
   fastify: ['api'],
+  pg: ['adapters'],
   jose: ['api'],
   'prom-client': ['api'],
   commander: ['cli'],

@@ -14,19 +14,37 @@ export interface Caller {
 /** The caller where nothing asks who it is: on loopback, without keys. */
 export const ANYBODY: Caller = { name: 'anonymous', may: () => true }
 
-const callers = new WeakMap<object, Caller>()
+interface Known {
+  readonly caller: Caller
+  wasAsked: boolean
+}
 
-/** Remembers who sent the request; once, before its route runs. */
+const known = new WeakMap<object, Known>()
+
+/** Remembers who sent the request, before its route runs. */
 export function setCaller(request: object, caller: Caller): void {
-  callers.set(request, caller)
+  const one: Known = {
+    caller: {
+      name: caller.name,
+      may(scope, topic) {
+        one.wasAsked = true
+        return caller.may(scope, topic)
+      },
+    },
+    wasAsked: false,
+  }
+  known.set(request, one)
 }
 
 /** Who sent the request. */
 export function callerOf(request: object): Caller {
-  const caller = callers.get(request)
-  if (caller === undefined) throw new MillpondError('INTERNAL', 'nothing was asked of who calls')
-  return caller
+  const one = known.get(request)
+  if (one === undefined) throw new MillpondError('INTERNAL', 'nothing was asked of who calls')
+  return one.caller
 }
+
+/** Whether anything asked what the sender of the request may do. */
+export const wasAsked = (request: object): boolean => known.get(request)?.wasAsked === true
 
 /** @throws MillpondError `FORBIDDEN` where the caller may not do that with the topic, or not with every topic where none is given. */
 export function requireAccess(caller: Caller, scope: Scope, topic?: string): void {

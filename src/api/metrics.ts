@@ -22,6 +22,7 @@ export interface Metrics {
   readonly storeCost: Counter
   readonly archiveLag: Gauge<'topic'>
   readonly indexLag: Gauge<'topic'>
+  readonly indexLagSeconds: Gauge
   readonly replayRead: Gauge<'job'>
   readonly replayPlanned: Gauge<'job'>
   readonly replaysRunning: Gauge
@@ -74,6 +75,7 @@ export function createMetrics(): Metrics {
     storeCost: counter('store_cost_dollars_total', 'What the requests cost by list prices, an estimate.', []),
     archiveLag: gauge('archive_lag_messages', 'Messages of the source that are not in the archive yet.', ['topic']),
     indexLag: gauge('index_lag_messages', 'Messages of the archive that are not in the index yet.', ['topic']),
+    indexLagSeconds: gauge('index_lag_seconds', 'How long the oldest commit of this process waits for the index.', []),
     replayRead: gauge('replay_messages_done', 'Messages that a running replay has dealt with.', ['job']),
     replayPlanned: gauge('replay_messages_planned', 'Messages that a running replay has to deal with, at the most.', ['job']),
     replaysRunning: gauge('replays_running', 'Replays that run, in whatever process.', []),

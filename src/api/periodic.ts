@@ -19,3 +19,11 @@ export function startPeriodic(everyMs: number, act: () => Promise<void>, signal:
   }
   return { wake: () => woken.abort(), done: run() }
 }
+
+/** Resolves when all of these have ended, in whatever way, or so much time has passed. */
+export async function settledWithin(milliseconds: number, acts: readonly Promise<unknown>[]): Promise<void> {
+  const limit = new AbortController()
+  const late = wait(milliseconds, undefined, { signal: limit.signal }).catch(() => undefined)
+  await Promise.race([Promise.allSettled(acts), late])
+  limit.abort()
+}

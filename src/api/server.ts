@@ -13,6 +13,7 @@ import { gateFor, type Safety } from './auth/safety.ts'
 import { tlsOptions } from './auth/tls.ts'
 import { type BodyReader, createBodyReader } from './body.ts'
 import { decodeMessages } from './decode.ts'
+import { addJobs, type JobsParts } from './jobs/routes.ts'
 import { addKafkaRest, isOfRestClient, sendError } from './kafka-rest/routes.ts'
 import type { Metrics } from './metrics.ts'
 import type { Readiness } from './readiness.ts'
@@ -28,6 +29,8 @@ export interface ServerParts {
   readonly registry?: SchemaRegistry
   /** What is searched, where there is something. */
   readonly search?: Pick<SearchParts, 'archive' | 'limits'>
+  /** Replay jobs over HTTP. */
+  readonly jobs?: Pick<JobsParts, 'jobs' | 'index' | 'source' | 'findFunction'>
   readonly readiness: Readiness
   readonly metrics: Metrics
   /** Brings the gauges up to date before metrics are read. */
@@ -82,6 +85,7 @@ export function createServer(parts: ServerParts, options: ServerOptions): Fastif
     const onError = (error: MillpondError, requestId: string) => noticeLate(parts, error, requestId)
     addSearch(server, { ...parts.search, nowMs: parts.nowMs, release: (body) => bodies.release(body), onError })
   }
+  if (parts.jobs !== undefined) addJobs(server, { ...parts.jobs, nowMs: parts.nowMs, release: (body) => bodies.release(body) })
   return server
 }
 

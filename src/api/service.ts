@@ -1,14 +1,17 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
+import { withSegmentCache } from '../index/segment-cache.ts'
 import type { JobStore } from '../replay/jobs.ts'
 import type { Inlet } from '../sink/inlet.ts'
 import type { Broker } from '../source/broker.ts'
 import { createDeadLetters, openBroker, openIndex, openJobs } from '../wiring.ts'
 import { archiveOptions, openArchiveParts } from '../wiring/archive.ts'
+import { findFunction } from '../wiring/functions.ts'
 import { openKafkaInlet } from '../wiring/kafka.ts'
 import { type Log, localBroker, localInlet, openLog } from '../wiring/local.ts'
 import { openRegistry } from '../wiring/registry.ts'
+import { replaySource } from '../wiring/replay.ts'
 import { openStore } from '../wiring/store.ts'
 import { openSafety } from './auth/safety.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
@@ -17,7 +20,7 @@ import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
 import { countRequests, createMetrics, type Metrics } from './metrics.ts'
-import { startPeriodic } from './periodic.ts'
+import { settledWithin, startPeriodic } from './periodic.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
 import { createSearchArchive } from './search/archive.ts'
 import { keepSettings } from './settings.ts'
@@ -32,6 +35,8 @@ export interface ServiceOptions {
 }
 
 const RETENTION_MS = 60_000
+/** What gauges may take that databases are asked for. */
+const OBSERVE_WITHIN_MS = 2000
 /** What a caller has at the most to finish its request when the service stops. */
 const CLOSE_WITHIN_MS = 15_000
 
@@ -47,6 +52,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const metrics = createMetrics()
   const store = opened.use(await openStore(config, 'write', countRequests(metrics)))
   const index = opened.use(await openIndex(config))
+  const kept = withSegmentCache(index)
   const jobs = opened.use(await openJobs(config))
   const deadLetters = opened.use(createDeadLetters(config))
   const { parts: own } = opened.use(await openArchiveParts(config, store))
@@ -69,12 +75,19 @@ export async function runService(config: Config, { logger, onListening }: Servic
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
       directory: inlet,
       ...(registry === undefined ? {} : { registry }),
-      search: { archive: createSearchArchive({ store, index, registry }, config.search), limits: config.search },
+      search: { archive: createSearchArchive({ store, index: kept, registry }, config.search), limits: config.search },
+      jobs: {
+        jobs,
+        index: kept,
+        source: replaySource(config),
+        findFunction: (name) => findFunction(config.jobs.functionsPath, name),
+      },
       readiness,
       metrics,
       observe: async () => {
-        await observeLag()
-        await observeReplays(jobs, metrics)
+        metrics.indexLagSeconds.set(indexing.lag().milliseconds / 1000)
+        // Databases that are away, or slow, keep nobody from what else there is to see.
+        await settledWithin(OBSERVE_WITHIN_MS, [observeLag(), observeReplays(jobs, metrics)])
       },
       nowMs: Date.now,
       onError: (error, requestId) => logger.error({ err: error, code: error.code, requestId }, 'a request failed'),
@@ -85,7 +98,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
 
   // Requests end first, then what archives them; the index comes last.
   const stopIndexing = new AbortController()
-  const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
+  const indexing = startIndexing({ store, index, logger, readiness, maxLagMs: config.index.maxLagMs }, stopIndexing.signal)
   const stopArchiving = new AbortController()
   const archiving = keepArchiving(
     { ...ownArchiveParts(), ...own, source, store, deadLetters },

@@ -5,6 +5,7 @@ import type { WorkerNews } from '../replay/worker.ts'
 import { runWorker } from '../replay/worker.ts'
 import type { Archive } from '../search/read.ts'
 import { openReplaySink } from '../wiring.ts'
+import { openFunction } from '../wiring/functions.ts'
 
 /** What a worker of replay jobs in a service needs. */
 interface WorkingParts {
@@ -23,6 +24,7 @@ export async function keepWorking(config: Config, { archive, jobs, logger }: Wor
       nowMs: Date.now,
       partsAtOnce: config.jobs.workers,
       openSink: async (job) => openReplaySink(config, job, await archive.index.lanes()),
+      openFunction,
       onNews: (news) => logNews(logger, news),
     },
     signal,

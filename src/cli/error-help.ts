@@ -140,7 +140,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'free some room, or let local.retention remove what is archived',
   },
   INDEX_CORRUPT: { means: 'The index is damaged; the archive is not affected.', next: 'millpond index rebuild' },
-  INDEX_UNAVAILABLE: { means: 'The index does not open or answer.', next: 'check index.path and its rights' },
+  INDEX_UNAVAILABLE: {
+    means: 'The index does not open or answer.',
+    next: 'check index.path and its rights, or the database that index.type names',
+  },
   INDEX_GAP: { means: 'The index lacks a commit before the one that is to be added.', next: 'millpond index rebuild' },
   BROKER_UNAVAILABLE: {
     means: 'A broker does not answer, or cannot serve the request at the moment.',
@@ -204,6 +207,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'Objects cannot be imported: the archive has their positions already, or two of them hold the same.',
     next: 'the message names the object; docs/import.md says what can be done',
   },
+  FUNCTION_INVALID: {
+    means:
+      'A function file is not there, does not load, has no function as its default export, or is not the one that the job was made with.',
+    next: 'docs/replay.md shows what a function is',
+  },
   JOB_CONFLICT: { means: 'Another process runs this job, or it has ended.', next: 'millpond jobs show <job>' },
   COMPACT_UNFIT: {
     means: 'Segments are to be rewritten in a format that cannot hold one of their messages. Nothing was replaced.',
@@ -213,7 +221,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'Others compact the same lane at the same time. Nothing is lost.',
     next: 'run one of them at a time',
   },
-  JOBS_UNAVAILABLE: { means: 'The database of the replay jobs does not open or answer.', next: 'check jobs.path and its rights' },
+  JOBS_UNAVAILABLE: {
+    means: 'The database of the replay jobs does not open or answer.',
+    next: 'check jobs.path and its rights, or the database that jobs.type names',
+  },
   JOBS_CORRUPT: {
     means: 'The database of the replay jobs is damaged.',
     next: 'move the file at jobs.path away; a new one is made',

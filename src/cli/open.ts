@@ -29,7 +29,7 @@ export async function openArchive(
 ): Promise<OpenArchive> {
   await using opened = new AsyncDisposableStack()
   const store = opened.use(await openStore(config, 'read'))
-  const isKept = await isWritable(config.index.path)
+  const isKept = config.index.type !== 'sqlite' || (await isWritable(config.index.path))
   const index = opened.use(await (isKept ? openIndex(config) : openMemoryIndex()))
   if (follow || !isKept) await followChains(store, index, topic === undefined ? {} : { topic }, signal)
   const kept = opened.move()

@@ -6,6 +6,7 @@ import type { DataphosConfig } from './dataphos-config.ts'
 import type { HttpConfig } from './http-config.ts'
 import type { RegistryConfig } from './registry-config.ts'
 import type { IcebergConfig } from './iceberg-config.ts'
+import type { PostgresConfig } from './postgres-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
 /** When a segment closes: whichever comes first. */
@@ -80,6 +81,9 @@ export type KafkaSaslConfig =
           }
     }
 
+/** What keeps the index and the replay jobs. */
+export type DatabaseType = 'sqlite' | 'postgres' | 'mongodb'
+
 /** The checked configuration: every path absolute, every default filled in. */
 export interface Config {
   /** The file it was read from; undefined where there is none and all of it is defaults. */
@@ -89,8 +93,15 @@ export interface Config {
   /** `path` is for the type `file`; the others have sections of their own. */
   readonly store: { readonly type: 'file' | 's3' | 'gcs' | 'azure'; readonly path: string }
   readonly source: { readonly type: 'local' | 'kafka'; readonly topics: readonly string[]; readonly group: string }
-  readonly index: { readonly type: 'sqlite'; readonly path: string }
-  readonly jobs: { readonly type: 'sqlite'; readonly path: string; readonly workers: number }
+  /** `path` is for the type `sqlite`; the others have sections of their own. */
+  readonly index: { readonly type: DatabaseType; readonly path: string; readonly maxLagMs: number }
+  readonly jobs: {
+    readonly type: DatabaseType
+    readonly path: string
+    readonly workers: number
+    /** The folder of functions that jobs over HTTP may name. */
+    readonly functionsPath: string
+  }
   readonly archive: {
     readonly format: Format
     readonly formatOptions: FormatOptions
@@ -110,6 +121,7 @@ export interface Config {
   readonly local: LocalTopicConfig & { readonly path: string; readonly topics: Readonly<Record<string, LocalTopicConfig>> }
   readonly kafka: KafkaConfig
   readonly registry: RegistryConfig
+  readonly postgres: PostgresConfig
   readonly s3: S3Config
   readonly gcs: GcsConfig
   readonly azure: AzureConfig

@@ -7,6 +7,7 @@ import { resolveHttp } from './resolve-http.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
+import { resolvePostgres } from './resolve-postgres.ts'
 import { resolveRegistry } from './resolve-registry.ts'
 import { resolveAzure, resolveGcs, resolveS3 } from './resolve-stores.ts'
 import type { FileConfig } from './schema.ts'
@@ -39,8 +40,14 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     source: file.source,
     kafka: resolveKafka(file.kafka, place.folder),
     registry: resolveRegistry(file.registry, place.folder),
-    index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite') },
-    jobs: { type: file.jobs.type, path: inData(file.jobs.path, 'jobs.sqlite'), workers: file.jobs.workers },
+    postgres: resolvePostgres(file.postgres, place.folder),
+    index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite'), maxLagMs: msOf(file.index.maxLag) },
+    jobs: {
+      type: file.jobs.type ?? file.index.type,
+      path: inData(file.jobs.path, 'jobs.sqlite'),
+      workers: file.jobs.workers,
+      functionsPath: inData(file.jobs.functions, 'functions'),
+    },
     archive: {
       format: archive.format,
       formatOptions: formatOptionsOf(archive),

@@ -6,6 +6,7 @@ import { httpRules } from './resolve-http.ts'
 import { icebergRules } from './resolve-iceberg.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
+import { postgresRules } from './resolve-postgres.ts'
 import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
 import { configSchema, type FileConfig } from './schema.ts'
@@ -26,6 +27,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...registryRules(usable.data),
     ...schemaRule(usable.data),
     ...storeRules(usable.data),
+    ...postgresRules(usable.data),
     ...layoutRules(usable.data, broken),
     ...icebergRules(usable.data),
     ...dataphosRules(usable.data),

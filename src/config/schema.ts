@@ -6,6 +6,7 @@ import {
   MiB,
   oneOf,
   optionalNumber,
+  optionalOneOf,
   optionalPath,
   section,
   size,
@@ -20,9 +21,13 @@ import { dataphosSection } from './schema-dataphos.ts'
 import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
+import { postgresSection } from './schema-postgres.ts'
 import { registrySection } from './schema-registry.ts'
 import { searchSection } from './schema-search.ts'
 import { azureSection, gcsSection, s3Section } from './schema-stores.ts'
+
+/** What keeps the index and the replay jobs. */
+const DATABASES = ['sqlite', 'postgres', 'mongodb'] as const
 
 const retention = section(
   {
@@ -95,15 +100,23 @@ export const configSchema = section(
     ),
     index: section(
       {
-        type: oneOf(['sqlite'], 'sqlite', 'The kind of index.'),
-        path: optionalPath('The file of the index. Without it: `index.sqlite` in the `data` folder.'),
+        type: oneOf(DATABASES, 'sqlite', 'The kind of index; `postgres` and `mongodb` have sections of those names.'),
+        path: optionalPath('For `sqlite`: the file of the index. Without it: `index.sqlite` in the `data` folder.'),
+        maxLag: duration(
+          1000,
+          365 * DAY_MS,
+          'Readiness turns amber where a commit of the archive has waited longer than this for the index.',
+        ).default('5m'),
       },
       'What can be asked of the archive; it can be made anew from the store at any time.',
     ),
     jobs: section(
       {
-        type: oneOf(['sqlite'], 'sqlite', 'The kind of database.'),
-        path: optionalPath('The file of the replay jobs. Without it: `jobs.sqlite` in the `data` folder.'),
+        type: optionalOneOf(DATABASES, 'The kind of database. Without it: as `index.type`.'),
+        path: optionalPath('For `sqlite`: the file of the replay jobs. Without it: `jobs.sqlite` in the `data` folder.'),
+        functions: optionalPath(
+          'The folder of the function files that jobs made over HTTP may name. Without it: `functions` in the `data` folder.',
+        ),
         workers: wholeNumber(
           0,
           256,
@@ -188,6 +201,7 @@ export const configSchema = section(
     ),
     kafka: kafkaSection,
     registry: registrySection,
+    postgres: postgresSection,
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,

@@ -12,6 +12,8 @@ import type { IndexedLane, SegmentIndex } from './segment-index.ts'
 export interface ChainFilter {
   readonly topic?: string
   readonly lane?: string
+  /** Of these only those in the folders that it says yes to. */
+  readonly isMine?: (folder: string) => boolean
 }
 
 /** Lanes followed side by side: a listing of a store far away takes a while. */
@@ -44,7 +46,8 @@ export async function followChains(
   refuseStrangers(known, folders, store)
   const failed = new AbortController()
   const ended = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal])
-  const waiting = folders.values()
+  const { isMine = () => true } = filter
+  const waiting = folders.filter(isMine).values()
   const damages: unknown[] = []
   let commits = 0
   const follow = async (folder: string) => {

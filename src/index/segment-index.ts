@@ -71,6 +71,11 @@ export interface SegmentIndex extends AsyncDisposable {
   segments(query: SegmentQuery): AsyncIterable<IndexedSegment>
   /** Forgets one lane's commits, or everything. */
   clear(id?: LaneId): Promise<void>
+  /**
+   * Says that a follower lives for so long from now, by the clock of the database, or with 0 that it leaves. Gives all that live, itself
+   * included, in the order of their names. An index without it is followed by everybody alone.
+   */
+  announce?(follower: string, leaseMs: number): Promise<readonly string[]>
 }
 
 /** What a person does about an index that is damaged or does not fit its archive. */

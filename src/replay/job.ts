@@ -1,5 +1,6 @@
 import type { JobError, ReplayPart } from './part.ts'
 import type { QueryRecord } from './query-record.ts'
+import type { HeaderRemap } from './remap.ts'
 
 /**
  * `queued` waits to be run; `running` is run by somebody; `paused` waits until it is wanted again; `interrupted` was left by all who
@@ -43,6 +44,17 @@ export interface ReplayOptions {
   readonly keys: 'keep' | 'drop'
   readonly headers: 'keep' | 'drop'
   readonly timestamps: 'original' | 'now'
+  /** What becomes of single headers, where they are kept. */
+  readonly headerRemap?: HeaderRemap
+  /** What every message goes through before it goes out; each worker must have the file. */
+  readonly function?: FunctionFile
+}
+
+/** A file whose default export is a function over messages. */
+export interface FunctionFile {
+  readonly path: string
+  /** SHA-256 (hex) of the file when the job was made: another one is refused. */
+  readonly sha256: string
 }
 
 /** What the index said, before anything was read, of what the selection holds. */

@@ -1,13 +1,17 @@
+import type { MessageBatch } from '../batch/batch.ts'
+import { MillpondError } from '../errors.ts'
+import { type AppliedBatch, applyFunction } from '../functions/apply.ts'
+import type { MessageFunction } from '../functions/function.ts'
 import { countMessages } from '../search/count.ts'
 import type { ReadAhead } from '../search/context.ts'
 import type { MessageQuery } from '../search/query.ts'
 import type { Archive, ReadStats, SelectedBatch, SelectedStored } from '../search/read.ts'
 import { readLane, readLaneStored } from '../search/read.ts'
 import type { Sink, SinkTarget } from '../sink/sink.ts'
-import type { Clock, DeliveryRetry } from './deliver.ts'
+import type { Clock, DeliveryRetry, LaneDelivery } from './deliver.ts'
 import { deliver, deliverStored, standardDeliveryRetry } from './deliver.ts'
-import type { PlannedReplay, ReplayCounts, ReplaySummary } from './job.ts'
-import { NO_COUNTS, targetTopic } from './job.ts'
+import type { FunctionFile, PlannedReplay, ReplayCounts, ReplaySummary } from './job.ts'
+import { addCounts, NO_COUNTS, targetTopic } from './job.ts'
 import { joined } from './joined.ts'
 import type { JobStore } from './jobs.ts'
 import { markReplay } from './marks.ts'
@@ -47,12 +51,14 @@ export interface ReplayParts {
   readonly tickMs?: number
   readonly clock?: Clock
   readonly random?: () => number
+  /** Loads the function that a job's messages go through. @throws MillpondError `FUNCTION_INVALID`. */
+  readonly openFunction?: (file: FunctionFile) => Promise<MessageFunction>
 }
 
 /** A job in the hands of this process. */
 export interface Run {
   readonly job: ReplaySummary
-  readonly parts: Pick<ReplayParts, 'archive' | 'sink' | 'nowMs' | 'retry' | 'random'>
+  readonly parts: Pick<ReplayParts, 'archive' | 'sink' | 'nowMs' | 'retry' | 'random' | 'openFunction'>
   readonly query: MessageQuery
   readonly recorder: Recorder
   readonly stats: ReadStats
@@ -82,11 +88,14 @@ export async function runPart(run: Run, place: number, how: PartRun): Promise<bo
     const target = targetOf(job, part)
     const position = await startOf(run, part, target, how.signal)
     const delivery = deliveryOf(run, place, target, how.signal)
+    const change = await functionOf(run)
     for (const range of rangesOf(part, position)) {
-      for await (const item of ahead(readPart(run, part, range, how), createPrepare(run, part, range))) {
+      for await (const item of ahead(
+        readPart(run, part, range, how),
+        createPrepare(run, part, range, { change, signal: how.signal }),
+      )) {
         if ('stored' in item) await deliverStored(delivery, item)
-        else if (item.batch.count > 0) await deliver(delivery, item.batch, item.nextPosition)
-        else recorder.step(place, { nextPosition: item.nextPosition, counts: NO_COUNTS, failures: [] })
+        else await deliverBatch(delivery, item, recorder.part(place).nextPosition)
         if (how.isLeaving() && recorder.part(place).nextPosition < toPosition) return false
       }
     }
@@ -123,18 +132,71 @@ function deliveryOf({ parts, pace, clock, recorder }: Run, place: number, target
   }
 }
 
+/** Messages on their way out, and those of the same stretch that do not go. */
+interface PreparedBatch {
+  readonly batch: MessageBatch
+  readonly nextPosition: number
+  readonly withheld: readonly Withheld[]
+}
+
+/** A message that the job's function left out, or failed on. */
+interface Withheld {
+  readonly position: number
+  readonly reason?: string
+}
+
+async function functionOf({ job, parts }: Run): Promise<MessageFunction | undefined> {
+  const { function: file } = job.options
+  if (file === undefined) return undefined
+  if (parts.openFunction !== undefined) return parts.openFunction(file)
+  throw new MillpondError('FUNCTION_INVALID', `this process cannot load ${file.path}`)
+}
+
+interface Preparing {
+  readonly change: MessageFunction | undefined
+  readonly signal: AbortSignal
+}
+
 /** Brings what was read into the form in which it goes out. */
-function createPrepare({ job, parts }: Run, part: ReplayPart, { to }: PositionRange) {
+function createPrepare({ job, parts }: Run, part: ReplayPart, { to }: PositionRange, { change, signal }: Preparing) {
   const { lane } = part
   const origin = { job: job.id, topic: lane.topic, lane: lane.lane }
-  return (selected: SelectedBatch | SelectedStored) => {
+  return async (selected: SelectedBatch | SelectedStored): Promise<PreparedBatch | SelectedStored> => {
     if ('stored' in selected) return selected
-    const batch = rowsOf(selected.batch, part)
+    const meant = rowsOf(selected.batch, part)
     const nextPosition = Math.min(selected.nextPosition, to)
-    if (batch.count === 0) return { batch, nextPosition }
+    const applied = change === undefined ? undefined : await applyFunction(change, meant, origin, signal)
+    const batch = applied?.batch ?? meant
+    const withheld = applied === undefined ? [] : withheldBy(applied)
+    if (batch.count === 0) return { batch, nextPosition, withheld }
     const shaped = shapeBatch(batch, job.options, parts.nowMs())
-    return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition }
+    return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition, withheld }
   }
+}
+
+const withheldBy = ({ leftOut, failed }: AppliedBatch): Withheld[] =>
+  [...leftOut.map((position) => ({ position })), ...failed].sort((a, b) => a.position - b.position)
+
+/** Delivers a batch; each step also tells of what was withheld below the position that it comes to. */
+async function deliverBatch(
+  delivery: LaneDelivery,
+  { batch, nextPosition, withheld }: PreparedBatch,
+  before: number,
+): Promise<void> {
+  let told = 0
+  const { topic, topicId, lane } = delivery.target.origin
+  const origin = { topic, lane, ...(topicId === undefined ? {} : { topicId }) }
+  const onStep = (step: PartStep): Promise<void> => {
+    const from = told
+    while (told < withheld.length && withheld[told]!.position < step.nextPosition) told++
+    if (told === from) return delivery.onStep(step)
+    const now = withheld.slice(from, told)
+    const failures = now.flatMap(({ position, reason }) => (reason === undefined ? [] : [{ ...origin, position, reason }]))
+    const counts = { ...NO_COUNTS, read: now.length, failed: failures.length }
+    return delivery.onStep({ ...step, counts: addCounts(step.counts, counts), failures: [...step.failures, ...failures] })
+  }
+  if (batch.count > 0) return deliver({ ...delivery, onStep }, batch, nextPosition)
+  if (nextPosition > before) await onStep({ nextPosition, counts: NO_COUNTS, failures: [] })
 }
 
 function readPart(run: Run, part: ReplayPart, range: PositionRange, { readAhead, signal }: PartRun) {
@@ -192,11 +254,11 @@ async function startOf(run: Run, part: ReplayPart, target: SinkTarget, signal: A
 }
 
 /** Prepares the next item while the one before is in use. */
-async function* ahead<T, U>(source: AsyncIterable<T>, prepare: (item: T) => U): AsyncGenerator<U> {
+async function* ahead<T, U>(source: AsyncIterable<T>, prepare: (item: T) => Promise<U>): AsyncGenerator<U> {
   const iterator = source[Symbol.asyncIterator]()
   const take = async () => {
     const next = await iterator.next()
-    return next.done === true ? undefined : { item: prepare(next.value) }
+    return next.done === true ? undefined : { item: await prepare(next.value) }
   }
   let coming = take()
   try {

@@ -9,6 +9,7 @@ import { setAsideDamagedIndex } from '../../src/adapters/sqlite/index-database.t
 import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
 import { isMillpondError } from '../../src/errors.ts'
 import { segmentIndexContract } from '../contract/segment-index.ts'
+import { sharedIndexContract } from '../contract/shared-index.ts'
 import { addAll, chainOf, dumpOf, segmentsOf } from '../index/chains.ts'
 
 const newFolder = () => mkdtemp(join(tmpdir(), 'millpond-index-'))
@@ -22,6 +23,14 @@ segmentIndexContract('sqlite', async () => {
   const folder = await newFolder()
   return {
     open: () => openSqliteIndex({ path: join(folder, 'deep', 'index.db') }),
+    remove: () => rm(folder, { recursive: true }),
+  }
+})
+
+sharedIndexContract('sqlite', async () => {
+  const folder = await newFolder()
+  return {
+    open: () => openSqliteIndex({ path: join(folder, 'index.db') }),
     remove: () => rm(folder, { recursive: true }),
   }
 })

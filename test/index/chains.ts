@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
+import { openChain } from '../../src/commit/chain.ts'
 import type { StoredCommit } from '../../src/commit/commit.ts'
 import { rewriteKey } from '../../src/commit/commit-names.ts'
 import type { BlockEntry, SegmentEntry } from '../../src/encode/segment.ts'
 import type { IndexedLane, IndexedSegment, SegmentIndex, SegmentQuery } from '../../src/index/segment-index.ts'
 import type { LaneId } from '../../src/source/lane.ts'
+import type { Store } from '../../src/store/store.ts'
 
 /** What one commit of a made-up chain holds. */
 export interface CommitPlan {
@@ -104,6 +106,21 @@ function segmentOf(lane: LaneId, firstPosition: number, plan: CommitPlan['segmen
     blocks,
     lookups: [{ field: 'key', slices: 64, buckets: blocks.map(() => 64), offset: 16, bytes: 64 * 32 * blockCount }],
     siblings: [],
+  }
+}
+
+/** Appends commits whose segments exist in name only. */
+export async function grow(store: Store, lane: LaneId, commits: number, writer = 'w'): Promise<void> {
+  const chain = await openChain({ store, lane, startPosition: 10, writer, now: () => 1 })
+  for (let i = 0; i < commits; i++) {
+    const [, made] = chainOf(lane, chain.nextPosition, [
+      {
+        segments: [{ count: 20, minTimestamp: chain.nextPosition, maxTimestamp: chain.nextPosition + 9, blocks: 2 }],
+        missing: i % 3,
+      },
+    ])
+    const { segments, gaps, deadLetters, nextPosition } = made!
+    await chain.append({ segments, gaps, deadLetters, nextPosition, lookupBytes: new Uint8Array(8192) })
   }
 }
 

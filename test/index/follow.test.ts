@@ -4,29 +4,14 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../../src/adapters/memory/store.ts'
 import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
-import { openChain, readCommits } from '../../src/commit/chain.ts'
+import { readCommits } from '../../src/commit/chain.ts'
 import { followChainOf, followChains, rebuildIndex } from '../../src/index/follow.ts'
 import type { SegmentIndex } from '../../src/index/segment-index.ts'
 import type { LaneId } from '../../src/source/lane.ts'
 import type { Store } from '../../src/store/store.ts'
-import { chainOf, dumpOf } from './chains.ts'
+import { dumpOf, grow } from './chains.ts'
 
 const laneOf = (topic: string, lane: string, topicId = topic): LaneId => ({ topic, topicId, lane })
-
-/** Appends commits whose segments exist in name only. */
-async function grow(store: Store, lane: LaneId, commits: number, writer = 'w'): Promise<void> {
-  const chain = await openChain({ store, lane, startPosition: 10, writer, now: () => 1 })
-  for (let i = 0; i < commits; i++) {
-    const [, made] = chainOf(lane, chain.nextPosition, [
-      {
-        segments: [{ count: 20, minTimestamp: chain.nextPosition, maxTimestamp: chain.nextPosition + 9, blocks: 2 }],
-        missing: i % 3,
-      },
-    ])
-    const { segments, gaps, deadLetters, nextPosition } = made!
-    await chain.append({ segments, gaps, deadLetters, nextPosition, lookupBytes: new Uint8Array(8192) })
-  }
-}
 
 /** Counts what the store is asked. */
 function counted(store: Store): { store: Store; calls: { list: number; read: number } } {

@@ -79,8 +79,9 @@ async function newSigningKey(count: number) {
 
 function providerOf(url: string, keys: JWK[]) {
   const provider = new Provider(url, {
-    jwks: { keys: keys as never },
+    jwks: { keys },
     adapter: () => STORES_NOTHING,
+    ttl: { ClientCredentials: 60 },
     clients: [
       {
         client_id: CLIENT.id,

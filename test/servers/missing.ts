@@ -4,6 +4,7 @@ import { fakeGcsFiles } from './fake-gcs.ts'
 import { kafkaFiles } from './kafka/files.ts'
 import { minioFiles } from './minio.ts'
 import { schemaRegistryFiles } from './schema-registry.ts'
+import { postgresMissing } from './postgres.ts'
 import { toxiproxyFiles } from './toxiproxy.ts'
 import { versitygwFiles } from './versitygw.ts'
 
@@ -17,7 +18,7 @@ const servers = {
   toxiproxy: { files: toxiproxyFiles, tools: [] },
 } satisfies Record<string, { readonly files: Cached; readonly tools: readonly string[] }>
 
-export type ServerName = keyof typeof servers | 'azurite'
+export type ServerName = keyof typeof servers | 'azurite' | 'postgres'
 
 /** The servers that have to be got before they can be started. */
 export const GOT_SERVERS = Object.entries(servers).map(([name, { files }]) => ({ name: name as ServerName, files }))
@@ -40,6 +41,7 @@ export function serverMissing(name: ServerName): string | undefined {
 
 function reasonOf(name: ServerName): string | undefined {
   if (name === 'azurite') return azuriteMissing()
+  if (name === 'postgres') return postgresMissing()
   const { files, tools } = servers[name]
   return toolsMissing(name, tools) ?? cachedMissing(files)
 }

@@ -11,6 +11,7 @@ import { startFakeGcs } from './fake-gcs.ts'
 import { statusOf } from './http-probe.ts'
 import { type MinioOptions, startMinio } from './minio.ts'
 import { type ServerName, serverMissing } from './missing.ts'
+import { type PostgresOptions, startPostgres } from './postgres.ts'
 import { isRunning, outputOfChild } from './process.ts'
 import { startSchemaRegistry } from './schema-registry.ts'
 import { type Server, startServer } from './server.ts'
@@ -46,6 +47,12 @@ const fakeGcs = async () => {
   return [server, server.createBucket] as const
 }
 
+const postgres = async (options?: PostgresOptions) => {
+  const server = await startPostgres(options)
+  return [server, server.createDatabase] as const
+}
+const ofPostgres = { refusal: /already exists/u, left: ['bucket-1', 'bucket-2'] }
+
 const stores: readonly Store[] = [
   { name: 'minio', what: 'MinIO', start: minio, ...ofS3 },
   { name: 'minio', what: 'MinIO over TLS', start: () => minio({ tls: true }), ...ofS3 },
@@ -53,6 +60,8 @@ const stores: readonly Store[] = [
   { name: 'fake-gcs', what: 'fake-gcs-server', start: fakeGcs, refusal: /409/u, left: ['bucket-1', 'bucket-2'] },
   { name: 'azurite', what: 'Azurite', start: azurite, ...ofAzurite },
   { name: 'azurite', what: 'Azurite over TLS', start: () => azurite({ tls: true }), ...ofAzurite },
+  { name: 'postgres', what: 'PostgreSQL', start: postgres, ...ofPostgres },
+  { name: 'postgres', what: 'PostgreSQL over TLS', start: () => postgres({ tls: true }), ...ofPostgres },
 ]
 
 describe.each(stores)('$what', ({ name, start, refusal, left }) => {

@@ -3,6 +3,24 @@ import type { StoredCommit } from '../../commit/commit.ts'
 import { MillpondError } from '../../errors.ts'
 import { admitCommit, admitRewrite } from '../../index/admission.ts'
 import { extendedLane, hasLayout, laneMayHold, newLane, rewrittenLane } from '../../index/lane-totals.ts'
+import {
+  chunkValues,
+  commitValues,
+  damagedLane,
+  directoryValues,
+  entriesOf,
+  laneValues,
+  openChunk,
+  placeOf,
+  placesOf,
+  segmentValues,
+  toHex,
+  toLane,
+  toRanges,
+  toSegment,
+  withoutRef,
+} from '../../index/index-rows.ts'
+import type { LaneRow } from '../../index/index-rows.ts'
 import { compareLanes } from '../../index/lane-order.ts'
 import { type DirectoryEntry, rangeMayHold } from '../../index/segment-directory.ts'
 import { REMEDY } from '../../index/segment-index.ts'
@@ -11,19 +29,8 @@ import { laneName } from '../../source/lane.ts'
 import type { LaneId } from '../../source/lane.ts'
 import { indexError, inTransaction, openIndexDatabase } from './index-database.ts'
 import type { IndexDatabaseOptions } from './index-database.ts'
-import {
-  chunkValues,
-  commitValues,
-  entriesOf,
-  laneValues,
-  placeOf,
-  placesOf,
-  prepareStatements,
-  segmentValues,
-  toHex,
-} from './index-rows.ts'
-import { damagedLane, directoryValues, openChunk, toLane, toRanges, toSegment } from './index-rows.ts'
-import type { LaneRow } from './index-rows.ts'
+import { announceFollower } from './followers.ts'
+import { prepareStatements } from './index-statements.ts'
 
 /** Segments that one turn of the event loop reads at the most. */
 const PAGE_SEGMENTS = 128
@@ -95,6 +102,10 @@ class SqliteIndex implements SegmentIndex {
         this.#statements.countLanes.run(-1)
       }),
     )
+  }
+
+  async announce(follower: string, leaseMs: number): Promise<readonly string[]> {
+    return this.#guard(() => this.#transaction('BEGIN IMMEDIATE', () => announceFollower(this.#database, follower, leaseMs)))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -204,9 +215,4 @@ class SqliteIndex implements SegmentIndex {
       throw indexError(error, this.#path)
     }
   }
-}
-
-function withoutRef(row: LaneRow): IndexedLane {
-  const { laneRef: _, ...lane } = row
-  return lane
 }

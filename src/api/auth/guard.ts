@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MillpondError } from '../../errors.ts'
-import { type Caller, requireAccess, setCaller } from '../access.ts'
+import { type Caller, requireAccess, setCaller, wasAsked } from '../access.ts'
 import type { Audit } from './audit.ts'
 import type { Authenticate, Authentication } from './authenticate.ts'
 import { corsHeaders, preflight } from './cors.ts'
@@ -118,20 +118,8 @@ function refuseForeign({ headers }: IncomingMessage, allowed: readonly string[])
   throw new MillpondError('FORBIDDEN', why)
 }
 
-const asked = new WeakSet<object>()
-
 function checkAccess(request: FastifyRequest, access: RouteAccess, identity: Identity): void {
-  if (typeof access === 'string') return
-  if (access.of === 'asks') {
-    setCaller(request, {
-      name: identity.name,
-      may(scope, topic) {
-        asked.add(request)
-        return identity.may(scope, topic)
-      },
-    })
-    return
-  }
+  if (typeof access === 'string' || access.of === 'asks') return
   const topic = access.of === 'path' ? (request.params as { topic?: string }).topic : undefined
   const scopes = scopesOf(access)
   if (!scopes.some((scope) => identity.may(scope, topic))) requireAccess(identity, scopes[0]!, topic)
@@ -150,7 +138,7 @@ function keepBackUnasked(server: FastifyInstance): void {
         payload: unknown,
         done: (error: Error | null, payload?: unknown) => void,
       ) => {
-        if (reply.statusCode >= 400 || asked.has(request)) return done(null, payload)
+        if (reply.statusCode >= 400 || wasAsked(request)) return done(null, payload)
         done(new MillpondError('INTERNAL', `${route.url} did not ask what its caller may do`))
       },
     ]

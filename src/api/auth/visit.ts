@@ -72,13 +72,29 @@ export function recordOf({ request, remote, identity }: Visit, { event, nowMs, a
   }
 }
 
-function topicOf({ params }: FastifyRequest): string | undefined {
-  const { topic } = (params ?? {}) as { topic?: unknown }
+function topicOf({ params, query }: FastifyRequest): string | undefined {
+  const { topic } = { ...(query as object), ...(params as object) } as { readonly topic?: unknown }
   return typeof topic === 'string' ? topic : undefined
 }
 
 /** Parameters of addresses that are about no person; the values of all others are written as hashes. */
-const PLAIN = new Set(['topic', 'lane', 'position', 'from', 'to', 'since', 'until', 'limit', 'format', 'order', 'count', 'job'])
+const PLAIN = new Set(
+  [
+    'topic',
+    'topicId',
+    'lane',
+    'lanes',
+    'position',
+    'positions',
+    'from',
+    'to',
+    'since',
+    'until',
+    'order',
+    'limit',
+    'format',
+  ].concat(['fields', 'decode', 'count', 'job']),
+)
 const MAX_PARAMETERS = 32
 
 function asked(query: unknown, audit: Pick<Audit, 'hashed'>): Record<string, unknown> {

@@ -5,6 +5,7 @@ import { type Archive, createReadStats } from '../../search/read.ts'
 import type { LaneSpan } from '../../search/selection.ts'
 import { callerOf } from '../access.ts'
 import { requestError } from '../answer.ts'
+import { countForAudit, noteSearch } from './audit.ts'
 import { type CursorContent, decodeCursor } from './cursor.ts'
 import { linesOf } from './fields.ts'
 import { type Budget, createBudget, createSearchGate, type SearchGate, type SearchLimits, tooLarge } from './limits.ts'
@@ -70,7 +71,10 @@ function readRequest({ release, nowMs }: SearchParts, request: Asked): SearchReq
   try {
     const [stray] = Object.keys(query)
     if (stray !== undefined) throw new MillpondError('INPUT_INVALID', 'a search that is posted is all in its body')
-    return parseRequest(parseBody(body), { nowMs: nowMs() })
+    const json = parseBody(body)
+    const read = parseRequest(json, { nowMs: nowMs() })
+    noteSearch(request, json)
+    return read
   } finally {
     if (body !== undefined) release(body)
   }
@@ -140,7 +144,7 @@ async function answerSearch({ parts, gate }: Service, request: Asked, reply: Fas
   const most = isPage ? limits.maxPageMessages : limits.maxMessages
   const limit = Math.min(asked.limit ?? (isPage ? PAGE_MESSAGES : Infinity), most)
   const options: RunOptions = { archive, budget, limits, limit, decode: asked.decode }
-  const run = runSearch(content, options)
+  const run = countForAudit(request, runSearch(content, options))
   if (isPage) return await reply.type(JSON_TYPE).send(await pageJson(run, asked.fields))
   // Awaited: place and budget are kept until all is sent.
   return await streamLines(run, asked, reply, parts)

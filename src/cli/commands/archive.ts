@@ -181,7 +181,7 @@ async function archiveOn(cli: Cli, config: Config): Promise<void> {
   const source = opened.use(await broker.openSource(watch))
   const index = opened.use(await openIndex(config))
   const stopIndexing = new AbortController()
-  const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
+  const indexing = startIndexing({ store, index, logger, readiness, maxLagMs: config.index.maxLagMs }, stopIndexing.signal)
   const observers = { logger, metrics: createMetrics(), readiness, onCommit: (commit: StoredCommit) => indexing.add(commit) }
   const parts = { ...ownArchiveParts(), ...own, source, store, deadLetters }
   logger.info({ archive: store.name, source: broker.name }, 'archiving')

@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import { followChains, rebuildIndex } from '../../index/follow.ts'
-import type { IndexedLane } from '../../index/segment-index.ts'
+import { joinFollowers, type Membership } from '../../index/followers.ts'
+import type { IndexedLane, SegmentIndex } from '../../index/segment-index.ts'
+import { isMillpondError } from '../../errors.ts'
+import type { Store } from '../../store/store.ts'
 import { openIndex, setAsideDamagedIndex } from '../../wiring.ts'
 import { openStore } from '../../wiring/store.ts'
 import { type Cli, defineCommand } from '../command.ts'
@@ -60,7 +64,8 @@ function statusCommand(cli: Cli): Command {
 function followCommand(cli: Cli): Command {
   return defineCommand('follow', {
     summary: 'take what the archive has and the index has not',
-    description: 'Follows the archive until it is stopped. `millpond serve` and `millpond archive` do this by themselves.',
+    description:
+      'Follows the archive until it is stopped. `millpond serve` and `millpond archive` do this by themselves. Several that follow for one index share the lanes; when one is gone the others take its own.',
     examples: [{ run: 'millpond index follow --once', does: 'until the index has everything' }],
   })
     .addOption(new Option('--once', 'end when the index has everything'))
@@ -69,15 +74,43 @@ function followCommand(cli: Cli): Command {
       const config = await cli.loadConfig()
       await using store = await openStore(config, 'read')
       await using index = await openIndex(config)
-      for (;;) {
-        const { commits } = await followChains(store, index, {}, cli.signal)
-        if (once || commits > 0)
-          await (cli.json ? cli.printJson({ commits }) : cli.print(`${formatCount(commits)} commits added`))
-        if (once || cli.signal.aborted) return
+      const tell = (commits: number) =>
+        cli.json ? cli.printJson({ commits }) : cli.print(`${formatCount(commits)} commits added`)
+      if (once) return tell((await followChains(store, index, {}, cli.signal)).commits)
+      await using members = joinFollowers(index, {
+        role: 'follow',
+        id: randomUUID(),
+        leaseMs: Math.max(MIN_LEASE_MS, LEASE_LOOKS * every),
+      })
+      while (!cli.signal.aborted) {
+        const commits = await followShare({ cli, store, index, members })
+        if (commits > 0) await tell(commits)
         await wait(every, undefined, { signal: cli.signal }).catch(() => undefined)
-        if (cli.signal.aborted) return
       }
     })
+}
+
+/** How many looks a follower may be late before others take its lanes, and how long that is at the least. */
+const LEASE_LOOKS = 3
+const MIN_LEASE_MS = 5000
+
+interface Share {
+  readonly cli: Cli
+  readonly store: Store
+  readonly index: SegmentIndex
+  readonly members: Membership
+}
+
+/** One look at the lanes that are this process's own. What passes by itself is told, and looked for at the next. */
+async function followShare({ cli, store, index, members }: Share): Promise<number> {
+  try {
+    return (await followChains(store, index, { isMine: await members.share() }, cli.signal)).commits
+  } catch (error) {
+    if (cli.signal.aborted) return 0
+    if (!isMillpondError(error) || !error.retryable) throw error
+    cli.note(`${error.code}: ${error.message}; it is tried again`)
+    return 0
+  }
 }
 
 function rebuildCommand(cli: Cli): Command {
@@ -89,7 +122,8 @@ function rebuildCommand(cli: Cli): Command {
   }).action(async () => {
     const config = await cli.loadConfig()
     await using store = await openStore(config, 'read')
-    if (await setAsideDamagedIndex(config)) cli.note(`the damaged file is kept as ${config.index.path}.damaged`)
+    const setAside = await setAsideDamagedIndex(config)
+    if (setAside !== undefined) cli.note(setAside)
     await using index = await openIndex(config)
     const startedMs = performance.now()
     const { commits } = await rebuildIndex(store, index, cli.signal)

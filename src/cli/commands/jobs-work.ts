@@ -7,6 +7,7 @@ import { planRetry } from '../../replay/retry.ts'
 import type { WorkerNews } from '../../replay/worker.ts'
 import { runWorker } from '../../replay/worker.ts'
 import { openJobs, openReplaySink } from '../../wiring.ts'
+import { openFunction } from '../../wiring/functions.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatMessages } from '../format.ts'
 import { fullId, knownJob, targetText } from '../job-text.ts'
@@ -49,6 +50,7 @@ and the archive; parts of one that is killed are taken by others after some seco
           partsAtOnce: parts ?? PARTS_AT_ONCE,
           isOnce: once === true,
           openSink: async (job) => openReplaySink(config, job, await archive.index.lanes()),
+          openFunction,
           onNews: (news) => void tell(cli, news),
         },
         cli.signal,

@@ -9,9 +9,11 @@ import { publicJob, type ReplayOptions, type ReplayTarget } from '../../replay/j
 import type { JobStore } from '../../replay/jobs.ts'
 import type { ReplayProgress } from '../../replay/lane.ts'
 import { planReplay } from '../../replay/plan.ts'
+import { isNoRemap } from '../../replay/remap.ts'
 import { type ReplayReport, runReplay } from '../../replay/replay.ts'
 import { MAX_SPLIT } from '../../replay/split.ts'
 import { openJobs, openReplaySink } from '../../wiring.ts'
+import { describeFunction, openFunction } from '../../wiring/functions.ts'
 import { replaySource } from '../../wiring/replay.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatCount, formatDuration, formatMessages } from '../format.ts'
@@ -37,6 +39,10 @@ interface ReplayCommandOptions extends SelectionOptions {
   readonly keys: ReplayOptions['keys']
   readonly headers: ReplayOptions['headers']
   readonly timestamps: ReplayOptions['timestamps']
+  readonly setHeader?: readonly (readonly [name: string, value: string])[]
+  readonly renameHeader?: readonly (readonly [name: string, value: string])[]
+  readonly dropHeader?: readonly string[]
+  readonly function?: string
 }
 
 /** How long a resumed job waits for the lease of a process that was killed. */
@@ -60,6 +66,10 @@ With --detach it is only queued: workers (millpond jobs work, millpond serve) do
       { run: 'millpond replay -t orders --to file:orders.txt --format raw', does: 'values, a line each' },
       { run: 'millpond replay -t orders --to https://example.org/in --rate 100', does: 'POST, 100 messages a second' },
       { run: 'millpond replay -t orders --to topic:x --dry-run', does: 'counts, sends nothing' },
+      {
+        run: 'millpond replay -t orders --to topic:clean --function ./clean.ts',
+        does: 'each message as the function changes it',
+      },
       { run: 'millpond replay --resume 7f3a', does: 'goes on with a job' },
       { run: 'millpond replay -t orders --to topic:x --detach --order key', does: 'for workers, who share lanes by key' },
     ],
@@ -95,6 +105,19 @@ With --detach it is only queued: workers (millpond jobs work, millpond serve) do
     )
     .addOption(new Option('--keys <how>', 'of the messages').choices(['keep', 'drop']).default('keep'))
     .addOption(new Option('--headers <how>', 'of the messages').choices(['keep', 'drop']).default('keep'))
+    .addOption(
+      new Option('--set-header <name=value>', 'on every message, in place of one of that name').argParser(
+        several(pairOf('--set-header')),
+      ),
+    )
+    .addOption(new Option('--rename-header <old=new>', 'where a message has it').argParser(several(pairOf('--rename-header'))))
+    .addOption(new Option('--drop-header <name>', 'leave this header out').argParser(several((name) => name)))
+    .addOption(
+      new Option(
+        '--function <file>',
+        'a module (JavaScript or TypeScript) whose default export changes each message, or leaves it out',
+      ),
+    )
     .addOption(new Option('--timestamps <which>', 'of the messages').choices(['original', 'now']).default('original'))
     .addOption(new Option('--no-marks', 'no headers that mark the replay'))
     .addOption(new Option('--allow-loop', 'also into a topic that the archive stores'))
@@ -175,6 +198,8 @@ async function makeJob(jobs: JobStore, archive: OpenArchive, options: ReplayComm
     timestamps,
     ...(options.order === 'lane' ? {} : { order: options.order }),
     ...(options.split === undefined ? {} : { split: options.split }),
+    ...headerRemapOf(options),
+    ...(options.function === undefined ? {} : { function: await describeFunction(options.function) }),
   }
   const order = {
     query: queryOf(options),
@@ -187,6 +212,20 @@ async function makeJob(jobs: JobStore, archive: OpenArchive, options: ReplayComm
   const id = randomBytes(6).toString('hex')
   const planned = await planReplay(order, { index: archive.index, id, nowMs: Date.now(), source: replaySource(config) })
   return (await jobs.create(planned)).id
+}
+
+/** Reads `name=value`. */
+const pairOf =
+  (option: string) =>
+  (text: string): readonly [string, string] => {
+    const at = text.indexOf('=')
+    if (at > 0) return [text.slice(0, at), text.slice(at + 1)]
+    throw new MillpondError('USAGE', `${option} must be like name=value, not ${JSON.stringify(text.slice(0, 80))}`)
+  }
+
+function headerRemapOf({ setHeader = [], renameHeader = [], dropHeader = [] }: ReplayCommandOptions): Partial<ReplayOptions> {
+  const headerRemap = { drop: dropHeader, rename: Object.fromEntries(renameHeader), set: Object.fromEntries(setHeader) }
+  return isNoRemap(headerRemap) ? {} : { headerRemap }
 }
 
 interface JobRun {
@@ -213,7 +252,7 @@ async function runJob(cli: Cli, { config, archive, jobs, id, claimWithinMs }: Jo
   const onProgress = (progress: ReplayProgress): void => {
     at = progress
   }
-  return await runReplay(id, { archive, sink, jobs, nowMs: Date.now, onProgress, claimWithinMs }, cli.signal)
+  return await runReplay(id, { archive, sink, jobs, nowMs: Date.now, onProgress, claimWithinMs, openFunction }, cli.signal)
 }
 
 const SHOWN_FAILURES = 10

@@ -38,7 +38,7 @@ async function serverWith(audit: object = {}): Promise<Guarded & { readonly done
   open.push(made)
   const done: string[] = []
   const { server } = made
-  server.get('/search', { config: { access: { scope: 'read', of: 'asks' } } }, (asked) => {
+  server.get('/find', { config: { access: { scope: 'read', of: 'asks' } } }, (asked) => {
     requireAccess(callerOf(asked), 'read', 'orders')
     done.push('search')
     noteForAudit(asked, { topic: 'orders', count: 7, personal: { filter: 'card 4711' } })
@@ -70,7 +70,7 @@ async function recordedAre(count: number): Promise<Line[]> {
 describe('the audit log', () => {
   it('says who asked what and what came of it, without what may be personal', async () => {
     const { server } = await serverWith({ hashKey: 'a-key-for-hashes' })
-    await server.inject({ url: '/search?topic=orders&key=4711&limit=10', headers: { 'x-request-id': 'r-1', ...BOSS } })
+    await server.inject({ url: '/find?topic=orders&key=4711&limit=10', headers: { 'x-request-id': 'r-1', ...BOSS } })
     const hashed = (value: string) => `hmac-sha256:${createHmac('sha256', 'a-key-for-hashes').update(value).digest('hex')}`
     expect(await recordedAre(1)).toEqual([
       {
@@ -81,7 +81,7 @@ describe('the audit log', () => {
         via: 'key',
         remote: '127.0.0.1',
         method: 'GET',
-        route: '/search',
+        route: '/find',
         topic: 'orders',
         what: { topic: 'orders', key: hashed('4711'), limit: '10', filter: hashed('card 4711') },
         count: 7,
@@ -104,7 +104,7 @@ describe('the audit log', () => {
 
   it('has what was refused, and nothing of the key that was tried', async () => {
     const { server } = await serverWith()
-    await server.inject({ url: '/search', headers: { authorization: 'Bearer some-wrong-key' } })
+    await server.inject({ url: '/find', headers: { authorization: 'Bearer some-wrong-key' } })
     await server.inject({ method: 'POST', url: '/jobs/orders', headers: { 'x-api-key': 'the-key-of-the-shop' } })
     expect((await recordedAre(2)).map(({ event, caller, status, code }) => [event, caller, status, code])).toEqual([
       ['refused', null, 401, 'UNAUTHORIZED'],
@@ -118,8 +118,8 @@ describe('the audit log', () => {
     const json = { ...put, headers: { ...BOSS, 'content-type': 'application/json' } }
     const quiet = await serverWith()
     expect((await quiet.server.inject(json)).statusCode).toBe(200)
-    await quiet.server.inject({ url: '/search', headers: BOSS })
-    expect((await recordedAre(1)).map(({ route }) => route)).toEqual(['/search'])
+    await quiet.server.inject({ url: '/find', headers: BOSS })
+    expect((await recordedAre(1)).map(({ route }) => route)).toEqual(['/find'])
     const thorough = await serverWith({ puts: true })
     await thorough.server.inject(json)
     expect((await recordedAre(2)).at(-1)).toMatchObject({ route: '/topics/:topic/messages', topic: 'orders', count: 2 })
@@ -147,6 +147,32 @@ describe('the audit log', () => {
   })
 })
 
+describe('a search of the archive', () => {
+  it('is recorded whichever way it is asked, with its topic, and without the values that it looks for', async () => {
+    const { server } = await serverWith({ hashKey: 'a-key-for-hashes' })
+    const search = { topic: 'orders', key: 'card-4711', id: 'Ada', limit: 5 }
+    const post = { method: 'POST', url: '/search', payload: JSON.stringify(search) } as const
+    await server.inject({ ...post, headers: { ...BOSS, 'content-type': 'application/json' } })
+    await server.inject({ url: '/search/count?topic=orders&key=card-4711', headers: BOSS })
+    await server.inject({ url: '/archive/topics', headers: BOSS })
+    const hashed = (value: string) => `hmac-sha256:${createHmac('sha256', 'a-key-for-hashes').update(value).digest('hex')}`
+    const lines = await recordedAre(3)
+    expect(lines.map(({ route, topic }) => [route, topic])).toEqual([
+      ['/search', 'orders'],
+      ['/search/count', 'orders'],
+      ['/archive/topics', undefined],
+    ])
+    expect(lines[0]!['what']).toEqual({
+      topic: 'orders',
+      key: hashed('card-4711'),
+      id: hashed('Ada'),
+      limit: 5,
+    })
+    expect(lines[1]!['what']).toEqual({ topic: 'orders', key: hashed('card-4711') })
+    expect(await readFile(file, 'utf8')).not.toMatch(/4711|Ada/u)
+  })
+})
+
 describe('an audit log that cannot be written', () => {
   const status = async ({ server }: Guarded, method: 'GET' | 'POST', url: string) =>
     (await server.inject({ method, url, headers: BOSS })).statusCode
@@ -158,7 +184,7 @@ describe('an audit log that cannot be written', () => {
   ])('$onFailure: a search is answered $search, a replay $replay', async ({ onFailure, search, replay, done }) => {
     await writeFile(join(folder, 'audit'), 'a file where the folder should be')
     const made = await serverWith({ onFailure })
-    expect(await status(made, 'GET', '/search')).toBe(search)
+    expect(await status(made, 'GET', '/find')).toBe(search)
     expect(await status(made, 'POST', '/jobs/orders')).toBe(replay)
     expect(made.done).toEqual(done)
     await until(() => made.readiness.report().state === 'amber', 'amber')

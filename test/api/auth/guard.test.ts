@@ -47,7 +47,7 @@ describe('every route of the server', () => {
     const { server } = await serverWith()
     await server.ready()
     const routes = routesOf(server)
-    expect(routes.length).toBeGreaterThan(12)
+    expect(routes.length).toBeGreaterThan(25)
     expect(routes.filter(({ access }) => access === undefined)).toEqual([])
     expect(routes.filter(({ access }) => access === 'open').map(({ url }) => url)).toEqual(['/healthz', '/healthz'])
   })

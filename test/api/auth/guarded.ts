@@ -1,8 +1,11 @@
 import { createLocalInlet } from '../../../src/adapters/local/inlet.ts'
 import type { LocalLog } from '../../../src/adapters/local/log.ts'
+import { createMemoryStore } from '../../../src/adapters/memory/store.ts'
+import { openSqliteIndex } from '../../../src/adapters/sqlite/index.ts'
 import { openSafety, type Safety } from '../../../src/api/auth/safety.ts'
 import { createMetrics, type Metrics } from '../../../src/api/metrics.ts'
 import { createReadiness, type Readiness } from '../../../src/api/readiness.ts'
+import { createSearchArchive } from '../../../src/api/search/archive.ts'
 import { createServer } from '../../../src/api/server.ts'
 import { checkConfig } from '../../../src/config/load.ts'
 import type { MillpondError } from '../../../src/errors.ts'
@@ -18,7 +21,16 @@ export interface Guarded extends AsyncDisposable {
   readonly errors: { readonly error: MillpondError; readonly requestId: string }[]
 }
 
-/** A server over the log with the section `http` of a configuration; it lies in `folder`. */
+const SEARCH_LIMITS = {
+  maxBytes: 1024 * 1024,
+  maxMessages: 1000,
+  maxPageMessages: 1000,
+  maxTimeMs: 60_000,
+  maxSearches: 10,
+  maxSearchesPerCaller: 10,
+}
+
+/** A server over the log, with an empty archive, with the section `http` of a configuration; it lies in `folder`. */
 export async function guarded(log: LocalLog, folder: string, http: object): Promise<Guarded> {
   const surroundings = { env: {}, readFile: () => Promise.reject(new Error('no file')) }
   const { config } = await checkConfig(JSON.stringify({ http }), { file: undefined, folder }, surroundings)
@@ -29,10 +41,13 @@ export async function guarded(log: LocalLog, folder: string, http: object): Prom
   const safety = await openSafety(config.http, { metrics, readiness, onNews: (level, text) => news.push(`${level}: ${text}`) })
   const { maxBodyBytes, maxMessageBytes, maxConnections, requestTimeoutMs } = config.http
   const inlet = createLocalInlet(log)
+  const index = await openSqliteIndex({ path: ':memory:' })
+  const archive = createSearchArchive({ store: createMemoryStore(), index, registry: undefined }, { cacheBytes: 1024 * 1024 })
   const server = createServer(
     {
       append: (...given) => inlet.append(...given),
       directory: inlet,
+      search: { archive, limits: SEARCH_LIMITS },
       readiness,
       metrics,
       observe: () => Promise.resolve(),
@@ -51,6 +66,7 @@ export async function guarded(log: LocalLog, folder: string, http: object): Prom
     async [Symbol.asyncDispose]() {
       await server.close()
       await safety[Symbol.asyncDispose]()
+      await index[Symbol.asyncDispose]()
     },
   }
 }

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { mayBy } from '../../../src/api/auth/identity.ts'
 
@@ -25,7 +25,13 @@ describe('mayBy', () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'b', '*', '.'), maxLength: 8 })
     fc.assert(
       fc.property(text, text, (pattern, topic) => {
-        const expression = new RegExp(`^${pattern.split('*').map(RegExp.escape).join('[^]*')}$`, 'u')
+        const expression = new RegExp(
+          `^${pattern
+            .split('*')
+            .map((part) => RegExp.escape(part))
+            .join('[^]*')}$`,
+          'u',
+        )
         return may('read', pattern)('read', topic) === expression.test(topic)
       }),
       { numRuns: 2000 },

@@ -1,73 +1,45 @@
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
-import type { StoredCommit } from '../../commit/commit.ts'
-import { linkOf } from '../../commit/rewrites.ts'
-import type { SegmentEntry } from '../../encode/segment.ts'
-import { MillpondError } from '../../errors.ts'
-import { decodeTables, encodeTables } from '../../index/block-table.ts'
-import { decodeRanges, encodeRanges } from '../../index/segment-directory.ts'
-import type { DirectoryEntry } from '../../index/segment-directory.ts'
-import { REMEDY } from '../../index/segment-index.ts'
-import type { IndexedLane, IndexedSegment } from '../../index/segment-index.ts'
-import { laneName } from '../../source/lane.ts'
-import type { LaneId } from '../../source/lane.ts'
+import type { StoredCommit } from '../commit/commit.ts'
+import { linkOf } from '../commit/rewrites.ts'
+import type { SegmentEntry } from '../encode/segment.ts'
+import { MillpondError } from '../errors.ts'
+import { laneName } from '../source/lane.ts'
+import type { LaneId } from '../source/lane.ts'
+import { decodeTables, encodeTables } from './block-table.ts'
+import { decodeRanges, encodeRanges } from './segment-directory.ts'
+import type { DirectoryEntry } from './segment-directory.ts'
+import { REMEDY } from './segment-index.ts'
+import type { IndexedLane, IndexedSegment } from './segment-index.ts'
 
+/** A row as a database gives it, by the names of columns; whole numbers may come as text. */
 export type Row = Readonly<Record<string, unknown>>
+
+/** What is put into a column. */
+export type RowValue = string | number | null | Uint8Array
 
 /** A lane as the index knows it, with the number that stands for it in the other tables. */
 export interface LaneRow extends IndexedLane {
   readonly laneRef: number
 }
 
-const LANE_COLUMNS = [
+/** Columns of a lane's row; its check and the number that stands for it beside. */
+export const LANE_COLUMNS = [
   'topic topic_id lane first_position next_position head_key head_sha256 commits rewrites rewrite_sha256 segments blocks',
   'messages bytes',
   'missing dead_lettered min_timestamp max_timestamp',
 ].flatMap((names) => names.split(' '))
-const COMMIT_COLUMNS = 'lane_ref next_position first_position key sha256'.split(' ')
-const SEGMENT_COLUMNS = [
+export const COMMIT_COLUMNS = 'lane_ref next_position first_position key sha256'.split(' ')
+export const SEGMENT_COLUMNS = [
   'lane_ref first_position last_position min_timestamp max_timestamp commit_next key bytes crc32c sha256 format codec',
   'count layout tables',
 ].flatMap((names) => names.split(' '))
-const DIRECTORY_COLUMNS = ['lane_ref', 'chunk', 'ranges']
+export const DIRECTORY_COLUMNS = ['lane_ref', 'chunk', 'ranges']
 
 /** Segments whose ranges share a row of the directory. */
-const CHUNK_SEGMENTS = 256
-
-const insertInto = (table: string, columns: readonly string[]): string =>
-  `INSERT INTO ${table} (${columns.join(', ')}, row_check) VALUES (${columns.map(() => '?').join(', ')}, ?)`
-
-/** Every statement of the adapter, prepared. */
-export function prepareStatements(database: DatabaseSync) {
-  const laneSelect = 'SELECT * FROM lanes'
-  const byLane = 'WHERE topic = ? AND topic_id = ? AND lane = ?'
-  return {
-    lane: database.prepare(`${laneSelect} ${byLane}`),
-    laneRef: database.prepare(`SELECT lane_ref FROM lanes ${byLane}`),
-    laneByRef: database.prepare(`${laneSelect} WHERE lane_ref = ?`),
-    lanes: database.prepare(laneSelect),
-    laneCount: database.prepare('SELECT lanes FROM totals'),
-    countLanes: database.prepare('UPDATE totals SET lanes = lanes + ?'),
-    version: database.prepare('PRAGMA data_version'),
-    insertLane: database.prepare(`${insertInto('lanes', LANE_COLUMNS)} RETURNING lane_ref`),
-    updateLane: database.prepare(
-      `UPDATE lanes SET ${LANE_COLUMNS.map((column) => `${column} = ?`).join(', ')}, row_check = ? WHERE lane_ref = ?`,
-    ),
-    commit: database.prepare('SELECT * FROM commits WHERE lane_ref = ? AND next_position = ?'),
-    insertCommit: database.prepare(insertInto('commits', COMMIT_COLUMNS)),
-    segment: database.prepare('SELECT * FROM segments WHERE lane_ref = ? AND first_position = ? AND commit_next BETWEEN ? AND ?'),
-    directory: database.prepare('SELECT * FROM directory WHERE lane_ref = ? AND chunk >= ? ORDER BY chunk'),
-    putDirectory: database.prepare(insertInto('directory', DIRECTORY_COLUMNS).replace('INSERT', 'INSERT OR REPLACE')),
-    clearDirectory: database.prepare('DELETE FROM directory WHERE lane_ref = ?'),
-    insertSegment: database.prepare(insertInto('segments', SEGMENT_COLUMNS)),
-    clear: ['segments', 'commits', 'directory', 'lanes'].map((table) =>
-      database.prepare(`DELETE FROM ${table} WHERE lane_ref = ?`),
-    ),
-  }
-}
+export const CHUNK_SEGMENTS = 256
 
 /** The values of a lane's row, its check last. */
-export function laneValues(lane: IndexedLane): SQLInputValue[] {
+export function laneValues(lane: IndexedLane): RowValue[] {
   const values = [
     lane.topic,
     lane.topicId,
@@ -106,13 +78,13 @@ export const entriesOf = (commit: StoredCommit): DirectoryEntry[] => {
 }
 
 /** The values of a commit's row, its check last. */
-export function commitValues(laneRef: number, commit: StoredCommit): SQLInputValue[] {
+export function commitValues(laneRef: number, commit: StoredCommit): RowValue[] {
   const values = [laneRef, placeOf(commit), commit.firstPosition, commit.key, fromHex(commit.sha256)]
   return [...values, rowCheck(values)]
 }
 
 /** The values of a segment's row, its check last; its filters' places counted from the beginning of the commit object. */
-export function segmentValues(laneRef: number, commit: StoredCommit, segment: SegmentEntry): SQLInputValue[] {
+export function segmentValues(laneRef: number, commit: StoredCommit, segment: SegmentEntry): RowValue[] {
   const lookups = segment.lookups.map((lookup) => ({ ...lookup, offset: lookup.offset + commit.lookupStart }))
   const values = [
     laneRef,
@@ -135,14 +107,14 @@ export function segmentValues(laneRef: number, commit: StoredCommit, segment: Se
 }
 
 /** The rows of the directory, their checks last, that a lane's new segments make or replace. `last` is the chunk that is not full. */
-export function directoryValues(lane: LaneRow, last: Row | undefined, added: readonly DirectoryEntry[]): SQLInputValue[][] {
+export function directoryValues(lane: LaneRow, last: Row | undefined, added: readonly DirectoryEntry[]): RowValue[][] {
   const firstChunk = openChunk(lane)
   return chunkValues(lane.laneRef, firstChunk, [...toRanges(lane, last === undefined ? [] : [last], firstChunk), ...added])
 }
 
 /** The rows of the directory from a chunk on, their checks last. */
-export function chunkValues(laneRef: number, firstChunk: number, ranges: readonly DirectoryEntry[]): SQLInputValue[][] {
-  const rows: SQLInputValue[][] = []
+export function chunkValues(laneRef: number, firstChunk: number, ranges: readonly DirectoryEntry[]): RowValue[][] {
+  const rows: RowValue[][] = []
   for (let from = 0; from < ranges.length; from += CHUNK_SEGMENTS) {
     const values = [laneRef, firstChunk + rows.length, encodeRanges(ranges.slice(from, from + CHUNK_SEGMENTS))]
     rows.push([...values, rowCheck(values)])
@@ -161,11 +133,17 @@ export function toRanges(lane: LaneRow, rows: readonly Row[], fromChunk = 0): Di
   const ranges: DirectoryEntry[] = []
   for (const [at, row] of rows.entries()) {
     checkRow(row, DIRECTORY_COLUMNS, laneName(lane))
-    if (row['chunk'] !== fromChunk + at) throw damagedLane(laneName(lane))
+    if (Number(row['chunk']) !== fromChunk + at) throw damagedLane(laneName(lane))
     for (const range of decodeRanges(row['ranges'] as Uint8Array)) ranges.push(range)
   }
   if (ranges.length !== lane.segments - fromChunk * CHUNK_SEGMENTS) throw damagedLane(laneName(lane))
   return ranges
+}
+
+/** The lane without the number that stands for it. */
+export function withoutRef(row: LaneRow): IndexedLane {
+  const { laneRef: _, ...lane } = row
+  return lane
 }
 
 /** @throws MillpondError `INDEX_CORRUPT` where the row is not what was written. */
@@ -222,7 +200,7 @@ export const toHex = (bytes: unknown): string => (bytes instanceof Uint8Array ? 
 const fromHex = (text: string): Uint8Array => Buffer.from(text, 'hex')
 
 function checkRow(row: Row | undefined, columns: readonly string[], lane: string): asserts row is Row {
-  if (row !== undefined && rowCheck(columns.map((column) => row[column])) === row['row_check']) return
+  if (row !== undefined && rowCheck(columns.map((column) => row[column])) === Number(row['row_check'])) return
   throw damagedLane(lane)
 }
 

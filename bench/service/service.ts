@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { spawn } from 'node:child_process'
+
+/** A service in a process of its own; disposing stops it. */
+export interface Service extends AsyncDisposable {
+  readonly url: string
+}
+
+/** Writes the configuration of a folder. */
+export async function writeConfig(folder: string, config: object): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  // YAML takes JSON.
+  await writeFile(join(folder, 'millpond.yaml'), JSON.stringify(config, undefined, 2))
+}
+
+/** Runs the program to its end and gives what it printed. */
+export async function runProgram(program: readonly string[], words: readonly string[]): Promise<string> {
+  const [command = '', ...first] = program
+  const child = spawn(command, [...first, ...words], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}: ${output}`)
+  return output
+}
+
+/** Starts `millpond serve` over the folder, at a free port. */
+export async function startService(program: readonly string[], folder: string): Promise<Service> {
+  const [command = '', ...first] = program
+  const child = spawn(command, [...first, 'serve', '--dir', folder, '--port', '0', '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const lines = createInterface({ input: child.stdout })
+  const [line] = (await Promise.race([once(lines, 'line'), once(child, 'exit')])) as [unknown]
+  if (typeof line !== 'string') throw new Error(`the service of ${folder} ended with ${String(line)}`)
+  const { url } = JSON.parse(line) as { readonly url: string }
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      if (child.exitCode === null) await once(child, 'exit')
+    },
+  }
+}
