@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../../config/config.ts'
 import { isLoopback } from '../../config/resolve-http.ts'
+import { followChains } from '../../index/follow.ts'
 import { openIndex, openJobs } from '../../wiring.ts'
 import { openStore } from '../../wiring/store.ts'
 import { openSafety } from '../auth/safety.ts'
@@ -31,8 +32,10 @@ export async function runDataphos(config: Config, options: DataphosOptions, sign
   const onNews = (level: 'info' | 'warn', text: string): void => logger[level](text)
   const http = { ...given.config.http, host: hostOf(given.config, which) }
   const safety = opened.use(await openSafety(http, { readiness, metrics: createMetrics(), onNews }))
+  // What is archived is found from the first request on.
+  await followChains(store, index, {}, signal)
   const stopIndexing = new AbortController()
-  const indexing = startIndexing({ store, index, logger, readiness }, stopIndexing.signal)
+  const indexing = startIndexing({ store, index, logger, readiness, maxLagMs: config.index.maxLagMs }, stopIndexing.signal)
   try {
     await using servers = await startWith(given.config, given.notes, { archive: { store, index }, jobs, logger, safety }, which)
     onListening(servers)
