@@ -87,6 +87,8 @@ export const errorTable = {
   IMPORT_CONFLICT: meaning(409, 8),
   COMPACT_UNFIT: meaning(409, 2),
   COMPACT_CONFLICT: meaning(409, 8, true),
+  TOPIC_HELD: meaning(409, 2),
+  FORGET_INCOMPLETE: meaning(409, 2),
   JOBS_UNAVAILABLE: meaning(503, 6, true),
   JOBS_CORRUPT: meaning(500, 5),
   REPLAY_LOOP: meaning(409, 2),

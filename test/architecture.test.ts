@@ -51,11 +51,12 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   archive: [...ground, 'values', 'encode', 'layout', 'source', 'store', 'sink', 'commit'],
   adapters: rules,
   compact: ['errors', 'batch', 'encode', 'layout', 'source', 'store', 'commit'],
+  expire: ['errors', 'batch', 'encode', 'layout', 'source', 'store', 'commit', 'compact'],
   config: ['errors', 'nearest', 'secret', 'encode', 'layout', 'iceberg'],
   migrate: ['errors', 'nearest'],
   wiring: [...rules, 'archive', 'adapters', 'config'],
-  api: [...rules, 'archive', 'config', 'wiring'],
-  cli: [...rules, 'archive', 'compact', 'config', 'migrate', 'wiring', 'api'],
+  api: [...rules, 'archive', 'expire', 'config', 'wiring'],
+  cli: [...rules, 'archive', 'compact', 'expire', 'config', 'migrate', 'wiring', 'api'],
 }
 
 /** Every package that is used, and the only parts that may import it. */

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { isMillpondError } from '../errors.ts'
@@ -16,6 +17,7 @@ import { openStore } from '../wiring/store.ts'
 import { openSafety } from './auth/safety.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
 import { startDataphosOf } from './dataphos/service.ts'
+import { startExpiring } from './expiring.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
 import { createLagObserver, createLagWatch } from './lag.ts'
@@ -68,6 +70,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const lag = createLagWatch(broker, index)
   const observeLag = createLagObserver(lag, metrics)
 
+  const archive = createSearchArchive({ store, index: kept, registry }, config.search)
   readiness.tell('log', { state: 'green', why: inlet.name })
   const safety = opened.use(await openSafety(config.http, { readiness, metrics, onNews: (level, text) => logger[level](text) }))
   const server = createServer(
@@ -75,7 +78,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
       append: (topic, batch, options) => watchLog(readiness, () => inlet.append(topic, batch, options)),
       directory: inlet,
       ...(registry === undefined ? {} : { registry }),
-      search: { archive: createSearchArchive({ store, index: kept, registry }, config.search), limits: config.search },
+      search: { archive, limits: config.search },
       jobs: {
         jobs,
         index: kept,
@@ -117,10 +120,11 @@ export async function runService(config: Config, { logger, onListening }: Servic
   // Looked at when the service ends; a failure before was told to readiness and the log.
   archiving.catch(() => undefined)
   const retention = log && startPeriodic(RETENTION_MS, () => retain(log, { logger, readiness }), stopArchiving.signal)
+  const expiring = startExpiring(config, { store, index, logger, readiness, by: `serve@${hostname()}` }, stopArchiving.signal)
   const guarding = safety.keep(server, stopArchiving.signal)
   const keeping = keepSettings(broker, store, logger, stopArchiving.signal)
   const stopWorking = new AbortController()
-  const working = keepWorking(config, { archive: { store, index }, jobs, logger }, stopWorking.signal)
+  const working = keepWorking(config, { archive, jobs, logger }, stopWorking.signal)
   try {
     const url = await listen(server, config.http)
     await using _ = await startDataphosOf(config, process.env, { archive: { store, index }, jobs, logger, safety })
@@ -134,7 +138,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
     stopWorking.abort()
     await Promise.allSettled([working])
     stopArchiving.abort()
-    await Promise.allSettled([archiving, retention?.done, keeping, guarding])
+    await Promise.allSettled([archiving, retention?.done, expiring?.done, keeping, guarding])
     stopIndexing.abort()
     await indexing.done
   }

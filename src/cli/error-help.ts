@@ -221,6 +221,14 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'Others compact the same lane at the same time. Nothing is lost.',
     next: 'run one of them at a time',
   },
+  TOPIC_HELD: {
+    means: 'Nothing of this topic may be removed: it is under legal hold.',
+    next: '`millpond hold list` says who holds it and why; `millpond hold remove <topic>` ends that',
+  },
+  FORGET_INCOMPLETE: {
+    means: 'Some of the messages are forgotten, and some objects that may hold others cannot be written anew.',
+    next: 'the output names them; docs/expire.md says what can be done',
+  },
   JOBS_UNAVAILABLE: {
     means: 'The database of the replay jobs does not open or answer.',
     next: 'check jobs.path and its rights, or the database that jobs.type names',

@@ -6,9 +6,11 @@ import { nearest } from '../nearest.ts'
 import { MillpondError } from '../errors.ts'
 import { followChains } from '../index/follow.ts'
 import type { SegmentIndex } from '../index/segment-index.ts'
+import { createArchivedValues } from '../schemas/archived-values.ts'
 import type { Archive } from '../search/read.ts'
 import type { Broker } from '../source/broker.ts'
 import type { Store } from '../store/store.ts'
+import type { DecodedValues } from '../values/decoded.ts'
 import { openBroker, openIndex, openMemoryIndex } from '../wiring.ts'
 import { openStore } from '../wiring/store.ts'
 
@@ -16,6 +18,7 @@ import { openStore } from '../wiring/store.ts'
 export interface OpenArchive extends Archive, AsyncDisposable {
   readonly store: Store
   readonly index: SegmentIndex
+  readonly values: DecodedValues
 }
 
 /**
@@ -33,7 +36,8 @@ export async function openArchive(
   const index = opened.use(await (isKept ? openIndex(config) : openMemoryIndex()))
   if (follow || !isKept) await followChains(store, index, topic === undefined ? {} : { topic }, signal)
   const kept = opened.move()
-  return { store, index, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+  const values = createArchivedValues(store, { nowMs: Date.now })
+  return { store, index, values, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
 /** False where the folder of the file says that nothing may be changed in it; SQLite cannot even read there. */

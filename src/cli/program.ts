@@ -126,6 +126,30 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/compact.ts')).compactCommand(cli),
   },
   {
+    name: 'expire',
+    summary: 'remove what is past its time; the chain goes on proving what was there',
+    group: MORE,
+    load: async (cli) => (await import('./commands/expire.ts')).expireCommand(cli),
+  },
+  {
+    name: 'forget',
+    summary: "remove one subject's messages; the chain goes on proving all others",
+    group: MORE,
+    load: async (cli) => (await import('./commands/forget.ts')).forgetCommand(cli),
+  },
+  {
+    name: 'hold',
+    summary: 'keep a topic from being expired or forgotten',
+    group: MORE,
+    load: async (cli) => (await import('./commands/hold.ts')).holdCommand(cli),
+  },
+  {
+    name: 'removals',
+    summary: 'list what was expired and forgotten, by whom and why',
+    group: MORE,
+    load: async (cli) => (await import('./commands/removals.ts')).removalsCommand(cli),
+  },
+  {
     name: 'migrate',
     summary: 'make a millpond.yaml of the configuration of another tool',
     group: MORE,

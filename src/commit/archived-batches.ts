@@ -44,11 +44,11 @@ type PositionRange = Pick<SegmentEntry, 'firstPosition' | 'lastPosition'>
 export interface ArchiveNotes {
   /** Positions of dead letters. */
   readonly letters: Set<number>
-  /** Where messages lie in segments that do not hold all of them; they are not given. */
+  /** Where messages lie in segments that do not hold all of them, or were removed; they are not given. */
   readonly unread: PositionRange[]
 }
 
-/** Whether the position lies where messages are in segments that do not hold all of them. */
+/** Whether the position lies where messages are in segments that do not hold all of them, or were removed. */
 export const isUnread = ({ unread }: ArchiveNotes, position: number): boolean =>
   unread.some(({ firstPosition, lastPosition }) => position >= firstPosition && position <= lastPosition)
 
@@ -63,6 +63,8 @@ export async function* archivedBatches(
     for (const { position } of commit.deadLetters) notes.letters.add(position)
     const segments = commit.segments.filter(({ format }) => segmentFormat(format).keepsAll)
     if (segments.length < commit.segments.length) noteUnread(notes, commit)
+    for (const { firstPosition, nextPosition, reason } of commit.gaps)
+      if (reason === 'removed' || reason === 'forgotten') notes.unread.push({ firstPosition, lastPosition: nextPosition - 1 })
     for await (const batch of segmentsBatches(store, segments, signal)) {
       const first = rowAt(batch, from)
       const end = rowAt(batch, to)

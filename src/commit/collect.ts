@@ -30,7 +30,7 @@ export async function collectGarbage(store: Store, options: CollectOptions, sign
   const left = { objects: 0, bytes: 0 }
   const replaced = { objects: 0, bytes: 0 }
   for await (const { folder } of findChains(store, options, signal)) {
-    const gone = await collectReplaced(store, folder, options, signal)
+    const gone = await collectReplaced(store, folder, { ...options, again: true }, signal)
     replaced.objects += gone.objects
     replaced.bytes += gone.bytes
     const { objects, isPassed } = await unnamedObjects(store, folder, signal)
@@ -60,7 +60,8 @@ async function unnamedObjects(
   let rewrites = 0
   for await (const { link, rewrite } of readRewrites(store, folder, undefined, signal)) {
     rewrites = link.sequence + 1
-    for (const { key } of rewrite.segments) objects.delete(key)
+    for (const { key, siblings } of rewrite.segments)
+      for (const named of [key, ...siblings.map((one) => one.key)]) objects.delete(named)
   }
   let nextPosition = 0
   for await (const commit of readCommits(store, folder, {}, signal)) {

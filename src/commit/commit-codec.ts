@@ -8,18 +8,24 @@ import type { Commit, Gap, StoredCommit } from './commit.ts'
 import type { BlockEntry, SegmentEntry, SegmentLookup, SiblingEntry } from '../encode/segment.ts'
 import { parseCommitKey, parseRewriteKey } from './commit-names.ts'
 import { commitFault } from './commit-rules.ts'
-import { COMMIT_SCHEMA } from './commit-schema.ts'
+import { COMMIT_SCHEMA, REMOVAL_SCHEMA } from './commit-schema.ts'
 import { corruptCommit, RecordReader, RecordWriter } from './record-bytes.ts'
+import { readRemoval, writeRemoval } from './removal.ts'
 
 const KINDS = ['genesis', 'data', 'rewrite'] as const
 const ROLES: readonly SiblingEntry['role'][] = ['keys', 'headers']
-const REASONS: readonly Gap['reason'][] = ['skipped', 'expired']
+const REASONS: readonly Gap['reason'][] = ['skipped', 'expired', 'removed', 'forgotten']
 
-const HEADER = Buffer.from(containerHeader({ 'avro.schema': JSON.stringify(COMMIT_SCHEMA), 'avro.codec': 'null' }))
+const headerOf = (schema: object): Buffer =>
+  Buffer.from(containerHeader({ 'avro.schema': JSON.stringify(schema), 'avro.codec': 'null' }))
+
+const HEADER = headerOf(COMMIT_SCHEMA)
+/** That of rewrites that remove messages. */
+const REMOVAL_HEADER = headerOf(REMOVAL_SCHEMA)
 
 /** The hash of everything in the object but its two markers; both markers are its beginning. */
-function syncMarker(block: readonly Uint8Array[]): Buffer {
-  const hash = createHash('sha256').update(HEADER)
+function syncMarker(header: Buffer, block: readonly Uint8Array[]): Buffer {
+  const hash = createHash('sha256').update(header)
   for (const part of block) hash.update(part)
   return hash.digest().subarray(0, SYNC_BYTES)
 }
@@ -38,11 +44,13 @@ export function encodeCommit(commit: Commit, lookupBytes: Uint8Array): Uint8Arra
   }
   const record = new RecordWriter()
   writeCommit(record, commit)
+  if (commit.removal !== undefined) writeRemoval(record, commit.removal)
   record.long(lookupBytes.length)
   const fields = record.build()
   const block = [blockFrame(1, fields.length + lookupBytes.length), fields, lookupBytes]
-  const sync = syncMarker(block)
-  return Buffer.concat([HEADER, sync, ...block, sync])
+  const header = commit.removal === undefined ? HEADER : REMOVAL_HEADER
+  const sync = syncMarker(header, block)
+  return Buffer.concat([header, sync, ...block, sync])
 }
 
 /**
@@ -50,8 +58,8 @@ export function encodeCommit(commit: Commit, lookupBytes: Uint8Array): Uint8Arra
  * @throws MillpondError `COMMIT_CORRUPT` naming the key and what is wrong; `FORMAT_UNSUPPORTED` where a newer Millpond wrote it.
  */
 export function decodeCommit(key: string, bytes: Uint8Array): StoredCommit {
-  const reader = openRecord(key, bytes)
-  const commit = readCommit(key, reader)
+  const { reader, removes } = openRecord(key, bytes)
+  const commit = { ...readCommit(key, reader), ...(removes ? removed(key, reader) : {}) }
   const lookupBytes = reader.length()
   const lookupStart = reader.at
   if (lookupStart + lookupBytes !== bytes.length - SYNC_BYTES)
@@ -63,20 +71,21 @@ export function decodeCommit(key: string, bytes: Uint8Array): StoredCommit {
 }
 
 /** Checks the framing and the hash of the whole object; the reader stands at the record. */
-function openRecord(key: string, bytes: Uint8Array): RecordReader {
-  const blockStart = HEADER.length + SYNC_BYTES
+function openRecord(key: string, bytes: Uint8Array): { readonly reader: RecordReader; readonly removes: boolean } {
+  const header = [HEADER, REMOVAL_HEADER].find((one) => one.equals(bytes.subarray(0, one.length)))
+  if (header === undefined) throw corruptCommit(key, 'it does not begin as a commit does')
+  const blockStart = header.length + SYNC_BYTES
   const blockEnd = bytes.length - SYNC_BYTES
-  if (!HEADER.equals(bytes.subarray(0, HEADER.length))) throw corruptCommit(key, 'it does not begin as a commit does')
   if (blockEnd <= blockStart) throw corruptCommit(key, `it is cut off at ${bytes.length} bytes`)
-  const sync = Buffer.from(bytes.buffer, bytes.byteOffset + HEADER.length, SYNC_BYTES)
+  const sync = Buffer.from(bytes.buffer, bytes.byteOffset + header.length, SYNC_BYTES)
   if (!sync.equals(bytes.subarray(blockEnd))) throw corruptCommit(key, 'its two sync markers differ: it is cut off or damaged')
-  if (!sync.equals(syncMarker([bytes.subarray(blockStart, blockEnd)])))
+  if (!sync.equals(syncMarker(header, [bytes.subarray(blockStart, blockEnd)])))
     throw corruptCommit(key, 'its content is not what was hashed')
   const reader = new RecordReader(key, bytes.subarray(0, blockEnd), blockStart)
   const records = reader.long()
   const length = reader.length()
   if (records !== 1 || reader.at + length !== blockEnd) throw corruptCommit(key, 'it is not one record')
-  return reader
+  return { reader, removes: header === REMOVAL_HEADER }
 }
 
 function keyFault(key: string, commit: Commit): string | undefined {
@@ -139,6 +148,12 @@ function readCommit(key: string, reader: RecordReader): Commit {
 }
 
 const replaced = (sha256: string): Pick<Commit, 'replacedSha256'> => (sha256 === '' ? {} : { replacedSha256: sha256 })
+
+function removed(key: string, reader: RecordReader): Pick<Commit, 'removal'> {
+  const removal = readRemoval(reader)
+  if (removal === undefined) throw corruptCommit(key, 'what it removes is neither expired nor forgotten')
+  return { removal }
+}
 
 function writeSegment(writer: RecordWriter, segment: SegmentEntry): void {
   writer.text(segment.key)

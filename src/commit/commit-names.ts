@@ -118,3 +118,19 @@ export function segmentPosition(folder: string, key: string): number | undefined
   const name = parseSegmentKey(key)
   return name?.folder === folder ? name.firstPosition : undefined
 }
+
+/** What the keys of a topic's records of legal holds begin with: no lane's folder begins with an underscore. */
+export const HOLDS_FOLDER = '_holds'
+
+/** What the keys of a topic's holds begin with; all topics of one name share them, also those that were made again. */
+export const holdsPrefix = (topic: string): string => `${CHAINS_PREFIX}${topicFolder(topic)}/${HOLDS_FOLDER}/`
+
+/** The key of the record of a topic's hold that `sequence` others came before: the larger it is, the earlier it is listed. */
+export const holdKey = (topic: string, sequence: number): string =>
+  `${holdsPrefix(topic)}${String(Number.MAX_SAFE_INTEGER - sequence).padStart(16, '0')}-${sequence}.json`
+
+/** The sequence of the record that a key names; undefined for any other. */
+export function parseHoldKey(key: string): number | undefined {
+  const named = key.endsWith('.json') ? parseCommitKey(key.replace(/\.json$/u, '.avro')) : undefined
+  return named === 'genesis' ? undefined : named
+}

@@ -1,5 +1,6 @@
 import type { Commit, CommitDraft, DeadLetter, Gap } from './commit.ts'
 import type { BlockEntry, SegmentEntry } from '../encode/segment.ts'
+import { removalFault } from './removal.ts'
 
 const HASH = /^[0-9a-f]{64}$/u
 const MAX_UINT32 = 2 ** 32 - 1
@@ -26,7 +27,8 @@ function nameFault(commit: Commit): string | undefined {
 function genesisFault(commit: Commit, lookupBytes: number): string | undefined {
   const holds = commit.segments.length + commit.gaps.length + commit.deadLetters.length + lookupBytes
   if (holds > 0 || commit.firstPosition !== commit.nextPosition) return 'it is genesis and covers something'
-  return commit.previousSha256 === '' && commit.replacedSha256 === undefined ? undefined : 'it is genesis and names a commit'
+  const names = commit.previousSha256 !== '' || commit.replacedSha256 !== undefined || commit.removal !== undefined
+  return names ? 'it is genesis and names a commit' : undefined
 }
 
 function dataFault(commit: Commit, lookupBytes: number): string | undefined {
@@ -43,14 +45,17 @@ function dataFault(commit: Commit, lookupBytes: number): string | undefined {
   )
 }
 
-function hashFault({ previousSha256, replacedSha256 }: Commit): string | undefined {
+function hashFault({ previousSha256, replacedSha256, removal }: Commit): string | undefined {
   if (!HASH.test(previousSha256)) return 'it names no commit before it'
+  if (removal !== undefined) return 'it is no rewrite and removes messages'
   return replacedSha256 === undefined ? undefined : 'it is no rewrite and replaces a commit'
 }
 
-function rewriteFault({ previousSha256, replacedSha256 = '' }: Commit): string | undefined {
+function rewriteFault(commit: Commit): string | undefined {
+  const { previousSha256, replacedSha256 = '', removal } = commit
   if (previousSha256 !== '' && !HASH.test(previousSha256)) return 'it does not name the rewrite before it'
-  return HASH.test(replacedSha256) ? undefined : 'it names no commit that it replaces'
+  if (!HASH.test(replacedSha256)) return 'it names no commit that it replaces'
+  return removal && removalFault(removal, commit)
 }
 
 /** Every position is a message, missing or a dead letter. */

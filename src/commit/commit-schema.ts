@@ -1,3 +1,5 @@
+import { REMOVAL_FIELD } from './removal.ts'
+
 const long = (name: string, doc: string) => ({ name, type: 'long', doc })
 const text = (name: string, doc: string) => ({ name, type: 'string', doc })
 const record = (name: string, fields: readonly object[]) => ({ type: 'record', name, fields })
@@ -88,4 +90,10 @@ export const COMMIT_SCHEMA = {
     array('deadLetters', deadLetter, 'by position'),
     { name: 'lookupBytes', type: 'bytes', doc: 'the filters of all segments' },
   ],
+} as const
+
+/** The Avro schema of a rewrite that removes messages: the same with one field more. */
+export const REMOVAL_SCHEMA = {
+  ...COMMIT_SCHEMA,
+  fields: [...COMMIT_SCHEMA.fields.slice(0, -1), REMOVAL_FIELD, ...COMMIT_SCHEMA.fields.slice(-1)],
 } as const

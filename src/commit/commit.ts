@@ -1,5 +1,6 @@
 import type { SegmentEntry } from '../encode/segment.ts'
 import type { LaneId } from '../source/lane.ts'
+import type { Removal } from './removal.ts'
 
 /** What the writer's id of a commit begins with that took over objects of other programs, which stay theirs. */
 export const IMPORTER = 'import-'
@@ -9,8 +10,11 @@ export interface Gap {
   readonly firstPosition: number
   readonly nextPosition: number
   readonly missing: number
-  /** `skipped`: the broker went over them; `expired`: it no longer had them when they were to be read. */
-  readonly reason: 'skipped' | 'expired'
+  /**
+   * `skipped`: the broker went over them; `expired`: it no longer had them when they were to be read; `removed`: the archive had them for as long as was
+   * asked for; `forgotten`: they were removed for whose they were. Of the last two, a range may have had positions without a message before.
+   */
+  readonly reason: 'skipped' | 'expired' | 'removed' | 'forgotten'
 }
 
 /** A message that could not be encoded; its bytes are with the dead-letter sink. */
@@ -46,6 +50,8 @@ export interface Commit extends LaneId {
   readonly previousSha256: string
   /** Of a rewrite: SHA-256 (hex) of the newest data commit that it replaces, which with its own hashes says what all before were. */
   readonly replacedSha256?: string
+  /** Of a rewrite that has fewer messages than what it replaces: which, and why. */
+  readonly removal?: Removal
 }
 
 /** A commit as it lies in the store. */

@@ -15,6 +15,8 @@ export interface RewriteLink {
   readonly firstPosition: number
   readonly nextPosition: number
   readonly replacedSha256: string
+  /** Messages that it has no more, of what it replaces. */
+  readonly removed: number
 }
 
 /** Up to where the rewrites of a lane are known: how many, and the SHA-256 (hex) of the newest. */
@@ -82,13 +84,14 @@ export function rewriteFault(
 }
 
 /** What a rewrite replaces. */
-export const linkOf = ({ key, sha256, firstPosition, nextPosition, replacedSha256 = '' }: StoredCommit): RewriteLink => ({
-  key,
-  sequence: parseRewriteKey(key)!,
-  sha256,
-  firstPosition,
-  nextPosition,
-  replacedSha256,
+export const linkOf = (rewrite: StoredCommit): RewriteLink => ({
+  key: rewrite.key,
+  sequence: parseRewriteKey(rewrite.key)!,
+  sha256: rewrite.sha256,
+  firstPosition: rewrite.firstPosition,
+  nextPosition: rewrite.nextPosition,
+  replacedSha256: rewrite.replacedSha256 ?? '',
+  removed: rewrite.removal?.messages ?? 0,
 })
 
 /**
@@ -186,15 +189,16 @@ export interface Rewriter {
 export async function appendRewrite(
   { store, lane, folder, writer, now }: Rewriter,
   head: RewriteHead,
-  draft: CommitDraft & Pick<Commit, 'firstPosition'> & { readonly replacedSha256: string },
+  draft: CommitDraft & Pick<Commit, 'firstPosition' | 'removal'> & { readonly replacedSha256: string },
   signal?: AbortSignal,
 ): Promise<StoredCommit | undefined> {
-  const { firstPosition, nextPosition, segments, gaps, deadLetters, replacedSha256 } = draft
+  const { firstPosition, nextPosition, segments, gaps, deadLetters, replacedSha256, removal } = draft
   const { topic, topicId, lane: name } = lane
   const covered = { firstPosition, nextPosition, segments, gaps, deadLetters }
   const identity = { kind: 'rewrite' as const, topic, topicId, lane: name, writer, timeMs: now() }
   const key = rewriteKey(folder, head.count)
-  const bytes = encodeCommit({ ...identity, ...covered, previousSha256: head.sha256, replacedSha256 }, draft.lookupBytes)
+  const links = { previousSha256: head.sha256, replacedSha256, ...(removal === undefined ? {} : { removal }) }
+  const bytes = encodeCommit({ ...identity, ...covered, ...links }, draft.lookupBytes)
   const stored = decodeCommit(key, bytes)
   return (await putOurs(store, stored, bytes, signal)) ? stored : undefined
 }

@@ -1,6 +1,7 @@
 import { type ErrorCode, isMillpondError } from '../errors.ts'
 import { type LaneId, laneName } from '../source/lane.ts'
 import type { ObjectCount } from './collect-replaced.ts'
+import type { RemovalNote } from './removals.ts'
 import { NO_REWRITES, type RewriteHead } from './rewrites.ts'
 
 /** Problems of one lane that are listed; those beyond are counted. */
@@ -51,6 +52,9 @@ export interface LaneVerdict {
   /** How often its commits were rewritten, and the SHA-256 (hex) of the newest rewrite. */
   readonly rewrites: number
   readonly rewriteSha256: string
+  /** Records of messages that were removed since, oldest first, and how many that were: they are no problem. */
+  readonly removals: readonly RemovalNote[]
+  readonly removed: number
   /** Objects in the lane's data folder that rewrites have replaced and that are still there; they are not looked into. */
   readonly replaced: ObjectCount
   readonly source: SourceComparison | undefined
@@ -73,6 +77,8 @@ export interface VerifyReport {
   readonly deadLettered: number
   readonly unnamed: ObjectCount
   readonly rewrites: number
+  /** Messages that were removed since, by records that say so. */
+  readonly removed: number
   readonly replaced: ObjectCount
   /** Messages compared with the source. */
   readonly compared: number
@@ -104,6 +110,7 @@ export class LaneNotes {
   deadLettered = 0
   unnamed: ObjectCount = { objects: 0, bytes: 0 }
   rewrites: RewriteHead = NO_REWRITES
+  removals: RemovalNote[] = []
   replaced: ObjectCount = { objects: 0, bytes: 0 }
   source: SourceComparison | undefined
   problemCount = 0
@@ -132,10 +139,13 @@ export class LaneNotes {
       this
     const { unnamed, replaced, source, problemCount: problems } = this
     const counts = { commits, segments, messages, bytes, missing, deadLettered, unnamed, replaced }
-    const rewritten = { rewrites: this.rewrites.count, rewriteSha256: this.rewrites.sha256 }
+    const removed = { removals: this.removals, removed: removedBy(this) }
+    const rewritten = { rewrites: this.rewrites.count, rewriteSha256: this.rewrites.sha256, ...removed }
     return { lane, folder, firstPosition, nextPosition, headSha256, ...counts, ...rewritten, source, problems }
   }
 }
+
+const removedBy = ({ removals }: LaneNotes): number => removals.reduce((sum, { messages }) => sum + messages, 0)
 
 /** What `errors.ts` gives where a store, log or index cannot be used. */
 const UNUSABLE_EXIT_CODE = 6
@@ -157,6 +167,7 @@ export function reportOf(lanes: readonly LaneNotes[]): VerifyReport {
     deadLettered: sum(({ deadLettered }) => deadLettered),
     unnamed: { objects: sum(({ unnamed }) => unnamed.objects), bytes: sum(({ unnamed }) => unnamed.bytes) },
     rewrites: sum(({ rewrites }) => rewrites.count),
+    removed: sum(removedBy),
     replaced: { objects: sum(({ replaced }) => replaced.objects), bytes: sum(({ replaced }) => replaced.bytes) },
     compared: sum(({ source }) => source?.compared ?? 0),
     notCompared: sum(({ source }) => source?.notCompared ?? 0),

@@ -124,8 +124,7 @@ async function verifyLane(verification: Verification, notes: LaneNotes): Promise
     noteNames(notes, commit, named)
     before = commit
     const { isReplaced, rewrite } = rewrites.of(commit)
-    if (isReplaced) for (const { key: replaced } of commit.segments) rewrites.replaced.add(replaced)
-    else await checkLater({ commit, object })
+    if (!isReplaced) await checkLater({ commit, object })
     const rewritten = rewrite && (await readRewritten(verification, notes, rewrite))
     if (rewritten !== undefined) await checkLater(rewritten)
   }
@@ -176,10 +175,11 @@ async function readCommit({ store, signal }: Verification, notes: LaneNotes, key
 async function readRewritten(
   verification: Verification,
   notes: LaneNotes,
-  { link, account }: Rewritten,
+  rewritten: Rewritten,
 ): Promise<CommitRead | undefined> {
+  const { link } = rewritten
   const read = await readCommit(verification, notes, link.key)
-  const fault = read && accountFault(read.commit, account)
+  const fault = read && accountFault(read.commit, rewritten)
   if (fault !== undefined) notes.note('CHAIN_BROKEN', link.key, fault, link.firstPosition)
   return read
 }

@@ -1,22 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { findChains, readCommits } from '../commit/chain.ts'
 import { collectReplaced, type ObjectCount } from '../commit/collect-replaced.ts'
-import {
-  appendRewrite,
-  headOf,
-  linkOf,
-  NO_REWRITES,
-  readRewriteLinks,
-  readRewrites,
-  type RewriteHead,
-  withRewrites,
-} from '../commit/rewrites.ts'
+import { appendRewrite, headOf, linkOf, readRewriteLinks, type RewriteHead, withRewrites } from '../commit/rewrites.ts'
 import type { SegmentEntry } from '../encode/segment.ts'
 import { type FinishedSegment, joinSegments } from '../encode/segment-builder.ts'
 import { MillpondError } from '../errors.ts'
 import { type LaneId, laneName } from '../source/lane.ts'
 import type { Store } from '../store/store.ts'
-import { cleanUp, intentKey, listIntents, noteIntent } from './intents.ts'
+import { cleanUp, dropIntent, noteIntent, tidyLane } from './intents.ts'
 import { mergeGroup } from './merge.ts'
 import type { MergeOptions } from './output.ts'
 import { type CompactRules, createPlanner, type Run } from './plan.ts'
@@ -109,7 +100,7 @@ async function compactLane(work: LaneWork): Promise<LaneCompaction> {
     before: { objects: 0, bytes: 0 },
     after: { objects: 0, bytes: 0 },
   }
-  if (!dryRun) sums.removed += await tidy(work)
+  if (!dryRun) sums.removed += await tidyLane(store, folder, signal)
   for (let attempt = 1; (await rewriteAll(work, sums)) === 'overtaken'; attempt++) {
     if (attempt < ATTEMPTS) continue
     throw new MillpondError('COMPACT_CONFLICT', `others have rewritten ${laneName(lane)} ${ATTEMPTS} times meanwhile`, {
@@ -117,28 +108,12 @@ async function compactLane(work: LaneWork): Promise<LaneCompaction> {
     })
   }
   // What a crash left for the sequence that is passed by now.
-  if (sums.rewrites > 0 && !dryRun) sums.removed += await tidy(work)
+  if (sums.rewrites > 0 && !dryRun) sums.removed += await tidyLane(store, folder, signal)
   if (!dryRun && removeAfterMs !== undefined) {
     const gone = await collectReplaced(store, folder, { olderThanMs: removeAfterMs, nowMs: nowMs() }, signal)
     sums.removed += gone.objects
   }
   return { lane, ...sums }
-}
-
-/** Removes what earlier runs left that did not come to their end; gives how many objects. */
-async function tidy({ store, folder, hooks: { signal } }: LaneWork): Promise<number> {
-  const intents = await listIntents(store, folder, signal)
-  if (intents.length === 0) return 0
-  const named = new Set<string>()
-  let rewrites = 0
-  for await (const { link, rewrite } of readRewrites(store, folder, NO_REWRITES, signal)) {
-    rewrites = link.sequence + 1
-    for (const { key } of rewrite.segments) named.add(key)
-  }
-  let removed = 0
-  // For a sequence that is passed nobody can name anything any more.
-  for (const intent of intents) if (intent.sequence < rewrites) removed += await cleanUp(store, folder, intent, named, signal)
-  return removed
 }
 
 async function rewriteAll(work: LaneWork, sums: Sums): Promise<'done' | 'overtaken'> {
@@ -217,7 +192,7 @@ async function rewriteRun(
     await cleanUp(store, folder, intent, new Set(), signal)
     return undefined
   }
-  await store.delete(intentKey(folder, intent), signal)
+  await dropIntent(store, folder, intent, signal)
   progress.bytes += bytesOf(run)
   sums.after.objects += made.length
   sums.after.bytes += made.reduce((sum, { entry }) => sum + entry.bytes, 0)

@@ -1,3 +1,4 @@
+import { type MessageBatch, selectRows } from '../batch/batch.ts'
 import { createCursor, segmentsBatches } from '../commit/archived-batches.ts'
 import { messageDifference } from '../commit/message-difference.ts'
 import type { EncodedBlock } from '../encode/block.ts'
@@ -5,6 +6,7 @@ import { segmentFormat } from '../encode/formats.ts'
 import type { FinishedSegment } from '../encode/segment-builder.ts'
 import { MillpondError } from '../errors.ts'
 import { type LaneId, laneName } from '../source/lane.ts'
+import type { Store } from '../store/store.ts'
 import { copyGroup, readBack } from './copy.ts'
 import { type Making, type MergeOptions, openOutput } from './output.ts'
 import type { SegmentGroup } from './plan.ts'
@@ -49,7 +51,7 @@ async function writeGroup(making: Making, group: SegmentGroup, options: MergeOpt
     while (pending.length > most) await output.take(await pending.shift()!)
   }
   try {
-    for await (const batch of segmentsBatches(store, segmentsOf(group), signal)) {
+    for await (const batch of sourceBatches(store, group, signal)) {
       signal?.throwIfAborted()
       const [unfit] = rules.findUnencodable(batch, options.formatOptions)
       if (unfit !== undefined) throw unfitError(lane, group, batch.positions[unfit.row]!, unfit.reason)
@@ -67,7 +69,23 @@ async function writeGroup(making: Making, group: SegmentGroup, options: MergeOpt
   }
 }
 
-const segmentsOf = ({ sources }: SegmentGroup) => sources.map(({ segment }) => segment)
+/** All messages of a group's segments but those that are to be left out. */
+async function* sourceBatches(
+  store: Store,
+  { sources, without }: SegmentGroup,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<MessageBatch> {
+  const segments = sources.map(({ segment }) => segment)
+  for await (const batch of segmentsBatches(store, segments, signal)) {
+    if (without === undefined) {
+      yield batch
+      continue
+    }
+    const rows: number[] = []
+    for (let row = 0; row < batch.count; row++) if (!without.has(batch.positions[row]!)) rows.push(row)
+    if (rows.length > 0) yield rows.length === batch.count ? batch : selectRows(batch, Int32Array.from(rows))
+  }
+}
 
 const unfitError = (lane: LaneId, { format }: SegmentGroup, position: number, reason: string): MillpondError =>
   new MillpondError(
@@ -79,7 +97,7 @@ const unfitError = (lane: LaneId, { format }: SegmentGroup, position: number, re
 /** Reads what was there and what is there now, message by message: only what is equal may be replaced. */
 async function compare({ store, lane, signal }: Making, group: SegmentGroup, made: readonly FinishedSegment[]): Promise<void> {
   const written = made.map(({ entry }) => entry)
-  const before = createCursor(segmentsBatches(store, segmentsOf(group), signal))
+  const before = createCursor(sourceBatches(store, group, signal))
   const after = createCursor(segmentsBatches(store, written, signal))
   try {
     await Promise.all([before.next(), after.next()])

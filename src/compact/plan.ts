@@ -34,6 +34,8 @@ export interface SegmentGroup {
   /** What all blocks are in; undefined where they are written anew. */
   readonly copied: StoredCodec | undefined
   readonly sources: readonly SegmentSource[]
+  /** Positions of messages that are left out. */
+  readonly without?: ReadonlySet<number>
 }
 
 /** A segment, and the commit that has its filters. */
@@ -131,7 +133,8 @@ function countOverlaps({ segments }: StoredCommit): number {
   return overlaps
 }
 
-const folderOf = (key: string): string => key.slice(0, Math.max(0, key.lastIndexOf('/')))
+/** The folder that a data object lies in, without `/` at its end. */
+export const folderOf = (key: string): string => key.slice(0, Math.max(0, key.lastIndexOf('/')))
 
 const isConverted = ({ format, codec }: SegmentEntry, rules: CompactRules): boolean =>
   (rules.format !== undefined && format !== rules.format) ||

@@ -3,6 +3,7 @@ import type { FormatOptions } from '../encode/format-options.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
 import type { DataphosConfig } from './dataphos-config.ts'
+import type { ExpireConfig } from './expire-config.ts'
 import type { HttpConfig } from './http-config.ts'
 import type { RegistryConfig } from './registry-config.ts'
 import type { IcebergConfig } from './iceberg-config.ts'
@@ -115,6 +116,7 @@ export interface Config {
     readonly blockBytes: number
     /** The folder where messages and blocks of a split lane wait that memory has no room for. */
     readonly spillPath: string
+    readonly expire: ExpireConfig
   }
   readonly layout: LayoutConfig
   readonly deadLetters: { readonly type: 'file'; readonly path: string }

@@ -3,6 +3,7 @@ import type { LookupField } from '../encode/block.ts'
 import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
 import { resolveDataphos } from './resolve-dataphos.ts'
+import { resolveExpire } from './resolve-expire.ts'
 import { resolveHttp } from './resolve-http.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
@@ -69,6 +70,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       memoryBytes: bytesOf(archive.memory),
       blockBytes: bytesOf(archive.blockBytes),
       spillPath: inData(archive.spill, 'spill'),
+      expire: resolveExpire(archive.expire),
     },
     layout: resolveLayout(file.layout),
     deadLetters: { type: file.deadLetters.type, path: inData(file.deadLetters.path, 'dead-letters') },

@@ -15,6 +15,7 @@ import {
   truth,
   wholeNumber,
 } from './fields.ts'
+import { expireSection } from './schema-expire.ts'
 import { httpSection } from './schema-http.ts'
 import { lineOptions } from './schema-lines.ts'
 import { dataphosSection } from './schema-dataphos.ts'
@@ -170,6 +171,7 @@ export const configSchema = section(
         spill: optionalPath(
           'The folder where messages and blocks of a split lane wait that memory has no room for. Without it: `spill` in the `data` folder.',
         ),
+        expire: expireSection,
         blockBytes: size(4096, 64 * MiB, 'Bytes of a block before compression: what one look-up reads.').default('1 MiB'),
       },
       'How messages are written.',

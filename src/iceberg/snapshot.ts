@@ -243,6 +243,13 @@ async function mergeBin(writing: Writing, bin: readonly ManifestFile[]): Promise
   return writeManifest(writing, bin[0]!.specId, entries)
 }
 
+/** What a snapshot with so many files and rows more, and so many less, is. */
+function operationOf([files, rows]: readonly number[], [lostFiles, lostRows]: readonly number[]): Snapshot['summary'][string] {
+  if (lostFiles === 0) return 'append'
+  if (files === 0) return 'delete'
+  return rows === lostRows ? 'replace' : 'overwrite'
+}
+
 const TOTALS = ['total-data-files', 'total-records', 'total-files-size'] as const
 
 /** What a snapshot says of itself, as other engines count it. */
@@ -272,6 +279,8 @@ function summaryOf(
     name,
     parent?.summary[name] ?? '0',
   ])
-  const operation = removed.length === 0 ? 'append' : plus[1] === minus[1] ? 'replace' : 'overwrite'
-  return { operation, ...Object.fromEntries([...told('added', plus), ...told('deleted', minus), ...totals, ...deletes]) }
+  return {
+    operation: operationOf(plus, minus),
+    ...Object.fromEntries([...told('added', plus), ...told('deleted', minus), ...totals, ...deletes]),
+  }
 }

@@ -50,15 +50,19 @@ export function extendedLane(lane: IndexedLane, commit: StoredCommit): IndexedLa
 /** The lane with the segments of a rewrite in the place of others. */
 export function rewrittenLane(lane: IndexedLane, rewrite: StoredCommit, replaced: readonly IndexedSegment[]): IndexedLane {
   const { segments } = rewrite
-  const change = (of: (segment: Pick<SegmentEntry, 'bytes' | 'blocks'>) => number) =>
+  const change = (of: (segment: Pick<SegmentEntry, 'bytes' | 'blocks' | 'count'>) => number) =>
     segments.reduce((sum, segment) => sum + of(segment), 0) - replaced.reduce((sum, segment) => sum + of(segment), 0)
+  // Every position is a message, missing or a dead letter: what is no message any more is missing.
+  const messages = change(({ count }) => count)
   return {
     ...lane,
     rewrites: lane.rewrites + 1,
     rewriteSha256: rewrite.sha256,
     segments: lane.segments + segments.length - replaced.length,
     blocks: lane.blocks + change(({ blocks }) => blocks.length),
+    messages: lane.messages + messages,
     bytes: lane.bytes + change(({ bytes }) => bytes),
+    missing: lane.missing - messages,
   }
 }
 

@@ -94,9 +94,9 @@ function segmentQuery(query: MessageQuery, condition: Condition, spans: readonly
     spanned ?? EVERYWHERE,
   )
   const timestamps = hullOf(condition, 'timestamp')
-  const topics = query.topic === undefined ? namesIn(query.filter, 'topic') : undefined
+  const topics = query.topic === undefined ? (namesIn(query.filter, 'topic') ?? namesOfSpans(spans, 'topic')) : undefined
   const topic = query.topic ?? (topics?.length === 1 ? topics[0] : undefined)
-  const lanes = query.lanes ?? (topics?.length === 0 ? [] : namesIn(query.filter, 'lane'))
+  const lanes = query.lanes ?? (topics?.length === 0 ? [] : (namesIn(query.filter, 'lane') ?? namesOfSpans(spans, 'lane')))
   return {
     ...(topic === undefined ? {} : { topic }),
     ...(query.topicId === undefined ? {} : { topicId: query.topicId }),
@@ -105,6 +105,15 @@ function segmentQuery(query: MessageQuery, condition: Condition, spans: readonly
     ...bounded('positions', positions),
     ...bounded('timestamps', timestamps),
   }
+}
+
+/** The index is asked for lanes by their names where they are not more. */
+const MAX_NAMES = 100
+
+function namesOfSpans(spans: readonly LaneSpan[] | undefined, part: 'topic' | 'lane'): readonly string[] | undefined {
+  if (spans === undefined) return undefined
+  const names = new Set(spans.map(({ lane }) => lane[part]))
+  return names.size > MAX_NAMES ? undefined : [...names]
 }
 
 function bounded(name: 'positions' | 'timestamps', { from, to }: Range): SegmentQuery {

@@ -13,7 +13,7 @@ async function pagesOf(url: string, body: object, between: (page: number) => Pro
     const asked = cursor === undefined ? body : { cursor, ...('limit' in body ? { limit: body.limit } : {}) }
     const response = await fetch(`${url}/search`, { method: 'POST', body: JSON.stringify({ format: 'page', ...asked }) })
     const answer = (await response.json()) as { messages: Line[]; next: string | null }
-    expect(response.status, JSON.stringify(answer)).toBe(200)
+    expect({ status: response.status, ...answer }).toMatchObject({ status: 200 })
     places.push(...placesOf(answer.messages))
     cursor = answer.next
     await between(page)
@@ -131,7 +131,8 @@ describe('a cursor', () => {
       encodeCursor({ query: {}, order: 'sideways' as 'lane', asked: undefined, spans: [span] }),
     ]) {
       const response = await fetch(`${scene.url}/search`, { method: 'POST', body: JSON.stringify({ cursor }) })
-      expect([response.status, ((await response.json()) as Line).error?.code], cursor).toEqual([400, 'INPUT_INVALID'])
+      const { error } = (await response.json()) as Line
+      expect([cursor, response.status, error?.code]).toEqual([cursor, 400, 'INPUT_INVALID'])
     }
     expect(decodeCursor(right)).toMatchObject({ spans: [span] })
   })

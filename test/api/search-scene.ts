@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net'
 import { createMemoryStore } from '../../src/adapters/memory/store.ts'
 import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
-import { type Caller, setCaller } from '../../src/api/access.ts'
+import type { Caller } from '../../src/api/access.ts'
+import { gateFor } from '../../src/api/auth/safety.ts'
 import { createMetrics } from '../../src/api/metrics.ts'
 import { createReadiness } from '../../src/api/readiness.ts'
 import { createSearchArchive } from '../../src/api/search/archive.ts'
@@ -45,8 +46,19 @@ export interface SceneOptions {
   readonly callers?: Readonly<Record<string, Caller>>
 }
 
+type Gate = ReturnType<typeof gateFor>
+
+/** Lets in who says its name. */
+const gateOf = (callers: Readonly<Record<string, Caller>>): Gate => ({
+  ...gateFor(undefined),
+  authenticate: ({ headers }) => {
+    const caller = callers[String(headers['x-test-caller'])]
+    return caller === undefined ? 'nothing' : { ...caller, via: 'key' }
+  },
+})
+
 /** Starts a service on a free port. */
-export async function startSearch(options: SceneOptions = {}): Promise<SearchScene> {
+export async function startSearch({ callers, limits, ...options }: SceneOptions = {}): Promise<SearchScene> {
   await using opened = new AsyncDisposableStack()
   const store = options.store ?? createMemoryStore()
   const index = options.index ?? (await openSqliteIndex({ path: ':memory:' }))
@@ -56,7 +68,7 @@ export async function startSearch(options: SceneOptions = {}): Promise<SearchSce
   const parts = {
     append: nowhere,
     directory: { brokers: nowhere, topics: nowhere, topic: nowhere, range: nowhere },
-    search: { archive, limits: { ...LIMITS, ...options.limits } },
+    search: { archive, limits: { ...LIMITS, ...limits } },
     readiness: createReadiness(),
     metrics: createMetrics(),
     observe: () => Promise.resolve(),
@@ -64,16 +76,11 @@ export async function startSearch(options: SceneOptions = {}): Promise<SearchSce
     onError: (error: MillpondError) => errors.push(error),
   }
   const server = createServer(parts, {
-    token: undefined,
+    safety: { gate: callers === undefined ? gateFor(undefined) : gateOf(callers), tls: undefined },
     maxBodyBytes: 16 * MiB,
     maxMessageBytes: 16 * MiB,
     maxConnections: 1000,
     requestTimeoutMs: 60_000,
-  })
-  server.addHook('preHandler', (request, _reply, done) => {
-    const caller = options.callers?.[String(request.headers['x-test-caller'])]
-    if (caller !== undefined) setCaller(request, caller)
-    done()
   })
   opened.defer(() => server.close())
   await server.listen({ host: '127.0.0.1', port: 0 })

@@ -113,6 +113,27 @@ describe('a search whose caller goes away', () => {
   })
 })
 
+describe('a search whose time is up while its caller reads nothing', () => {
+  it('gives its place to others, and says where to go on when it is read', async () => {
+    await using scene = await startSearch({ limits: { maxSearches: 1, maxTimeMs: 4000 } })
+    const messages = messagesFrom(0, 2000).map((message) => ({ ...message, value: JSON.stringify('x'.repeat(20_000)) }))
+    await addMessages(scene, laneOf('t', 0), messages, { blockCount: 20, segmentBlocks: 1, lookups: [] })
+    const asked = request(`${scene.url}/search?topic=t`)
+    asked.end()
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    answer.pause()
+    await until(async () => (await fetch(`${scene.url}/search/estimate?topic=t`)).status === 200, 'a place that is free')
+    let text = ''
+    for await (const chunk of answer) text += String(chunk)
+    const lines = text.trimEnd().split('\n')
+    const end = JSON.parse(lines.at(-1)!) as Line
+    expect(end).toMatchObject({ end: true, stopped: 'time', next: expect.any(String) })
+    await using patient = await startSearch({ store: scene.store, index: scene.index })
+    const page = await fetch(`${patient.url}/search?cursor=${end.next}&limit=1&fields=position`)
+    expect((await linesFrom(page))[0]).toEqual({ position: lines.length - 1 })
+  })
+})
+
 describe('a search that fails', () => {
   it('ends with a line that says so, and breaks off, where lines came before', async () => {
     const { store, watch } = watchedStore()
@@ -148,7 +169,7 @@ describe('a search that fails', () => {
       throw new MillpondError('STORE_UNAVAILABLE', 'the store is gone')
     }
     for (const path of ['/search?topic=t', '/search?topic=t&format=page', '/search/count?topic=t&position=5']) {
-      expect(await outcomeOf(await fetch(scene.url + path)), path).toEqual([503, 'STORE_UNAVAILABLE'])
+      expect([path, ...(await outcomeOf(await fetch(scene.url + path)))]).toEqual([path, 503, 'STORE_UNAVAILABLE'])
     }
   })
 
@@ -159,16 +180,17 @@ describe('a search that fails', () => {
     watch.beforeRead = (_key, signal) =>
       new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
     for (const path of ['/search?topic=t', '/search/count?topic=t&position=5']) {
-      expect(await outcomeOf(await fetch(scene.url + path)), path).toEqual([413, 'SEARCH_TOO_LARGE'])
+      expect([path, ...(await outcomeOf(await fetch(scene.url + path)))]).toEqual([path, 413, 'SEARCH_TOO_LARGE'])
     }
   })
 
   it('stops a program over values that does not end, while others are answered', async () => {
     await using scene = await startSearch({ limits: { maxTimeMs: 1500 } })
     await addMessages(scene, laneOf('t', 0), messagesFrom(0, 5000), { blockCount: 5000 })
+    await using patient = await startSearch({ store: scene.store, index: scene.index })
     const slow = post(scene, { topic: 't', where: '[range(1e9)] | length > 5' })
     for (let others = 0; others < 5; others++) {
-      expect(placesOf(await linesFrom(await fetch(`${scene.url}/search?id=i7`)))).toEqual(['t/0@7'])
+      expect(placesOf(await linesFrom(await fetch(`${patient.url}/search?id=i7`)))).toEqual(['t/0@7'])
     }
     expect(await outcomeOf(await slow)).toEqual([413, 'SEARCH_TOO_LARGE'])
   })
@@ -263,8 +285,8 @@ describe('callers', () => {
       '/archive/topics/b/lanes/0/messages/0',
       `/search?cursor=${page.next}`,
     ]) {
-      expect(await outcomeOf(await as('ann', path)), path).toEqual([403, 'FORBIDDEN'])
-      expect((await as('both', path)).status, path).toBe(200)
+      expect([path, ...(await outcomeOf(await as('ann', path)))]).toEqual([path, 403, 'FORBIDDEN'])
+      expect([path, (await as('both', path)).status]).toEqual([path, 200])
     }
     expect(await outcomeOf(await as('nobody', '/search'))).toEqual([403, 'FORBIDDEN'])
     const unknown = await as('ann', '/archive/topics/bb')
@@ -297,7 +319,7 @@ describe('what the archive holds', () => {
   it('is told by topics, lanes and messages', async () => {
     await using scene = await startSearch()
     for (const lane of [0, 1]) await addMessages(scene, laneOf('a/ü', lane), messagesFrom(5, 10))
-    const get = async (path: string) => (await fetch(`${scene.url}/archive/topics${path}`)).json() as Promise<unknown>
+    const get = async (path: string) => (await fetch(`${scene.url}/archive/topics${path}`)).json()
     const summary = {
       topic: 'a/ü',
       topicId: '1',

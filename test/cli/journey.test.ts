@@ -66,9 +66,43 @@ describe('search', () => {
       wanted: (n: number) => n >= 60 && n < 120,
     },
     { words: ['--from', '-1h'], wanted: () => false },
+    {
+      words: [
+        '--id',
+        'id-4321',
+        '--id',
+        'id-7',
+        '--id',
+        'id-3000',
+        '--key',
+        'k7',
+        '--key-base64',
+        'azA=',
+        '--header',
+        'rare^=r3',
+      ],
+      wanted: (n: number) => n === 3000,
+    },
+    {
+      words: ['--header', '!rare', '--header', 'even!=false', '--key', 'k0'],
+      wanted: (n: number) => n % 100 === 0 && n % 1000 !== 0,
+    },
+    { words: ['--where', '.n % 500 == 3', '--where', '.n > 1000'], wanted: (n: number) => n % 500 === 3 && n > 1000 },
+    {
+      words: ['--filter', '{"or":[{"field":"id","equals":"id-5"},{"and":[{"jq":".n < 9"},{"field":"key","gte":"k7"}]}]}'],
+      wanted: (n: number) => n === 5 || n === 7 || n === 8,
+    },
   ])('finds what $words asks for, and nothing else', async ({ words, wanted }) => {
     expect(numbers(await find(...words))).toEqual(upTo(COUNT, wanted))
     expect((await run('search', ...words, '--count')).json).toEqual([{ count: upTo(COUNT, wanted).length }])
+  })
+
+  it('says what is wrong with a filter', async () => {
+    const { exitCode, stderr } = await run('search', '--filter', '{"field":"ids","equals":"x"}')
+    expect(exitCode).toBe(2)
+    expect(JSON.parse(stderr)).toMatchObject({
+      error: { code: 'INPUT_INVALID', message: expect.stringContaining('did you mean id?') },
+    })
   })
 
   it('keeps lanes apart by position, and merges them by time', async () => {

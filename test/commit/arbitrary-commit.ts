@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
 import type { Commit, DeadLetter, Gap } from '../../src/commit/commit.ts'
+import type { Removal } from '../../src/commit/removal.ts'
 import type { BlockEntry, SegmentEntry, SegmentLookup } from '../../src/encode/segment.ts'
 
 /** A commit that keeps every rule, and the look-up bytes that belong to it. */
@@ -154,3 +155,23 @@ export function segmentOf(
     ],
   }
 }
+
+/** Any rewrite that removes messages. */
+export const arbitraryRemoval: fc.Arbitrary<CommitSample> = fc
+  .record({
+    sample: arbitraryRewrite,
+    by: name,
+    why: fc.string({ unit: 'grapheme' }).filter((text) => text.isWellFormed()),
+    kind: fc.constantFrom<Removal['kind']>('expired', 'forgotten'),
+    count: fc.integer({ min: 1, max: 1e6 }),
+    times: fc.tuple(timestamp, timestamp),
+  })
+  .map(({ sample: { commit, lookupBytes }, by, why, kind, count, times }) => {
+    const { firstPosition, nextPosition } = commit
+    const [minTimestamp, maxTimestamp] = times[0] <= times[1] ? times : [times[1], times[0]]
+    const extent = { count, firstPosition, lastPosition: nextPosition - 1, minTimestamp, maxTimestamp }
+    const segment = { key: `${by}.avro`, bytes: count, sha256: hashOf(by), ...extent }
+    const subject = kind === 'forgotten' ? { salt: hashOf(why).slice(0, 32), subjects: [hashOf(by)] } : { salt: '', subjects: [] }
+    const removal = { kind, by, why, ...subject, messages: count, segments: [segment] }
+    return { commit: { ...commit, removal }, lookupBytes }
+  })

@@ -134,7 +134,7 @@ describe('collectGarbage', () => {
     const removing = files.filter((file) => /store\??\.delete\(/u.test(readFileSync(join(root, file), 'utf8')))
     // The wrappers pass the call on; tables remove metadata of their own that no snapshot came to name.
     const tables = ['iceberg/snapshot.ts', 'iceberg/sync.ts']
-    const compaction = ['commit/collect-replaced.ts', 'commit/collect.ts', 'compact/compact.ts', 'compact/intents.ts']
+    const compaction = ['commit/collect-replaced.ts', 'commit/collect.ts', 'compact/intents.ts']
     const expected = [...compaction, ...tables, 'store/metrics.ts', 'store/prefix.ts', 'store/probe.ts', 'store/retry.ts']
     expect(removing.map((file) => file.replaceAll('\\', '/')).sort()).toEqual(expected)
   })

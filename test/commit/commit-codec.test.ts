@@ -6,7 +6,15 @@ import type { SegmentEntry } from '../../src/encode/segment.ts'
 import { decodeCommit, encodeCommit } from '../../src/commit/commit-codec.ts'
 import { commitKey, genesisKey, rewriteKey } from '../../src/commit/commit-names.ts'
 import { COMMIT_SCHEMA } from '../../src/commit/commit-schema.ts'
-import { arbitraryCommit, arbitraryGenesis, arbitraryRewrite, type CommitSample, hashOf, segmentOf } from './arbitrary-commit.ts'
+import {
+  arbitraryCommit,
+  arbitraryGenesis,
+  arbitraryRemoval,
+  arbitraryRewrite,
+  type CommitSample,
+  hashOf,
+  segmentOf,
+} from './arbitrary-commit.ts'
 
 const keyOf = ({ kind, firstPosition }: Commit) => {
   if (kind === 'rewrite') return rewriteKey('orders/0', 3)
@@ -80,7 +88,7 @@ async function readByAvsc(object: Uint8Array): Promise<Record<string, unknown>[]
 describe('encodeCommit and decodeCommit', () => {
   it('give back every commit, with the hash of its object and where its look-up bytes lie', () => {
     fc.assert(
-      fc.property(fc.oneof(arbitraryCommit, arbitraryGenesis, arbitraryRewrite), ({ commit, lookupBytes }) => {
+      fc.property(fc.oneof(arbitraryCommit, arbitraryGenesis, arbitraryRewrite, arbitraryRemoval), ({ commit, lookupBytes }) => {
         const key = keyOf(commit)
         const object = encodeCommit(commit, lookupBytes)
         const { bytes, sha256, lookupStart, lookupBytes: length, key: storedKey, ...stored } = decodeCommit(key, object)
@@ -94,13 +102,16 @@ describe('encodeCommit and decodeCommit', () => {
 
   it('make an object container file that another implementation of Avro reads the same from', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.oneof(arbitraryCommit, arbitraryGenesis, arbitraryRewrite), async ({ commit, lookupBytes }) => {
-        // Avsc loses such a name.
-        fc.pre(commit.segments.every(({ layout }) => !Object.hasOwn(layout, '__proto__')))
-        const records = await readByAvsc(encodeCommit(commit, lookupBytes))
-        const fields = { replacedSha256: '', ...commit, lookupBytes: Buffer.from(lookupBytes) }
-        expect(JSON.parse(JSON.stringify(records))).toEqual([JSON.parse(JSON.stringify(fields))])
-      }),
+      fc.asyncProperty(
+        fc.oneof(arbitraryCommit, arbitraryGenesis, arbitraryRewrite, arbitraryRemoval),
+        async ({ commit, lookupBytes }) => {
+          // Avsc loses such a name.
+          fc.pre(commit.segments.every(({ layout }) => !Object.hasOwn(layout, '__proto__')))
+          const records = await readByAvsc(encodeCommit(commit, lookupBytes))
+          const fields = { replacedSha256: '', ...commit, lookupBytes: Buffer.from(lookupBytes) }
+          expect(JSON.parse(JSON.stringify(records))).toEqual([JSON.parse(JSON.stringify(fields))])
+        },
+      ),
       { numRuns: 100 },
     )
   })

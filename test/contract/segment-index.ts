@@ -230,6 +230,26 @@ export function segmentIndexContract(
       expect((await keys({})).at(-1)).toEqual(ofCommits([next])[0])
     })
 
+    it('no longer gives segments that a rewrite removes, and counts their messages as missing', async () => {
+      const commits = chainOf(
+        orders,
+        5,
+        Array.from({ length: 300 }, (_, i) => plain(3, i * hour)),
+      )
+      await addAll(index, commits)
+      const whole = (await index.lane(orders))!
+      const { segments, ...first } = rewriteOf(orders, commits.slice(1, 280), { sequence: 0, previousSha256: '' })
+      expect(await index.replace({ ...first, segments: [] })).toBe('added')
+      const kept = commits.slice(280).flatMap((commit) => commit.segments)
+      expect((await segmentsOf(index, {})).map(({ key }) => key)).toEqual(kept.map(({ key }) => key))
+      expect(await segmentsOf(index, { positions: { from: 5, to: 6 } })).toEqual([])
+      const gone = segments[0]!.count
+      const lane = await index.lane(orders)
+      expect(lane).toMatchObject({ rewrites: 1, messages: whole.messages - gone, missing: whole.missing + gone })
+      expect(lane).toMatchObject({ segments: kept.length, nextPosition: whole.nextPosition, headSha256: whole.headSha256 })
+      expect(lane!.bytes).toBe(kept.reduce((sum, { bytes }) => sum + bytes, 0))
+    })
+
     it('refuses a rewrite that does not follow, and stays as it was', async () => {
       const commits = chainOf(orders, 5, [plain(3, 0), plain(4, hour), plain(2, hour)])
       const rewrite = rewriteOf(orders, commits.slice(1), { sequence: 0, previousSha256: '' })

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { COMMIT_SCHEMA } from '../../src/commit/commit-schema.ts'
+import { REMOVAL_FIELD } from '../../src/commit/removal.ts'
 
 const root = join(import.meta.dirname, '../..')
 const page = readFileSync(join(root, 'docs/commit-chain.md'), 'utf8')
@@ -42,5 +43,10 @@ describe('docs/commit-chain.md', () => {
   it('shows the schema that commits are written with', () => {
     const shown = /```json\n([^`]*)```/u.exec(page)![1]!
     expect(JSON.parse(shown)).toEqual(bare(COMMIT_SCHEMA))
+  })
+
+  it('shows the field that removals have beside', () => {
+    const [, shown] = [...page.matchAll(/```json\n([^`]*)```/gu)].map((found) => found[1]!)
+    expect(JSON.parse(shown!)).toEqual(bare(REMOVAL_FIELD))
   })
 })

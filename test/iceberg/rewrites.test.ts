@@ -12,6 +12,7 @@ import type { Store } from '../../src/store/store.ts'
 import { archiver, messages } from '../archive/split-scene.ts'
 import { seededRandom } from '../commit/simulation.ts'
 import { compactAll, segmentsOf } from '../compact/scene.ts'
+import { expireAll, forgetAll, keyOf as subjectOf } from '../expire/scene.ts'
 import { createMemorySource } from '../live/memory-source.ts'
 
 const root = 'memory://pond'
@@ -105,7 +106,31 @@ describe('a table of a topic that is compacted', () => {
     expect(await tableOf(options)).toMatchObject({ keys: [], summary: { 'total-records': '0' } })
   })
 
-  it('holds what the archive holds, in whatever order there is archiving, compacting and syncing', async () => {
+  it('loses what expires in a snapshot that deletes, and gets what is written anew without who is forgotten', async () => {
+    const store = createMemoryStore()
+    const [topic, options] = [openTopic(store), optionsFor(store)]
+    await topic.grow(100, 'parquet')
+    await syncTopic(options)
+    const before = await tableOf(options)
+    await expireAll(store, { beforePosition: 60 })
+    const kept = await parquetKeys(store)
+    expect(kept.length).toBeLessThan(before.keys.length)
+    const gone = before.keys.length - kept.length
+    expect(await syncTopic(options)).toMatchObject({ snapshots: 1, files: 0, rows: 0, replaced: gone })
+    const expired = await tableOf(options)
+    expect(expired.keys).toEqual(kept)
+    expect(expired.summary).toMatchObject({ operation: 'delete', 'deleted-data-files': String(gone) })
+    await forgetAll(store, [subjectOf(messages(80, 81)[0]!.key as string)])
+    expect(await syncTopic(options)).toMatchObject({ snapshots: 1, files: 2, replaced: 2 })
+    const forgotten = await tableOf(options)
+    expect(forgotten.keys).toEqual(await parquetKeys(store))
+    expect(forgotten.summary).toMatchObject({
+      operation: 'overwrite',
+      'total-records': String(Number(expired.summary['total-records']) - 2),
+    })
+  })
+
+  it('holds what the archive holds, in whatever order there is archiving, compacting, removing and syncing', async () => {
     for (let seed = 0; seed < 8; seed++) {
       const random = seededRandom(seed)
       const store = createMemoryStore()
@@ -116,7 +141,9 @@ describe('a table of a topic that is compacted', () => {
         const options = some[Math.floor(random() * 2)]!
         const act = random()
         if (act < 0.4) await topic.grow(10 + Math.floor(random() * 30), random() < 0.7 ? 'parquet' : 'avro')
-        else if (act < 0.7) await compactAll(store, random() < 0.5 ? {} : { format: random() < 0.8 ? 'parquet' : 'avro' })
+        else if (act < 0.6) await compactAll(store, random() < 0.5 ? {} : { format: random() < 0.8 ? 'parquet' : 'avro' })
+        else if (act < 0.65) await expireAll(store, { beforePosition: Math.floor(random() * 30) })
+        else if (act < 0.7) await forgetAll(store, [subjectOf(messages(step, step + 1)[0]!.key as string)])
         else await syncTopic(options)
       }
       await topic.grow(30, 'parquet')

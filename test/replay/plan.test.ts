@@ -34,6 +34,27 @@ describe('planning a replay', () => {
     { query: { topic: 'orders', positions: { from: 15, to: 20 } }, messages: 10, exact: false, positions: [[15, 20]] },
     { query: { lanes: ['1'], key: Uint8Array.of(1) }, messages: 30, exact: false, positions: [[1000, 1030]] },
     {
+      query: {
+        filter: {
+          and: [
+            { field: 'topic', test: { equals: new TextEncoder().encode('orders') } },
+            {
+              or: [
+                { field: 'position', test: { lessThan: 10 } },
+                { field: 'position', test: { atLeast: 1020 } },
+              ],
+            },
+          ],
+        },
+      },
+      messages: 20,
+      exact: true,
+      positions: [
+        [0, 95],
+        [1000, 1030],
+      ],
+    },
+    {
       query: { timestamps: { to: 1_000_010 } },
       messages: 20,
       exact: true,

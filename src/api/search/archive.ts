@@ -3,7 +3,7 @@ import type { Archive } from '../../search/read.ts'
 import { createSliceCache } from '../../search/slice-cache.ts'
 import type { SchemaRegistry } from '../../values/schema-registry.ts'
 
-/** The archive as a service searches it: parts of filters are kept, and values of registered schemas are read. */
+/** The archive as a service reads it: parts of filters are kept, and values of registered schemas are read. */
 export function createSearchArchive(
   { store, index, registry }: Pick<Archive, 'store' | 'index'> & { readonly registry: SchemaRegistry | undefined },
   { cacheBytes }: { readonly cacheBytes: number },

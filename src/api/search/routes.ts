@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { sliceBatch } from '../../batch/batch.ts'
 import { MillpondError } from '../../errors.ts'
 import { countMessages, estimate } from '../../search/count.ts'
 import { type Archive, createReadStats } from '../../search/read.ts'
@@ -65,18 +66,19 @@ interface Service {
 }
 
 /** @throws MillpondError `INPUT_INVALID`, `MEDIA_TYPE_UNSUPPORTED`. */
-function readRequest({ release, nowMs }: SearchParts, request: Asked): SearchRequest {
+function readRequest(parts: SearchParts, request: Asked): SearchRequest {
   const { body, query } = request
-  if (request.method === 'GET') return parseRequest(requestOfQueryString(query), { nowMs: nowMs() })
+  const nowMs = parts.nowMs()
+  if (request.method !== 'POST') return parseRequest(requestOfQueryString(query), { nowMs })
   try {
     const [stray] = Object.keys(query)
     if (stray !== undefined) throw new MillpondError('INPUT_INVALID', 'a search that is posted is all in its body')
     const json = parseBody(body)
-    const read = parseRequest(json, { nowMs: nowMs() })
+    const read = parseRequest(json, { nowMs })
     noteSearch(request, json)
     return read
   } finally {
-    if (body !== undefined) release(body)
+    if (body !== undefined) parts.release(body)
   }
 }
 
@@ -147,7 +149,7 @@ async function answerSearch({ parts, gate }: Service, request: Asked, reply: Fas
   const run = countForAudit(request, runSearch(content, options))
   if (isPage) return await reply.type(JSON_TYPE).send(await pageJson(run, asked.fields))
   // Awaited: place and budget are kept until all is sent.
-  return await streamLines(run, asked, reply, parts)
+  return await streamLines(run, asked, reply, { parts, budget })
 }
 
 /** Whether the header prefers one JSON text to lines; who says nothing gets lines. */
@@ -156,7 +158,12 @@ function wantsPage(accept: string | undefined): boolean {
   return types.includes('application/json') && !types.includes('ndjson') && !types.includes('jsonl')
 }
 
-async function streamLines(run: SearchRun, asked: SearchRequest, reply: FastifyReply, parts: SearchParts): Promise<unknown> {
+async function streamLines(
+  run: SearchRun,
+  asked: SearchRequest,
+  reply: FastifyReply,
+  { parts, budget: { signal } }: { readonly parts: SearchParts; readonly budget: Budget },
+): Promise<unknown> {
   const lines = linesIn(run, asked)
   // What fails before the first line is answered as any other error.
   const first = await lines.next()
@@ -168,13 +175,22 @@ async function streamLines(run: SearchRun, asked: SearchRequest, reply: FastifyR
     yield* lines
   })()
   const { id: requestId } = reply.request
-  const error = await sendLines(raw, all, () => run.end(), { asError: requestError, requestId })
+  const error = await sendLines(raw, all, () => run.end(), { asError: requestError, requestId, signal })
   if (error !== undefined) parts.onError(error, requestId)
   return reply
 }
 
+/** The first chunk is written at once, however many messages there are in a block. */
+const FIRST_MESSAGES = 100
+
 async function* linesIn(run: SearchRun, { fields }: SearchRequest): AsyncGenerator<Uint8Array> {
-  for await (const found of run.found) yield linesOf(found, fields)
+  let isFirst = true
+  for await (const { lane, batch } of run.found) {
+    const head = isFirst ? Math.min(FIRST_MESSAGES, batch.count) : 0
+    if (head > 0) yield linesOf({ lane, batch: sliceBatch(batch, 0, head) }, fields)
+    if (head < batch.count) yield linesOf({ lane, batch: head === 0 ? batch : sliceBatch(batch, head, batch.count) }, fields)
+    isFirst = false
+  }
 }
 
 /** What counts and estimates run with; they are of the whole search, so that a cursor and a limit have no place in them. */

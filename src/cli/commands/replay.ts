@@ -20,6 +20,7 @@ import { formatCount, formatDuration, formatMessages } from '../format.ts'
 import { fullId, knownJob, targetText } from '../job-text.ts'
 import { type OpenArchive, openArchive } from '../open.ts'
 import { several, wholeNumber } from '../parse.ts'
+import { tellRemovals } from '../removal-text.ts'
 import { addSelection, queryOf, type SelectionOptions } from '../selection.ts'
 
 interface ReplayCommandOptions extends SelectionOptions {
@@ -240,6 +241,7 @@ async function runJob(cli: Cli, { config, archive, jobs, id, claimWithinMs }: Jo
   const job = await knownJob(jobs, id)
   if (job.state === 'done' || job.state === 'cancelled') throw new MillpondError('JOB_CONFLICT', `job ${id} is ${job.state}`)
   await using sink = await openReplaySink(config, job, await archive.index.lanes())
+  await tellRemovals(cli, archive.store, job.query)
   let at: ReplayProgress | undefined
   using _ = cli.progress({
     label: `replaying ${id}`,

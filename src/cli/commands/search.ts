@@ -14,13 +14,14 @@ interface SearchOptions extends SelectionOptions {
   readonly order: 'lane' | 'time'
   readonly count?: true
   readonly format: MessageFormat
+  readonly decode?: true
   readonly follow: boolean
 }
 
 /** `millpond search`: finds messages in the archive. */
 export function searchCommand(cli: Cli): Command {
   const command = defineCommand('search', {
-    summary: 'find messages by topic, time, position, key, id or header',
+    summary: 'find messages by topic, time, position, key, id, header or value',
     description: `Finds messages in the archive and prints them as JSON lines that lose nothing. All conditions must hold; ranges take their
 beginning in and leave their end out. The index and the filters of each block choose what is read; the last line, on stderr, says
 how much that was.`,
@@ -29,6 +30,8 @@ how much that was.`,
       { run: 'millpond search -t orders --from -1h --order time', does: 'the last hour, lanes merged by time' },
       { run: 'millpond search -t orders --lane 3 --position 100..200', does: 'a range of one lane' },
       { run: 'millpond search --header trace=abc --format table', does: 'by a header, for reading' },
+      { run: `millpond search -t orders --where '.amount > 100'`, does: 'by the value, with jq' },
+      { run: `millpond search --filter '{"field":"header:region","in":["eu","uk"]}'`, does: 'by a filter' },
       { run: 'millpond search -t orders --count', does: 'how many there are' },
     ],
   })
@@ -37,6 +40,7 @@ how much that was.`,
     .addOption(new Option('--order <order>', 'lane after lane, or merged by time').choices(['lane', 'time']).default('lane'))
     .addOption(new Option('--count', 'only how many there are').conflicts(['limit']))
     .addOption(new Option('-f, --format <format>', 'how messages are printed').choices(FORMATS).default('json'))
+    .addOption(new Option('--decode', 'show values of registered schemas as JSON'))
     .addOption(new Option('--no-follow', 'do not bring the index up to date first'))
     .action((options: SearchOptions) => find(cli, options))
 }
@@ -76,12 +80,13 @@ async function printFound(
   archive: OpenArchive,
   query: MessageQuery,
   stats: ReadStats,
-  { order, limit, format }: SearchOptions,
+  { order, limit, format, decode }: SearchOptions,
 ): Promise<number> {
   let found = 0
   const options = { order, stats, signal: cli.signal, ...(limit === undefined ? {} : { limit }) }
   for await (const { lane, batch } of search(archive, query, options)) {
-    await cli.write(printed(batch, lane, format))
+    const shown = decode ? await archive.values.decode(batch, lane.topic, cli.signal) : batch
+    await cli.write(printed(shown, lane, format))
     found += batch.count
   }
   return found

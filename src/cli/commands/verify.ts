@@ -14,6 +14,7 @@ import { openStore } from '../../wiring/store.ts'
 import { type Cli, defineCommand } from '../command.ts'
 import { formatBytes, formatCount, formatDuration, formatMessages } from '../format.ts'
 import { durationOf } from '../parse.ts'
+import { holdsOf, removalText } from '../removal-text.ts'
 
 interface VerifyOptions {
   readonly topic?: string
@@ -26,6 +27,7 @@ interface VerifyOptions {
 
 const DAY_MS = 86_400_000
 const SHOWN_PROBLEMS = 20
+const SHOWN_REMOVALS = 20
 
 /** `millpond verify`: proves the archive. */
 export function verifyCommand(cli: Cli): Command {
@@ -93,7 +95,11 @@ async function verify(cli: Cli, options: VerifyOptions): Promise<void> {
   // Garbage is told from what is needed by chains, so only sound ones may say it.
   const collected =
     options.collect && report.clean
-      ? await collectGarbage(store, { ...wanted, olderThanMs: options.olderThan, nowMs: Date.now() }, cli.signal)
+      ? await collectGarbage(
+          store,
+          { ...wanted, olderThanMs: options.olderThan, nowMs: Date.now(), isHeld: holdsOf(config) },
+          cli.signal,
+        )
       : undefined
   const schemas = await verifySchemas(store, options.topic, cli.signal)
   const milliseconds = performance.now() - startedMs
@@ -210,11 +216,22 @@ async function printReport(
         : `; ${formatCount(kept)} objects (${formatBytes(report.replaced.bytes)}) that they replaced are still there`
     await cli.print(`${formatCount(report.rewrites)} rewrites account for what they replaced${told}`)
   }
+  if (report.removed > 0) {
+    const removals = report.lanes.flatMap((lane) => lane.removals)
+    for (const note of removals.slice(0, SHOWN_REMOVALS)) await cli.print(removalText(note))
+    if (removals.length > SHOWN_REMOVALS)
+      await cli.print(`… and ${formatCount(removals.length - SHOWN_REMOVALS)} more; \`millpond removals\` lists them`)
+    await cli.print(
+      `${formatMessages(report.removed)} were removed, as ${formatCount(removals.length)} records say; all others are there`,
+    )
+  }
   if (report.missing > 0) await cli.print(`${formatCount(report.missing)} positions hold no message; the commits say why`)
   if (report.deadLettered > 0) await cli.print(`${formatMessages(report.deadLettered)} went to the dead letters`)
   if (report.compared > 0) await cli.print(`${formatMessages(report.compared)} are the same in the source`)
   if (report.notCompared > 0) {
-    await cli.print(`${formatMessages(report.notCompared)} could not be compared: the format of their segments does not keep all`)
+    await cli.print(
+      `${formatMessages(report.notCompared)} could not be compared: the format of their segments does not keep all, or they were removed`,
+    )
   }
   if (report.unnamed.objects > 0 && collected === undefined) {
     await cli.print(
