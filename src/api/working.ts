@@ -35,5 +35,8 @@ function logNews(logger: Logger, news: WorkerNews): void {
   if (news.kind === 'trouble') return logger.error({ err: news.error, code: news.error.code }, 'replay jobs cannot be worked on')
   const { job, part } = news.taken
   const fields = { job: job.id, part: part.part, topic: part.lane.topic, lane: part.lane.lane }
-  logger.info(fields, news.kind === 'took' ? 'replaying a part of a job' : 'left a part of a job')
+  if (news.kind === 'took') return logger.info(fields, 'replaying a part of a job')
+  const { state = 'lost', error = null } = news.outcome ?? {}
+  if (error === null) logger.info({ ...fields, state }, 'left a part of a job')
+  else logger.error({ ...fields, state, code: error.code, reason: error.message }, 'a part of a job broke off')
 }

@@ -238,7 +238,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'move the file at jobs.path away; a new one is made',
   },
   REPLAY_LOOP: {
-    means: 'A replay would write to a topic that it reads from.',
+    means: 'A replay would write to a topic that it reads from, or that the archive stores.',
     next: 'choose another target, or say --allow-loop',
   },
   SEARCH_TOO_LARGE: {

@@ -17,7 +17,7 @@ export function lookUp(value: JqValue, key: JqValue): JqValue | undefined {
     if (!Array.isArray(value)) return undefined
     return (value[key < 0 ? key + value.length : key] as JqValue | undefined) ?? null
   }
-  if (isObject(key)) return sliceOf(value, key['start'] ?? null, key['end'] ?? null)
+  if (isObject(key)) return sliceOf(value, ownField(key, 'start'), ownField(key, 'end'))
   if (Array.isArray(key) && Array.isArray(value)) return indexesOf(value, key)
   return undefined
 }
@@ -30,11 +30,11 @@ export function index(value: JqValue, key: JqValue): JqValue {
     raise(`Start and end indices of an ${Array.isArray(value) ? 'array' : 'string'} slice must be numbers`)
   }
   const what = typeof key === 'string' && key.length < SHOWN_KEY_CHARS ? `string "${key}"` : kindOf(key)
-  raise(`Cannot index ${kindOf(value)} with ${what}`)
+  return raise(`Cannot index ${kindOf(value)} with ${what}`)
 }
 
 /** Slices of arrays and, by code point, texts; undefined where value or bounds are of the wrong kind. */
-export function sliceOf(value: JqValue, from: JqValue, to: JqValue): JqValue | undefined {
+export function sliceOf(value: JqValue, from: JqValue | undefined, to: JqValue | undefined): JqValue | undefined {
   if (value === null) return null
   if (Array.isArray(value)) {
     const bounds = boundsOf(value.length, from, to)
@@ -47,14 +47,14 @@ export function sliceOf(value: JqValue, from: JqValue, to: JqValue): JqValue | u
   return bounds && codePointSlice(value, bounds.start, bounds.end)
 }
 
-/** Where a slice begins and ends in what is `length` long; undefined where a bound is no number. */
+/** Where a slice begins and ends in what is `length` long, from one end to the other for null; undefined where a bound is neither. */
 export function boundsOf(
   length: number,
-  from: JqValue,
-  to: JqValue,
+  from: JqValue | undefined,
+  to: JqValue | undefined,
 ): { readonly start: number; readonly end: number } | undefined {
-  const low = from ?? 0
-  const high = to ?? length
+  const low = from === null ? 0 : from
+  const high = to === null ? length : to
   if (typeof low !== 'number' || typeof high !== 'number') return undefined
   const within = (bound: number) => Math.max(0, Math.min(length, bound < 0 ? bound + length : bound || 0))
   const start = Math.floor(within(low))
@@ -89,7 +89,7 @@ export function withKey(value: JqValue, key: JqValue, item: JqValue): JqValue {
   if (isObject(key) && (value === null || Array.isArray(value))) {
     return withSlice((value ?? []) as readonly JqValue[], key, item)
   }
-  raise(`Cannot update field at ${kindOf(key)} index of ${kindOf(value)}`)
+  return raise(`Cannot update field at ${kindOf(key)} index of ${kindOf(value)}`)
 }
 
 function withItem(values: readonly JqValue[], key: number, item: JqValue): JqValue {
@@ -104,7 +104,7 @@ function withItem(values: readonly JqValue[], key: number, item: JqValue): JqVal
 }
 
 function withSlice(values: readonly JqValue[], key: JqObject, items: JqValue): JqValue {
-  const bounds = boundsOf(values.length, key['start'] ?? null, key['end'] ?? null)
+  const bounds = boundsOf(values.length, ownField(key, 'start'), ownField(key, 'end'))
   if (bounds === undefined) raise('Start and end indices of an array slice must be numbers')
   if (!Array.isArray(items)) raise('A slice of an array can only be assigned another array')
   spend((values.length + items.length) / 16)

@@ -1,7 +1,7 @@
 import { MillpondError } from '../errors.ts'
 
 /** What one run of a program may take. Runs are synchronous and one at a time, so one budget serves all of them. */
-interface Budget {
+export interface Budget {
   steps: number
   depth: number
   textChars: number
@@ -11,15 +11,15 @@ interface Budget {
 const unlimited = (): Budget => ({ steps: Infinity, depth: Infinity, textChars: 0x1f_ff_ff_e8, subjectChars: Infinity })
 let left = unlimited()
 
-/** Runs `act` with a budget of its own; a run inside a run does not touch that of the outer one. */
-export function withBudget<T>(budget: Readonly<Budget>, act: () => T): T {
+/** Begins a run with a budget of its own; gives that of the run around it, which `endRun` takes. */
+export function beginRun(budget: Readonly<Budget>): Budget {
   const outer = left
-  left = { ...budget }
-  try {
-    return act()
-  } finally {
-    left = outer
-  }
+  left = { steps: budget.steps, depth: budget.depth, textChars: budget.textChars, subjectChars: budget.subjectChars }
+  return outer
+}
+
+export function endRun(outer: Budget): void {
+  left = outer
 }
 
 /** Takes steps from the budget: about one for each value that is looked at or made. */

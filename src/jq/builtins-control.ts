@@ -3,7 +3,7 @@ import { firstOf } from './change.ts'
 import { ASTRAY, type Code, type Emit, type Env, IDENTITY, type Path, constant, outputsOf, single } from './code.ts'
 import { tryCode } from './compile-control.ts'
 import { mapped } from './compile-value.ts'
-import { eachItem, iterateCode } from './compile-path.ts'
+import { eachItem, indexCode, iterateCode } from './compile-path.ts'
 import type { CodeFunctions } from './functions.ts'
 import { add } from './operators.ts'
 import { raise } from './raised.ts'
@@ -19,6 +19,9 @@ export const controlFunctions: CodeFunctions = {
   'error/1': ([message]) => mapped(message!, raise),
   'select/1': ([condition]) => selectCode(condition!),
   'map/1': ([change]) => mapCode(change!),
+  'first/0': () => indexCode(IDENTITY, constant(0), false),
+  'last/0': () => indexCode(IDENTITY, constant(-1), false),
+  'nth/1': ([at]) => indexCode(IDENTITY, at!, false),
   'first/1': ([of]) => firstCode(of!),
   'last/1': ([of]) => lastCode(of!),
   'nth/2': ([count, of]) => nthCode(count!, of!),
@@ -26,7 +29,7 @@ export const controlFunctions: CodeFunctions = {
   'skip/2': ([count, of]) => skipCode(count!, of!),
   'until/2': ([isDone, next]) => untilCode(isDone!, next!),
   'while/2': ([goesOn, next]) => repeatCode(next!, goesOn!),
-  'repeat/1': ([next]) => repeatCode(next!, constant(true)),
+  'repeat/1': ([next]) => againCode(next!),
   'recurse/1': ([next]) => repeatCode(next!, constant(true)),
   'recurse/2': ([next, condition]) => recurseWhere(next!, condition!),
   'range/1': ([to]) => rangeCode(constant(0), to!, constant(1)),
@@ -167,6 +170,16 @@ const untilCode = (isDone: Code, next: Code): Code => {
     },
   }
 }
+
+/** The outputs for the same input again and again. */
+const againCode = (next: Code): Code => ({
+  each: (input, path, env, emit) => {
+    for (;;) {
+      spend(1)
+      if (next.each(input, path, env, emit)) return true
+    }
+  },
+})
 
 /** The input, then the same of each output of `next`, as long as the condition holds. */
 function repeatCode(next: Code, goesOn: Code): Code {

@@ -1,14 +1,19 @@
 import { atPath, withPath } from './access.ts'
 import { spend } from './budget.ts'
-import { extreme, fromEntries, entriesOf, itemsOf, arrayOf } from './builtins-value.ts'
+import { extreme, fromEntries, entriesOf } from './builtins-value.ts'
 import { selectCode } from './builtins-control.ts'
-import { pathsOf, updated } from './change.ts'
+import { eachPath, updated } from './change.ts'
 import { ASTRAY, type Code, type Env, IDENTITY, NO_ENV, ROOT, keysOf, outputsOf, several, single } from './code.ts'
 import { RECURSE, iterateCode } from './compile-path.ts'
 import { equalValues, sortedBy } from './compare.ts'
 import { deletePaths } from './delete-paths.ts'
 import type { CodeFunctions } from './functions.ts'
+import { itemsOf } from './items.ts'
+import { described } from './json-text.ts'
+import { raise } from './raised.ts'
 import { type JqValue, isArray, isObject } from './value.ts'
+
+const NOT_SORTED = 'cannot be sorted, as they are not both arrays'
 
 /** Builtins over paths, and those that sort and group by an expression. */
 export const pathFunctions: CodeFunctions = {
@@ -16,9 +21,12 @@ export const pathFunctions: CodeFunctions = {
   'paths/0': () => pathsWhere(() => true),
   'paths/1': ([condition]) => {
     const select = selectCode(condition!)
-    return several((input, env, emit) => eachPath(input, (path, value) => select.each(value, undefined, env, () => emit(path))))
+    return several((input, env, emit) =>
+      eachNestedPath(input, (path, value) => select.each(value, undefined, env, () => emit(path))),
+    )
   },
-  'leaf_paths/0': () => pathsWhere((value) => typeof value !== 'object' || value === null),
+  // As in jq, where a leaf that is false or null is none.
+  'leaf_paths/0': () => pathsWhere((value) => typeof value !== 'object' && value !== false),
   'getpath/1': ([path]) => getpathCode(path!),
   'del/1': ([of]) => single((input, env) => deletePaths(input, pathsOf(of!, input, env))),
   'pick/1': ([of]) =>
@@ -32,11 +40,10 @@ export const pathFunctions: CodeFunctions = {
   'with_entries/1': ([change]) =>
     single((input, env) => fromEntries(entriesOf(input).flatMap(([key, value]) => outputsOf(change!, { key, value }, env)))),
   'walk/1': ([change]) => walkCode(change!),
-  'sort_by/1': ([by]) =>
-    keyed(by!, 'cannot be sorted, as it is not an array', (items, keys) => sortedBy(items, keys).map((at) => items[at]!)),
-  'group_by/1': ([by]) => keyed(by!, 'cannot be grouped, as it is not an array', groups),
-  'unique_by/1': ([by]) =>
-    keyed(by!, 'cannot be grouped, as it is not an array', (items, keys) => groups(items, keys).map((group) => group[0]!)),
+  'unique/0': () => keyed(IDENTITY, NOT_SORTED, (items, keys) => groups(items, keys).map((group) => group[0]!)),
+  'sort_by/1': ([by]) => keyed(by!, NOT_SORTED, (items, keys) => sortedBy(items, keys).map((at) => items[at]!)),
+  'group_by/1': ([by]) => keyed(by!, NOT_SORTED, groups),
+  'unique_by/1': ([by]) => keyed(by!, NOT_SORTED, (items, keys) => groups(items, keys).map((group) => group[0]!)),
   'min_by/1': ([by]) => keyed(by!, 'cannot be iterated over', (items, keys) => extreme(items, (order) => order < 0, keys)),
   'max_by/1': ([by]) => keyed(by!, 'cannot be iterated over', (items, keys) => extreme(items, (order) => order >= 0, keys)),
   'iterables/0': () => kept((value) => typeof value === 'object' && value !== null),
@@ -61,15 +68,21 @@ export const isNormal = (value: number): boolean => Number.isFinite(value) && Ma
 /** Passes inputs on, with their paths, for which a rule holds. */
 const kept = (holds: (value: JqValue) => boolean): Code => selectCode(single((input) => holds(input)))
 
+function pathsOf(of: Code, input: JqValue, env: Env): readonly JqValue[][] {
+  const paths: JqValue[][] = []
+  eachPath(of, input, env, (path) => paths.push(path))
+  return paths
+}
+
 const pathCode = (of: Code): Code =>
   several((input, env, emit) => of.each(input, ROOT, env, (value, path) => emit(keysOf(path, value))))
 
-function eachPath(input: JqValue, take: (path: readonly JqValue[], value: JqValue) => boolean): boolean {
+function eachNestedPath(input: JqValue, take: (path: readonly JqValue[], value: JqValue) => boolean): boolean {
   return RECURSE.each(input, ROOT, NO_ENV, (value, path) => (path === ROOT ? false : take(keysOf(path, value), value)))
 }
 
 const pathsWhere = (holds: (value: JqValue) => boolean): Code =>
-  several((input, _env, emit) => eachPath(input, (path, value) => holds(value) && emit(path)))
+  several((input, _env, emit) => eachNestedPath(input, (path, value) => holds(value) && emit(path)))
 
 const getpathCode = (path: Code): Code => ({
   each: (input, inputPath, env, emit) =>
@@ -92,7 +105,8 @@ const getpathCode = (path: Code): Code => ({
 function keyed(by: Code, otherwise: string, make: (items: readonly JqValue[], keys: readonly JqValue[]) => JqValue): Code {
   return single((input, env) => {
     const keys = itemsOf(input).map((item) => outputsOf(by, item, env))
-    return make(arrayOf(input, otherwise), keys)
+    if (!isArray(input)) raise(`${described(input)} and ${described(keys)} ${otherwise}`)
+    return make(input, keys)
   })
 }
 

@@ -11,15 +11,15 @@ const NO_FLAGS = constant(null)
 
 /** Builtins over regular expressions. Where there is one argument, it is the expression or an array of it and the flags. */
 export const regexFunctions: CodeFunctions = {
-  'test/1': ([of]) => valueCode((input, given) => testRegex(input, ...expressionOf(given!)), [of!]),
-  'test/2': ([of, flags]) => valueCode((input, pattern, set) => testRegex(input, pattern!, set!), [of!, flags!]),
+  'test/1': ([of]) => valueCode((input, given) => testRegex(input, ...expressionOf(given)), [of!]),
+  'test/2': ([of, flags]) => valueCode((input, pattern, set) => testRegex(input, pattern, set), [of!, flags!]),
   'match/1': ([of]) => each([of!], (input, [given]) => matched(input, ...expressionOf(given!))),
   'match/2': ([of, flags]) => each([of!, flags!], (input, [pattern, set]) => matched(input, pattern!, set!)),
   'capture/1': ([of]) => each([of!], (input, [given]) => matched(input, ...expressionOf(given!)).map(namedOf)),
   'capture/2': ([of, flags]) => each([of!, flags!], (input, [pattern, set]) => matched(input, pattern!, set!).map(namedOf)),
   'scan/1': ([of]) => each([of!], (input, [pattern]) => matchesOf(input, pattern!, null, true).map(scanned)),
   'scan/2': ([of, flags]) => each([of!, flags!], (input, [pattern, set]) => matchesOf(input, pattern!, set!, true).map(scanned)),
-  'split/2': ([of, flags]) => valueCode((input, pattern, set) => partsOf(input, pattern!, set!), [of!, flags!]),
+  'split/2': ([of, flags]) => valueCode((input, pattern, set) => partsOf(input, pattern, set), [of!, flags!]),
   'splits/1': ([of]) => each([of!], (input, [pattern]) => partsOf(input, pattern!, null)),
   'splits/2': ([of, flags]) => each([of!, flags!], (input, [pattern, set]) => partsOf(input, pattern!, set!)),
   'sub/2': ([of, by]) => substituteCode(of!, by!, NO_FLAGS, false),
@@ -39,7 +39,7 @@ function each(args: readonly Code[], call: (input: JqValue, values: readonly JqV
 function expressionOf(given: JqValue): readonly [JqValue, JqValue] {
   if (typeof given === 'string') return [given, null]
   if (Array.isArray(given) && given.length > 0) return [given[0] as JqValue, (given[1] ?? null) as JqValue]
-  raise(`${kindOf(given)} not a string or array`)
+  return raise(`${kindOf(given)} not a string or array`)
 }
 
 const matched = (input: JqValue, pattern: JqValue, flags: JqValue): readonly JqValue[] =>

@@ -1,8 +1,8 @@
-import { withPath } from './access.ts'
+import { index, withPath } from './access.ts'
 import { spend } from './budget.ts'
+import { lengthOf } from './builtins-value.ts'
 import { type Code, several } from './code.ts'
 import { eachItem } from './compile-path.ts'
-import { index } from './access.ts'
 import type { CodeFunctions } from './functions.ts'
 import { raise } from './raised.ts'
 import type { JqValue } from './value.ts'
@@ -76,12 +76,13 @@ const truncateStream = (events: Code): Code =>
   )
 
 function listOf(input: JqValue): readonly JqValue[] {
-  return Array.isArray(input) ? (input as readonly JqValue[]) : raise('combinations takes an array')
+  if (Array.isArray(input)) return input as readonly JqValue[]
+  return lengthOf(input) === 0 ? [] : [index(input, 0)]
 }
 
 /** One array for each choice of an item of each list; the last list is the inner loop. */
 function eachCombination(lists: readonly JqValue[], at: number, chosen: readonly JqValue[], emit: Emit): boolean {
-  spend(1)
+  spend(1 + chosen.length / 2)
   if (at === lists.length) return emit(chosen)
   return eachItem(lists[at]!, undefined, false, (item) => eachCombination(lists, at + 1, [...chosen, item], emit))
 }

@@ -2,10 +2,11 @@ import { spend, spendText } from './budget.ts'
 import { formatOf } from './formats.ts'
 import type { ValueFunctions } from './functions.ts'
 import { described, jsonText, textOf } from './json-text.ts'
-import { splitText } from './operators.ts'
+import { itemsOf } from './items.ts'
+import { add, splitText } from './operators.ts'
 import { raise } from './raised.ts'
 import { codePoints } from './text.ts'
-import type { JqValue } from './value.ts'
+import { type JqValue, isTruthy } from './value.ts'
 
 /** Builtins over texts. */
 export const textFunctions: ValueFunctions = {
@@ -81,7 +82,7 @@ function fromJson(input: JqValue): JqValue {
     return JSON.parse(input) as JqValue
   } catch (error) {
     if (/^\s*nan\s*$/u.test(input)) return Number.NaN
-    raise(`${error instanceof SyntaxError ? error.message : 'Invalid JSON'} (while parsing '${input}')`)
+    return raise(`${error instanceof SyntaxError ? error.message : 'Invalid JSON'} (while parsing '${input}')`)
   }
 }
 
@@ -90,7 +91,7 @@ function toNumber(input: JqValue): JqValue {
   if (typeof input !== 'string') raise(`${described(input)} cannot be parsed as a number`)
   if (/^\s*-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/u.test(input)) return Number(input)
   if (/^\s*nan\s*$/u.test(input)) return Number.NaN
-  raise(`${described(input)} cannot be parsed as a number`)
+  return raise(`${described(input)} cannot be parsed as a number`)
 }
 
 const LAST_CODE_POINT = 0x10_ff_ff
@@ -110,14 +111,15 @@ function implode(input: JqValue): string {
 }
 
 function join(input: JqValue, separator: JqValue): JqValue {
-  if (!Array.isArray(input)) raise(`Cannot iterate over ${described(input)}`)
-  if (input.length === 0) return ''
-  if (typeof separator !== 'string' && separator !== null) raise(`${described('')} and ${described(separator)} cannot be added`)
-  const texts = (input as readonly JqValue[]).map((item) => {
-    if (item === null || item === false) return item === null ? '' : 'false'
-    if (typeof item === 'object') raise(`${described(separator ?? '')} and ${described(item)} cannot be added`)
-    return textOf(item)
-  })
-  spendText(texts.reduce((chars, text) => chars + text.length + (separator?.length ?? 0), 0))
-  return texts.join(separator ?? '')
+  const items = itemsOf(input)
+  const texts = items.map((item) => (isTruthy(item) || item === false ? item : ''))
+  if (typeof separator !== 'string' || texts.some((item) => typeof item === 'object')) {
+    const joined = texts.reduce<JqValue>((text, item) => add(text === null ? '' : add(text, separator), scalarText(item)), null)
+    return isTruthy(joined) ? joined : ''
+  }
+  const parts = texts.map((item) => textOf(item))
+  spendText(parts.reduce((chars, part) => chars + part.length + separator.length, 0))
+  return parts.join(separator)
 }
+
+const scalarText = (item: JqValue): JqValue => (typeof item === 'object' ? item : textOf(item))

@@ -14,9 +14,9 @@ export const timeFunctions: CodeFunctions = {
   'mktime/0': () => ofInput(mktime),
   'gmtime/0': () => ofInput((input) => brokenDown(input, 'gmtime')),
   'localtime/0': () => ofInput((input) => brokenDown(input, 'localtime')),
-  'strftime/1': ([format]) => ofArgument((input, format) => strftime(input, format!, 'strftime'), format!),
-  'strflocaltime/1': ([format]) => ofArgument((input, format) => strftime(input, format!, 'strflocaltime'), format!),
-  'strptime/1': ([format]) => ofArgument(strptime as ValueFunction, format!),
+  'strftime/1': ([format]) => ofArgument((input, format) => strftime(input, format, 'strftime'), format!),
+  'strflocaltime/1': ([format]) => ofArgument((input, format) => strftime(input, format, 'strflocaltime'), format!),
+  'strptime/1': ([format]) => ofArgument(strptime, format!),
   ...Object.fromEntries(
     ['todate/0', 'todateiso8601/0', 'date/0'].map((name) => [name, () => ofInput((input) => strftime(input, ISO, 'strftime'))]),
   ),

@@ -4,8 +4,9 @@ import { textIndexes } from './builtins-text.ts'
 import { compareValues, equalValues, sortedBy, sortedKeys } from './compare.ts'
 import { deletePaths } from './delete-paths.ts'
 import type { ValueFunctions } from './functions.ts'
+import { itemsOf } from './items.ts'
 import { described } from './json-text.ts'
-import { add } from './operators.ts'
+import { add, subtract } from './operators.ts'
 import { raise } from './raised.ts'
 import { codePoints } from './text.ts'
 import { type JqValue, hasField, isObject, isTruthy, kindOf, ownField, setField } from './value.ts'
@@ -24,34 +25,25 @@ export const valueFunctions: ValueFunctions = {
   'add/0': (input) => itemsOf(input).reduce(add, null),
   'reverse/0': reverse,
   'sort/0': (input) => sortedItems(arrayOf(input, 'cannot be sorted, as it is not an array')),
-  'unique/0': (input) => {
-    const sorted = sortedItems(arrayOf(input, 'cannot be sorted, as it is not an array'))
-    return sorted.filter((item, at) => at === 0 || !equalValues(item, sorted[at - 1]!))
-  },
-  'min/0': (input) => extreme(itemsOf(input), (order) => order < 0),
-  'max/0': (input) => extreme(itemsOf(input), (order) => order >= 0),
-  'flatten/0': (input) => flatten(itemsOf(input), Infinity),
+  'min/0': (input) => extreme(comparable(input), (order) => order < 0),
+  'max/0': (input) => extreme(comparable(input), (order) => order >= 0),
+  'flatten/0': (input) => flatten(itemsOf(input), -1),
   'flatten/1': (input, depth) =>
-    compareValues(depth, 0) < 0
-      ? raise('flatten depth must not be negative')
-      : flatten(itemsOf(input), typeof depth === 'number' ? depth : Infinity),
+    compareValues(depth, 0) < 0 ? raise('flatten depth must not be negative') : flatten(itemsOf(input), depth),
   'transpose/0': transpose,
   'to_entries/0': (input) => entriesOf(input).map(([key, value]) => ({ key, value })),
   'from_entries/0': fromEntries,
   'indices/1': indices,
   'index/1': (input, wanted) => index(indices(input, wanted), 0),
-  'rindex/1': (input, wanted) => index(indices(input, wanted), -1),
+  'rindex/1': (input, wanted) => index(index(indices(input, wanted), { start: -1, end: null }), 0),
   'getpath/1': atPath,
   'setpath/2': withPath,
   'delpaths/1': deletePaths,
-  'first/0': (input) => index(input, 0),
-  'last/0': (input) => index(input, -1),
-  'nth/1': index,
   'toarray/0': (input) => (Array.isArray(input) ? input : [input]),
   'bsearch/1': bsearch,
 }
 
-function lengthOf(input: JqValue): number {
+export function lengthOf(input: JqValue): number {
   if (input === null) return 0
   if (typeof input === 'string') {
     spend(input.length / 32)
@@ -69,12 +61,13 @@ function has(input: JqValue, key: JqValue): boolean {
   if (isObject(input) && typeof key === 'string') return hasField(input, key)
   if (Array.isArray(input) && typeof key === 'number') return Math.trunc(key) >= 0 && Math.trunc(key) < input.length
   if (input === null) return false
-  raise(`Cannot check whether ${kindOf(input)} has a ${kindOf(key)} key`)
+  return raise(`Cannot check whether ${kindOf(input)} has a ${kindOf(key)} key`)
 }
 
 function contains(outer: JqValue, inner: JqValue): boolean {
-  if (kindOf(outer) !== kindOf(inner)) raise(`${described(outer)} and ${described(inner)} cannot have their containment checked`)
-  return holds(outer, inner)
+  // To jq, true and false are of two kinds.
+  if (kindOf(outer) === kindOf(inner) && (typeof outer !== 'boolean' || outer === inner)) return holds(outer, inner)
+  return raise(`${described(outer)} and ${described(inner)} cannot have their containment checked`)
 }
 
 function holds(outer: JqValue, inner: JqValue): boolean {
@@ -91,14 +84,6 @@ function holds(outer: JqValue, inner: JqValue): boolean {
   return typeof outer === 'string' && typeof inner === 'string' ? outer.includes(inner) : equalValues(outer, inner)
 }
 
-/** What `.[]` gives. */
-export function itemsOf(input: JqValue): readonly JqValue[] {
-  if (typeof input !== 'object' || input === null) raise(`Cannot iterate over ${described(input)}`)
-  const items = Array.isArray(input) ? (input as readonly JqValue[]) : Object.values(input)
-  spend(items.length)
-  return items
-}
-
 export function arrayOf(input: JqValue, otherwise: string): readonly JqValue[] {
   return Array.isArray(input) ? (input as readonly JqValue[]) : raise(`${described(input)} ${otherwise}`)
 }
@@ -106,11 +91,14 @@ export function arrayOf(input: JqValue, otherwise: string): readonly JqValue[] {
 const sortedItems = (items: readonly JqValue[]): readonly JqValue[] => sortedBy(items, items).map((at) => items[at]!)
 
 function reverse(input: JqValue): JqValue {
-  if (typeof input === 'string') return [...input].reverse()
-  if (input === null || Array.isArray(input)) return [...((input ?? []) as readonly JqValue[])].reverse()
-  if (isObject(input) && Object.keys(input).length === 0) return []
-  return raise(typeof input === 'object' ? 'Cannot index object with number' : `Cannot index ${kindOf(input)} with number`)
+  if (Array.isArray(input)) return [...(input as readonly JqValue[])].reverse()
+  return lengthOf(input) === 0 ? [] : index(input, 0)
 }
+
+const comparable = (input: JqValue): readonly JqValue[] =>
+  Array.isArray(input)
+    ? (input as readonly JqValue[])
+    : raise(`${described(input)} and ${described(input)} cannot be iterated over`)
 
 /** The item that no other one takes the place of; `replaces` says whether the order of a later one to the best so far does. */
 export function extreme(items: readonly JqValue[], replaces: (order: number) => boolean, keys = items): JqValue {
@@ -119,18 +107,19 @@ export function extreme(items: readonly JqValue[], replaces: (order: number) => 
   return items[best] ?? null
 }
 
-function flatten(items: readonly JqValue[], depth: number): readonly JqValue[] {
+function flatten(items: readonly JqValue[], depth: JqValue): readonly JqValue[] {
   return items.flatMap((item) => {
     spend(1)
-    return Array.isArray(item) && depth !== 0 ? flatten(item as readonly JqValue[], depth - 1) : [item]
+    return Array.isArray(item) && depth !== 0 ? flatten(item as readonly JqValue[], subtract(depth, 1)) : [item]
   })
 }
 
 function transpose(input: JqValue): JqValue {
   const rows = itemsOf(input)
   const width = rows.reduce<number>((most, row) => Math.max(most, lengthOf(row)), 0)
+  if (!Array.isArray(input)) raise(rows.length === 0 ? 'Range bounds must be numeric' : 'Cannot index object with number')
   spend(width * rows.length)
-  return Array.from({ length: width }, (_, column) => rows.map((row) => index(row, column)))
+  return Array.from({ length: Math.ceil(width) }, (_, column) => rows.map((row) => index(row, column)))
 }
 
 export function entriesOf(input: JqValue): readonly (readonly [string | number, JqValue])[] {
@@ -160,7 +149,8 @@ function indices(input: JqValue, wanted: JqValue): JqValue {
 }
 
 function bsearch(input: JqValue, target: JqValue): JqValue {
-  const items = arrayOf(input, 'cannot be searched from')
+  if (!Array.isArray(input)) return lengthOf(input) === 0 ? -1 : index(input, 0)
+  const items = input as readonly JqValue[]
   let [low, high] = [0, items.length - 1]
   while (low <= high) {
     spend(1)

@@ -32,7 +32,10 @@ const refused: Readonly<Record<string, string>> = {
   ...refuse('programs write nothing but their outputs', ['debug/0', 'debug/1', 'stderr/0']),
   ...refuse('a program cannot end the process that runs it', ['halt/0', 'halt_error/0', 'halt_error/1']),
   ...refuse('modules cannot be loaded: programs have no access to files', [
-    ...['modulemeta/0', 'get_search_list/0', 'get_prog_origin/0', 'get_jq_origin/0'],
+    'modulemeta/0',
+    'get_search_list/0',
+    'get_prog_origin/0',
+    'get_jq_origin/0',
   ]),
   ...refuse('functions of Bessel and the error function are not there', [
     'j0/0',

@@ -20,9 +20,7 @@ export function assignCode(operator: AssignOperator, target: Code, right: Code):
   if (operator === '|=') return single((input, env) => updated(target, input, env, (value) => firstOf(right, value, env)))
   const change: Operation = operator === '=' ? (_old, value) => value : changes[operator]
   const assigned = (input: JqValue, env: Env, value: JqValue) =>
-    operator === '='
-      ? pathsOf(target, input, env).reduce<JqValue>((changed, path) => withPath(changed, path, value), input)
-      : updated(target, input, env, (old) => change(old, value))
+    operator === '=' ? replaced(target, input, env, value) : updated(target, input, env, (old) => change(old, value))
   const { one } = right
   if (one === undefined) {
     return several((input, env, emit) => right.each(input, undefined, env, (value) => emit(assigned(input, env, value))))
@@ -43,24 +41,31 @@ export function firstOf(code: Code, input: JqValue, env: Env): JqValue | undefin
   return first
 }
 
-/** Every path of the target, found before anything is changed. */
-export function pathsOf(target: Code, input: JqValue, env: Env): JqValue[][] {
-  const paths: JqValue[][] = []
+/** Calls `take` for each path of the target. */
+export function eachPath(target: Code, input: JqValue, env: Env, take: (path: JqValue[]) => void): void {
   target.each(input, ROOT, env, (value, path) => {
-    paths.push(keysOf(path, value))
+    take(keysOf(path, value))
     return false
   })
-  return paths
 }
 
 /** The input with every value at a path changed; those for which `change` gives nothing are taken out, all at the end. */
 export function updated(target: Code, input: JqValue, env: Env, change: (value: JqValue) => JqValue | undefined): JqValue {
   const gone: JqValue[][] = []
   let result = input
-  for (const path of pathsOf(target, input, env)) {
+  eachPath(target, input, env, (path) => {
     const value = change(atPath(result, path))
     if (value === undefined) gone.push(path)
     else result = withKeys(result, path, 0, () => value)
-  }
+  })
   return gone.length === 0 ? result : deletePaths(result, gone)
+}
+
+/** The input with the same value at every path. */
+function replaced(target: Code, input: JqValue, env: Env, value: JqValue): JqValue {
+  let result = input
+  eachPath(target, input, env, (path) => {
+    result = withPath(result, path, value)
+  })
+  return result
 }

@@ -51,6 +51,20 @@ export const single = (one: One): Code => ({
   },
 })
 
+/** The same code, which makes its one output without nesting calls where no path is wanted. */
+export function direct(code: Code): Code {
+  const { one, each } = code
+  if (one === undefined || code === IDENTITY || code.constant !== undefined) return code
+  return {
+    one,
+    each: (input, path, env, emit) => {
+      if (path !== undefined) return each(input, path, env, emit)
+      const value = one(input, env)
+      return value === undefined ? false : emit(value, undefined)
+    },
+  }
+}
+
 export const constant = (value: JqValue): Code => ({ ...single(() => value), constant: value })
 
 /** Code that makes any number of values, on no path unless they are the input itself. */

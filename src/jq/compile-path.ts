@@ -121,8 +121,7 @@ export function eachItem(container: JqValue, path: Path | undefined, optional: b
     for (const key of keys) if (emit((container as JqObject)[key]!, path && { key, up: path })) return true
     return false
   }
-  if (optional) return false
-  raise(`Cannot iterate over ${described(container)}`)
+  return optional ? false : raise(`Cannot iterate over ${described(container)}`)
 }
 
 /** `..` and `recurse`: the value and all that it holds, outer before inner. */

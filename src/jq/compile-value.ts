@@ -1,4 +1,4 @@
-import { lookUp } from './access.ts'
+import { index } from './access.ts'
 import { spend, spendText } from './budget.ts'
 import { type Code, type Env, type One, constant, outputsOf, several, single } from './code.ts'
 import { described } from './json-text.ts'
@@ -115,7 +115,7 @@ interface Field {
 function fieldOf({ key, value }: EntryCode): Field | undefined {
   if (typeof key.constant !== 'string') return undefined
   const name = key.constant
-  if (value === undefined) return { key: name, one: (input) => fieldOfInput(input, name) }
+  if (value === undefined) return { key: name, one: (input) => index(input, name) }
   return value.one && { key: name, one: value.one }
 }
 
@@ -129,12 +129,6 @@ function fieldsOne(fields: readonly Field[]): One {
     }
     return object
   }
-}
-
-function fieldOfInput(input: JqValue, key: string): JqValue {
-  const value = lookUp(input, key)
-  if (value === undefined) raise(`Cannot index ${described(input).split(' ')[0]!} with ${JSON.stringify(key)}`)
-  return value
 }
 
 interface Situation {
@@ -158,7 +152,7 @@ function eachObject(
   return entry.key.each(input, undefined, env, (key) => {
     if (typeof key !== 'string') raise(`Cannot use ${described(key)} as object key`)
     const next = (value: JqValue) => eachObject(entries, { input, env }, [...pairs, [key, value]], emit)
-    return entry.value === undefined ? next(fieldOfInput(input, key)) : entry.value.each(input, undefined, env, next)
+    return entry.value === undefined ? next(index(input, key)) : entry.value.each(input, undefined, env, next)
   })
 }
 

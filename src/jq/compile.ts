@@ -1,6 +1,6 @@
 import { spend } from './budget.ts'
 import { builtinCode } from './builtins.ts'
-import { type Code, IDENTITY, constant } from './code.ts'
+import { type Code, IDENTITY, constant, direct } from './code.ts'
 import { define, labelAway, ownCallCode, variableCode } from './compile-call.ts'
 import {
   alternativeCode,
@@ -28,13 +28,15 @@ import type { Ast } from './syntax.ts'
  * @throws MillpondError `JQ_INVALID` for names that are not there.
  */
 export function compileTree(tree: Ast, program: string, nowMs: () => number): Code {
-  const context: Context = { program, nowMs, compile: (tree, scope) => compile(tree, scope, context) }
-  return compile(tree, undefined, context)
+  const context: Context = { program, nowMs, compile: (tree, scope) => compiled(tree, scope, context) }
+  return compiled(tree, undefined, context)
 }
+
+const compiled = (tree: Ast, scope: Scope | undefined, context: Context): Code => direct(compile(tree, scope, context))
 
 function compile(tree: Ast, scope: Scope | undefined, context: Context): Code {
   spend(1)
-  const inner = (part: Ast) => compile(part, scope, context)
+  const inner = (part: Ast) => compiled(part, scope, context)
   const maybe = (part: Ast | undefined) => part && inner(part)
   switch (tree.kind) {
     case 'identity':
@@ -80,20 +82,21 @@ function compile(tree: Ast, scope: Scope | undefined, context: Context): Code {
     case 'assign':
       return assignCode(tree.operator, inner(tree.left), inner(tree.right))
     case 'if':
-      return ifCode(inner(tree.condition), inner(tree.then), tree.otherwise === undefined ? IDENTITY : inner(tree.otherwise))
+      return ifCode(inner(tree.condition), inner(tree.whenTrue), tree.otherwise === undefined ? IDENTITY : inner(tree.otherwise))
     case 'try':
       return tryCode(inner(tree.body), maybe(tree.handler))
     case 'break':
       return breakCode(labelAway(tree.name, tree.at, scope, context))
     case 'label':
-      return labelCode(compile(tree.body, bind(scope, { kind: 'label', name: tree.name }), context))
+      return labelCode(compiled(tree.body, bind(scope, { kind: 'label', name: tree.name }), context))
     case 'define':
-      return compile(tree.body, define(tree.definition, scope, context), context)
+      return compiled(tree.body, define(tree.definition, scope, context), context)
     case 'call':
       return ownCallCode(tree, scope, context) ?? builtinCode(tree, tree.args.map(inner), context)
     case 'bind':
     case 'reduce':
     case 'foreach':
+    default:
       return compileBinding(tree, scope, context)
   }
 }
@@ -104,12 +107,12 @@ function compileBinding(
   context: Context,
 ): Code {
   const { matcher, inner } = matcherOf(tree.patterns, scope, context)
-  const source = compile(tree.source, scope, context)
-  if (tree.kind === 'bind') return bindCode(source, matcher, compile(tree.body, inner, context))
-  const init = compile(tree.init, scope, context)
-  const fold = { source, matcher, init, update: compile(tree.update, inner, context) }
+  const source = compiled(tree.source, scope, context)
+  if (tree.kind === 'bind') return bindCode(source, matcher, compiled(tree.body, inner, context))
+  const init = compiled(tree.init, scope, context)
+  const fold = { source, matcher, init, update: compiled(tree.update, inner, context) }
   if (tree.kind === 'reduce') return reduceCode(fold)
-  return foreachCode(fold, tree.extract && compile(tree.extract, inner, context))
+  return foreachCode(fold, tree.extract && compiled(tree.extract, inner, context))
 }
 
 function formatNamed({ format, at }: { readonly format: string; readonly at: number }, { program }: Context) {

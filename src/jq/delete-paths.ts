@@ -1,7 +1,7 @@
 import { boundsOf, index, withKey } from './access.ts'
 import { equalValues, sortedBy } from './compare.ts'
 import { raise } from './raised.ts'
-import { type JqValue, copyObject, isObject, kindOf } from './value.ts'
+import { type JqValue, copyObject, isObject, kindOf, ownField } from './value.ts'
 
 /** A copy of the value without what stands at any of the paths. */
 export function deletePaths(value: JqValue, paths: JqValue): JqValue {
@@ -51,7 +51,7 @@ function withoutItems(values: readonly JqValue[], keys: readonly JqValue[]): JqV
     if (typeof key === 'number') {
       isGone.add(Math.trunc(key < 0 ? key + values.length : key))
     } else if (isObject(key)) {
-      const bounds = boundsOf(values.length, key['start'] ?? null, key['end'] ?? null)
+      const bounds = boundsOf(values.length, ownField(key, 'start'), ownField(key, 'end'))
       if (bounds === undefined) raise('Start and end indices of an array slice must be numbers')
       for (let at = bounds.start; at < bounds.end; at++) isGone.add(at)
     } else {

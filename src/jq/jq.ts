@@ -1,9 +1,10 @@
 import { MillpondError, isMillpondError } from '../errors.ts'
-import { withBudget } from './budget.ts'
+import { type Budget, beginRun, endRun } from './budget.ts'
 import { firstOf } from './change.ts'
 import { type Code, NO_ENV } from './code.ts'
 import { compileTree } from './compile.ts'
-import { jsonText, shortened } from './json-text.ts'
+import { shortened } from './json-text.ts'
+import { sizeOf } from './output-size.ts'
 import { parseProgram } from './parser.ts'
 import { isRaised } from './raised.ts'
 import { type JqValue, isTruthy } from './value.ts'
@@ -68,104 +69,84 @@ export function compileJq(program: string, options: JqOptions = {}): JqProgram {
     textChars: limits.maxTextChars,
     subjectChars: limits.maxSubjectChars,
   }
-  const code = withBudget(budget, () => compiled(program, options.nowMs ?? Date.now))
-  const run = <T>(act: () => T): T => withBudget(budget, () => translated(act))
-  const first = (value: JqValue) => firstOf(code, value, NO_ENV)
+  const code = compiled(program, budget, options.nowMs ?? Date.now)
+  const first = (value: JqValue, maxChars: number): JqValue | undefined => {
+    const outer = beginRun(budget)
+    try {
+      const output = firstOf(code, value, NO_ENV)
+      if (output !== undefined && maxChars !== Infinity) sizeOf(output, maxChars)
+      return output
+    } catch (error) {
+      throw translated(error)
+    } finally {
+      endRun(outer)
+    }
+  }
   return {
-    first: (value) =>
-      run(() => {
-        const output = first(value)
-        if (output !== undefined) measure(output, limits.maxOutputChars)
-        return output
-      }),
-    all: (value) => outputs(code, value, limits, run),
+    first: (value) => first(value, limits.maxOutputChars),
+    all: (value) => outputs(code, value, limits, budget),
     test: (value) => {
-      const output = run(() => first(value))
+      const output = first(value, Infinity)
       return output !== undefined && isTruthy(output)
     },
   }
 }
 
-function compiled(program: string, nowMs: () => number): Code {
+function compiled(program: string, budget: Budget, nowMs: () => number): Code {
+  const outer = beginRun(budget)
   try {
     return compileTree(parseProgram(program), program, nowMs)
   } catch (error) {
-    if (isMillpondError(error, 'JQ_INVALID')) throw error
-    if (!isOverflow(error) && !isMillpondError(error)) throw error
+    if (isMillpondError(error, 'JQ_INVALID') || (!isOverflow(error) && !isMillpondError(error))) throw error
     throw new MillpondError('JQ_INVALID', 'the jq program is too large or too deeply nested', { cause: error })
+  } finally {
+    endRun(outer)
   }
 }
 
 /** Errors of the language, and the end of the stack, as errors of ours. */
-function translated<T>(act: () => T): T {
-  try {
-    return act()
-  } catch (error) {
-    if (isRaised(error)) {
-      const { raised } = error
-      const message = typeof raised === 'string' ? raised : `${shortened(raised, SHOWN_CHARS)} (not a string)`
-      throw new MillpondError('JQ_FAILED', `the jq program failed: ${message.slice(0, SHOWN_CHARS)}`)
-    }
-    if (isOverflow(error))
-      throw new MillpondError('JQ_FAILED', 'the jq program nests values or calls too deeply', { cause: error })
-    throw error
+function translated(error: unknown): unknown {
+  if (isRaised(error)) {
+    const { raised } = error
+    const message = typeof raised === 'string' ? raised : `${shortened(raised, SHOWN_CHARS)} (not a string)`
+    return new MillpondError('JQ_FAILED', `the jq program failed: ${message.slice(0, SHOWN_CHARS)}`)
   }
+  if (!isOverflow(error)) return error
+  return new MillpondError('JQ_FAILED', 'the jq program nests values or calls too deeply', { cause: error })
 }
 
 const SHOWN_CHARS = 200
 
 const isOverflow = (error: unknown): boolean => error instanceof RangeError
 
-function* outputs(
-  code: Code,
-  value: JqValue,
-  limits: JqLimits,
-  run: <T>(act: () => T) => T,
-): Generator<JqValue, void, undefined> {
-  const found: JqValue[] = []
-  let failure: unknown
-  try {
-    run(() => {
-      let left = limits.maxOutputChars
-      code.each(value, undefined, NO_ENV, (output) => {
-        if (found.length >= limits.maxOutputs) {
-          throw new MillpondError('JQ_FAILED', `the jq program has more than ${limits.maxOutputs} outputs (maxOutputs)`)
-        }
-        left -= measure(output, left)
-        found.push(output)
-        return false
-      })
-    })
-  } catch (error) {
-    failure = error
-  }
+function* outputs(code: Code, value: JqValue, limits: JqLimits, budget: Budget): Generator<JqValue, void, undefined> {
+  const { found, failure } = collected(code, value, limits, budget)
   yield* found
   if (failure !== undefined) throw failure
 }
 
-/** How deeply outputs can be nested, so that whoever writes them as JSON does not run out of stack. */
-const MAX_OUTPUT_DEPTH = 1000
-const CHARS_A_VALUE = 8
-
-/** How much a value holds; looks no further than `most`. */
-function measure(value: JqValue, most: number, depth = 0): number {
-  if (typeof value === 'string') return checked(value.length + 2, most)
-  if (typeof value !== 'object' || value === null) return checked(CHARS_A_VALUE, most)
-  if (depth > MAX_OUTPUT_DEPTH)
-    throw new MillpondError('JQ_FAILED', `an output of the jq program is nested more than ${MAX_OUTPUT_DEPTH} deep`)
-  let chars = CHARS_A_VALUE
-  for (const key in value) {
-    if (!Array.isArray(value)) chars += key.length
-    chars += measure((value as Readonly<Record<string, JqValue>>)[key]!, most - chars, depth + 1)
+function collected(
+  code: Code,
+  value: JqValue,
+  limits: JqLimits,
+  budget: Budget,
+): { readonly found: readonly JqValue[]; readonly failure?: unknown } {
+  const found: JqValue[] = []
+  let left = limits.maxOutputChars
+  const outer = beginRun(budget)
+  try {
+    code.each(value, undefined, NO_ENV, (output) => {
+      if (found.length >= limits.maxOutputs) {
+        throw new MillpondError('JQ_FAILED', `the jq program has more than ${limits.maxOutputs} outputs (maxOutputs)`)
+      }
+      left -= sizeOf(output, left)
+      found.push(output)
+      return false
+    })
+    return { found }
+  } catch (error) {
+    return { found, failure: translated(error) }
+  } finally {
+    endRun(outer)
   }
-  return checked(chars, most)
 }
-
-function checked(chars: number, most: number): number {
-  if (chars > most)
-    throw new MillpondError('JQ_FAILED', 'the outputs of the jq program are larger than they may be (maxOutputChars)')
-  return chars
-}
-
-/** A value as jq writes it. */
-export const jqText = (value: JqValue): string => jsonText(value)

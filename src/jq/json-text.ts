@@ -67,14 +67,16 @@ export const textOf = (value: JqValue): string => (typeof value === 'string' ? v
 
 /** Kind and shortened JSON of a value, as messages of errors show it. */
 export function described(value: JqValue): string {
-  return `${kindOf(value)} (${shortened(value, SHOWN_CHARS)})`
+  return `${kindOf(value)} (${shortened(value, SHOWN_BYTES)})`
 }
 
-const SHOWN_CHARS = 14
+const SHOWN_BYTES = 14
 
-export function shortened(value: JqValue, maxChars: number): string {
-  const text = briefText(value, maxChars + 1)
-  return text.length > maxChars ? `${text.slice(0, maxChars - 3)}...` : text
+/** The beginning of a value's JSON, as messages of errors show it. */
+export function shortened(value: JqValue, maxBytes: number): string {
+  const text = briefText(value, maxBytes + 1)
+  const bytes = Buffer.from(text)
+  return bytes.length > maxBytes ? `${bytes.subarray(0, maxBytes - 3).toString()}...` : text
 }
 
 /** The beginning of a value's JSON, at least `chars` long where there is as much. */
@@ -85,7 +87,7 @@ function briefText(value: JqValue, chars: number): string {
   let text = isList ? '[' : '{'
   for (const [key, item] of Object.entries(value)) {
     if (text.length > 1) text += ','
-    text += (isList ? '' : `${quoted(key)}:`) + briefText(item as JqValue, chars - text.length)
+    text += (isList ? '' : `${quoted(key)}:`) + briefText(item, chars - text.length)
     if (text.length >= chars) return text
   }
   return text + (isList ? ']' : '}')

@@ -65,39 +65,29 @@ function withSlots(env: Env, slots: readonly JqValue[]): Env {
 }
 
 function namesOf(pattern: Pattern): string[] {
-  switch (pattern.kind) {
-    case 'name':
-      return [pattern.name]
-    case 'items':
-      return pattern.items.flatMap(namesOf)
-    case 'fields':
-      return pattern.fields.flatMap(({ name, pattern }) => [
-        ...(name === undefined ? [] : [name]),
-        ...(pattern === undefined ? [] : namesOf(pattern)),
-      ])
-  }
+  if (pattern.kind === 'name') return [pattern.name]
+  if (pattern.kind === 'items') return pattern.items.flatMap(namesOf)
+  return pattern.fields.flatMap(({ name, pattern }) => [
+    ...(name === undefined ? [] : [name]),
+    ...(pattern === undefined ? [] : namesOf(pattern)),
+  ])
 }
 
 function takeOf(pattern: Pattern, names: readonly string[], scope: Scope | undefined, context: Context): Take {
-  switch (pattern.kind) {
-    case 'name':
-      return nameTake(names.indexOf(pattern.name))
-    case 'items': {
-      // The last item is taken first, as jq does: of a name that stands twice, the first counts.
-      const takes = pattern.items.map((item, at) => itemTake(at, takeOf(item, names, scope, context))).reverse()
-      return allOf(takes)
-    }
-    case 'fields': {
-      const takes = pattern.fields.map(({ key, name, pattern }) => {
-        const parts = [
-          ...(name === undefined ? [] : [nameTake(names.indexOf(name))]),
-          ...(pattern === undefined ? [] : [takeOf(pattern, names, scope, context)]),
-        ]
-        return fieldTake(context.compile(key, scope), allOf(parts))
-      })
-      return allOf(takes)
-    }
+  if (pattern.kind === 'name') return nameTake(names.indexOf(pattern.name))
+  if (pattern.kind === 'items') {
+    // The last item is taken first, as jq does: of a name that stands twice, the first counts.
+    return allOf(pattern.items.map((item, at) => itemTake(at, takeOf(item, names, scope, context))).reverse())
   }
+  return allOf(
+    pattern.fields.map(({ key, name, pattern }) => {
+      const parts = [
+        ...(name === undefined ? [] : [nameTake(names.indexOf(name))]),
+        ...(pattern === undefined ? [] : [takeOf(pattern, names, scope, context)]),
+      ]
+      return fieldTake(context.compile(key, scope), allOf(parts))
+    }),
+  )
 }
 
 const nameTake =

@@ -25,7 +25,7 @@ export function add(left: JqValue, right: JqValue): JqValue {
     spend(1)
     return sum
   }
-  raise(`${described(left)} and ${described(right)} cannot be added`)
+  return raise(`${described(left)} and ${described(right)} cannot be added`)
 }
 
 export function subtract(left: JqValue, right: JqValue): JqValue {
@@ -34,7 +34,7 @@ export function subtract(left: JqValue, right: JqValue): JqValue {
     spend(1 + left.length * (1 + right.length / 4))
     return left.filter((item) => !right.some((other) => equalValues(item as JqValue, other as JqValue))) as readonly JqValue[]
   }
-  raise(`${described(left)} and ${described(right)} cannot be subtracted`)
+  return raise(`${described(left)} and ${described(right)} cannot be subtracted`)
 }
 
 export function multiply(left: JqValue, right: JqValue): JqValue {
@@ -42,13 +42,13 @@ export function multiply(left: JqValue, right: JqValue): JqValue {
   if (typeof left === 'string' && typeof right === 'number') return repeat(left, right)
   if (typeof left === 'number' && typeof right === 'string') return repeat(right, left)
   if (isObject(left) && isObject(right)) return mergeDeep(left, right)
-  raise(`${described(left)} and ${described(right)} cannot be multiplied`)
+  return raise(`${described(left)} and ${described(right)} cannot be multiplied`)
 }
 
-/** A text `times` over, parts of a time as a whole one; null where there is nothing left of it. */
+/** A text `times` over, at least once; null where that is not above zero. */
 function repeat(text: string, times: number): JqValue {
   if (Number.isNaN(times) || times <= 0) return null
-  const count = Math.max(1, Math.ceil(times))
+  const count = Math.trunc(times - 1) + 1
   spendText(text.length * count)
   return text.repeat(count)
 }
@@ -69,20 +69,21 @@ export function divide(left: JqValue, right: JqValue): JqValue {
     return left / right
   }
   if (typeof left === 'string' && typeof right === 'string') return splitText(left, right)
-  raise(`${described(left)} and ${described(right)} cannot be divided`)
+  return raise(`${described(left)} and ${described(right)} cannot be divided`)
 }
 
 /** The parts of a text between separators; its code points where the separator is empty. */
 export function splitText(text: string, separator: string): readonly string[] {
   if (text === '') return []
   spend(1 + text.length / 4)
-  return separator === '' ? [...text] : text.split(separator)
+  return separator === '' ? Array.from(text) : text.split(separator)
 }
 
 function modulo(left: JqValue, right: JqValue): JqValue {
   if (typeof left !== 'number' || typeof right !== 'number') {
     raise(`${described(left)} and ${described(right)} cannot be divided (remainder)`)
   }
+  if (Number.isNaN(left) || Number.isNaN(right)) return Number.NaN
   const divisor = toWhole(right)
   if (divisor === 0n)
     raise(`${described(left)} and ${described(right)} cannot be divided (remainder) because the divisor is zero`)

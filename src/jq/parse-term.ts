@@ -1,5 +1,6 @@
 import { parsePatterns } from './parse-pattern.ts'
 import { parseText } from './parse-text.ts'
+import { invalidProgram } from './source.ts'
 import type { Ast, ObjectEntry } from './syntax.ts'
 import type { Rules, TokenReader } from './token-reader.ts'
 
@@ -66,6 +67,7 @@ function parseHead(reader: TokenReader, rules: Rules): Ast {
     case 'punctuation':
       return parsePunctuation(reader, rules)
     case 'end':
+    default:
       throw reader.unexpected('a value')
   }
 }
@@ -111,10 +113,14 @@ function parseObjectEntry(reader: TokenReader, rules: Rules): ObjectEntry {
     const value = parseVariable(reader)
     return { key: { kind: 'literal', value: value.kind === 'variable' ? value.name : '__loc__' }, value }
   }
+  const { at } = reader.peek()
   if (reader.accepts('(')) {
     const key = rules.pipe(reader)
     reader.expects(')', 'after the key')
     reader.expects(':', 'after the key')
+    if (key.kind === 'literal' && typeof key.value !== 'string') {
+      throw invalidProgram(reader.program, at, `${JSON.stringify(key.value)} cannot be a key: keys are texts`)
+    }
     return { key, value: rules.entry(reader) }
   }
   const key: Ast | undefined =
@@ -159,11 +165,11 @@ function wordOf(name: string, at: number): Ast {
 function parseIf(reader: TokenReader, rules: Rules): Ast {
   const condition = rules.pipe(reader)
   reader.expects('then', 'after the condition')
-  const then = rules.pipe(reader)
-  if (reader.accepts('elif')) return { kind: 'if', condition, then, otherwise: reader.nested(() => parseIf(reader, rules)) }
+  const whenTrue = rules.pipe(reader)
+  if (reader.accepts('elif')) return { kind: 'if', condition, whenTrue, otherwise: reader.nested(() => parseIf(reader, rules)) }
   const otherwise = reader.accepts('else') ? rules.pipe(reader) : undefined
   reader.expects('end', 'of "if"')
-  return { kind: 'if', condition, then, otherwise }
+  return { kind: 'if', condition, whenTrue, otherwise }
 }
 
 function parseFold(reader: TokenReader, rules: Rules, kind: 'reduce' | 'foreach'): Ast {

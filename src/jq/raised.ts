@@ -1,3 +1,4 @@
+import { spend } from './budget.ts'
 import type { JqValue } from './value.ts'
 
 /**
@@ -10,8 +11,12 @@ export interface Raised {
 
 export const isRaised = (error: unknown): error is Raised => typeof error === 'object' && error !== null && 'raised' in error
 
+/** Throwing costs some microseconds. */
+const STEPS_A_RAISE = 10
+
 /** Raises an error of the language that says `message`. */
 export function raise(message: JqValue): never {
+  spend(STEPS_A_RAISE)
   const error: Raised = { raised: message }
   // oxlint-disable-next-line typescript/only-throw-error -- caught by `try` and by the run of the program, which makes an error of it
   throw error

@@ -14,8 +14,9 @@ export interface RegexFlags {
 /** Where reading a pattern of Oniguruma stands, and what has been written of it for JavaScript. */
 interface State {
   readonly pattern: string
-  readonly flags: RegexFlags
   at: number
+  isExtended: boolean
+  dotTakesAll: boolean
   /** How many groups have been made to stand for atomic ones; they are left out of what was captured. */
   atomic: number
 }
@@ -31,8 +32,6 @@ const CLASSES: Readonly<Record<string, string>> = {
   W: `[^${LETTER}]`,
   s: String.raw`[\t-\r \u0085\p{Z}]`,
   S: String.raw`[^\t-\r \u0085\p{Z}]`,
-  h: '[0-9a-fA-F]',
-  H: '[^0-9a-fA-F]',
 }
 const POSIX: Readonly<Record<string, string>> = {
   alnum: String.raw`\p{L}\p{M}\p{Nd}`,
@@ -62,7 +61,7 @@ const ANCHORS: Readonly<Record<string, string>> = {
 
 /** A pattern as Oniguruma reads it, in the syntax of JavaScript's flag `v`. Raises where a construct has no counterpart. */
 export function translateRegex(pattern: string, flags: RegexFlags): string {
-  const state: State = { pattern, flags, at: 0, atomic: 0 }
+  const state: State = { pattern, at: 0, isExtended: flags.isExtended, dotTakesAll: flags.dotTakesAll, atomic: 0 }
   const text = readAlternatives(state)
   if (state.at < pattern.length) fail('unmatched close parenthesis')
   return text
@@ -81,11 +80,17 @@ function readAlternatives(state: State): string {
       state.at++
       continue
     }
+    const quoted = /^\\Q([^]*?)(?:\\E|$)/u.exec(state.pattern.slice(state.at))
+    if (quoted !== null) {
+      state.at += quoted[0].length
+      text += Array.from(quoted[1]!, literal).join('')
+      continue
+    }
     const options = /^\(\?([imsx]*)(?:-([imsx]*))?\)/u.exec(state.pattern.slice(state.at))
     if (options !== null) {
       state.at += options[0].length
       // They hold to the end of the group, whatever alternatives it has.
-      return `${text}${withOptions(options[1]!, options[2] ?? '', readAlternatives(state))}`
+      return text + withOptions(state, options[1]!, options[2] ?? '', () => readAlternatives(state))
     }
     const atom = readAtom(state)
     text += atom === '' ? '' : readQuantifier(state, atom)
@@ -93,19 +98,24 @@ function readAlternatives(state: State): string {
   return text
 }
 
-function withOptions(on: string, off: string, inner: string): string {
-  if (/[xm]/u.test(on + off)) fail('options x and m cannot be set inside of a pattern')
-  const [added, removed] = [on.replaceAll('s', ''), off.replaceAll('s', '')]
-  return added === '' && removed === '' ? `(?:${inner})` : `(?${added}${removed === '' ? '' : `-${removed}`}:${inner})`
+/** What is read with other options. `m` is known and changes nothing: `^` and `$` stand for the ends of the text alone. */
+function withOptions(state: State, on: string, off: string, read: () => string): string {
+  const { isExtended, dotTakesAll } = state
+  state.isExtended = (isExtended || on.includes('x')) && !off.includes('x')
+  state.dotTakesAll = (dotTakesAll || on.includes('s')) && !off.includes('s')
+  const inner = read()
+  Object.assign(state, { isExtended, dotTakesAll })
+  if (off.includes('i')) return `(?-i:${inner})`
+  return on.includes('i') ? `(?i:${inner})` : `(?:${inner})`
 }
 
 function readAtom(state: State): string {
   const char = String.fromCodePoint(state.pattern.codePointAt(state.at)!)
-  if (state.flags.isExtended && /\s/u.test(char)) {
+  if (state.isExtended && /\s/u.test(char)) {
     state.at++
     return ''
   }
-  if (state.flags.isExtended && char === '#') {
+  if (state.isExtended && char === '#') {
     const end = state.pattern.indexOf('\n', state.at)
     state.at = end < 0 ? state.pattern.length : end + 1
     return ''
@@ -119,7 +129,7 @@ function readAtom(state: State): string {
       return readGroup(state)
     case '.':
       state.at++
-      return state.flags.dotTakesAll ? '[^]' : String.raw`[^\n]`
+      return state.dotTakesAll ? '[^]' : String.raw`[^\n]`
     case '^':
       state.at++
       return ANCHORS['A']!
@@ -141,13 +151,12 @@ const literal = (char: string): string =>
   /[\^$\\.*+?()[\]{}|/\-&!#%,:;<=>@`~]/u.test(char) ? `\\u{${char.codePointAt(0)!.toString(16)}}` : char
 
 function readQuantifier(state: State, atom: string): string {
-  const found = /^(?:[*+?]|\{(\d*)(,?)(\d*)\})([?+]?)/u.exec(state.pattern.slice(state.at))
+  const found = /^(?:[*+?]|\{(\d+)(,?)(\d*)\})([?+]?)/u.exec(state.pattern.slice(state.at))
   if (found === null) return atom
   const [text, least, comma, most, mode] = found
   const isInterval = text.startsWith('{')
-  if (isInterval && least === '' && most === '') return atom
   state.at += text.length
-  const times = isInterval ? `{${least === '' ? '0' : least!}${comma!}${most!}}` : text[0]!
+  const times = isInterval ? `{${least!}${comma!}${most!}}` : text[0]!
   const repeated = `(?:${atom})${times}`
   if (mode === '+') return atomicGroup(state, repeated)
   const once = repeated + (mode ?? '')
@@ -175,7 +184,9 @@ function readGroup(state: State): string {
   if (opening !== undefined) return closed(state, opening.length, (inner) => `${OPENINGS[opening]!}${inner})`)
   if (named !== null) return closed(state, named[0].length, (inner) => `(?<${named[1]!}>${inner})`)
   if (rest.startsWith('?>')) return closed(state, 2, (inner) => atomicGroup(state, inner))
-  if (options !== null) return closed(state, options[0].length, (inner) => withOptions(options[1]!, options[2] ?? '', inner))
+  if (options !== null) {
+    return withOptions(state, options[1]!, options[2] ?? '', () => closed(state, options[0].length, (inner) => inner))
+  }
   if (rest.startsWith('?')) fail('undefined group option')
   return closed(state, 0, (inner) => `(${inner})`)
 }
@@ -200,17 +211,17 @@ function readEscape(state: State): string {
     state.at += reference[0].length
     return reference[1] === undefined ? String.raw`(?:\k<${reference[2]!}>)` : String.raw`(?:\${reference[1]})`
   }
-  if ('gGKXyYQE'.includes(sign)) fail(`\\${sign} is not supported`)
+  if ('gGKXyY'.includes(sign)) fail(`\\${sign} is not supported`)
   return readClassEscape(state)
 }
 
 /** An escape that can stand in a class too. */
 function readClassEscape(state: State): string {
   const rest = state.pattern.slice(state.at)
-  const code = /^\\(?:x\{([\da-fA-F]{1,8})\}|x([\da-fA-F]{1,2})|u([\da-fA-F]{4})|(0[0-7]{0,2}))/u.exec(rest)
+  const code = /^\\(?:x\{([\da-fA-F]{1,8})\}|x([\da-fA-F]{1,2})|(0[0-7]{0,2}))/u.exec(rest)
   if (code !== null) {
     state.at += code[0].length
-    const point = code[4] === undefined ? Number.parseInt(code[1] ?? code[2] ?? code[3]!, 16) : Number.parseInt(code[4], 8)
+    const point = code[3] === undefined ? Number.parseInt(code[1] ?? code[2]!, 16) : Number.parseInt(code[3], 8)
     if (point > 0x10_ff_ff) fail('too big wide-char value')
     return String.raw`\u{${point.toString(16)}}`
   }
@@ -234,21 +245,15 @@ function propertyOf(name: string, isNot: boolean): string {
 function readClass(state: State): string {
   const isNot = state.pattern[state.at + 1] === '^'
   state.at += isNot ? 2 : 1
-  const parts: string[] = ['']
+  let items = ''
   for (let isFirst = true; ; isFirst = false) {
     const rest = state.pattern.slice(state.at)
     if (rest === '') fail('premature end of char-class')
     if (rest.startsWith(']') && !isFirst) break
-    if (rest.startsWith('&&')) {
-      state.at += 2
-      parts.push('')
-    } else {
-      parts[parts.length - 1] += readClassItem(state, rest)
-    }
+    items += readClassItem(state, rest)
   }
   state.at++
-  const sets = parts.map((part) => (parts.length > 1 ? `[${part}]` : part))
-  return `[${isNot ? '^' : ''}${sets.join('&&')}]`
+  return `[${isNot ? '^' : ''}${items}]`
 }
 
 function readClassItem(state: State, rest: string): string {
@@ -257,12 +262,10 @@ function readClassItem(state: State, rest: string): string {
     state.at += posix[0].length
     return `[${posix[1]!}${POSIX[posix[2]!]!}]`
   }
-  if (rest.startsWith('[')) return readClass(state)
   const from = readClassChar(state)
   const next = state.pattern.slice(state.at, state.at + 2)
   if (!next.startsWith('-') || next === '-]' || next.length < 2 || !isOneChar(from)) return from
   state.at++
-  if (state.pattern[state.at] === '[') return from + literal('-')
   const to = readClassChar(state)
   return isOneChar(to) ? `${from}-${to}` : from + literal('-') + to
 }

@@ -96,7 +96,7 @@ function matchOf(match: RegExpExecArray, names: Compiled['names'], pointAt: (at:
 }
 
 function compiled(pattern: JqValue, flags: JqValue): Compiled {
-  if (typeof pattern !== 'string') raise(`${described(pattern)} cannot be matched, as it is not a string`)
+  if (typeof pattern !== 'string') raise(`${described(pattern)} is not a string`)
   if (flags !== null && typeof flags !== 'string') raise(`${described(flags)} is not a string`)
   const key = `${flags ?? ''}/${pattern}`
   const known = kept.get(key)
@@ -126,7 +126,7 @@ function compileRegex(pattern: string, flags: RegexFlags): Compiled {
     const regex = new RegExp(translated, `dgv${flags.ignoresCase ? 'i' : ''}`)
     return { regex, flags, names: groupNames(translated) }
   } catch (error) {
-    raise(`Regex failure: ${error instanceof Error ? error.message.replace(/^.*: /u, '') : 'invalid'}`)
+    return raise(`Regex failure: ${error instanceof Error ? error.message.replace(/^.*: /u, '') : 'invalid'}`)
   }
 }
 

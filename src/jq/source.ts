@@ -1,4 +1,5 @@
 import { MillpondError } from '../errors.ts'
+import { codePoints } from './text.ts'
 
 /** The error for a program that is none: says line and column, both from 1, columns in code points. */
 export function invalidProgram(text: string, at: number, message: string): MillpondError {
@@ -11,5 +12,5 @@ export function invalidProgram(text: string, at: number, message: string): Millp
 /** Line and column of an offset, both from 1. */
 export function placeOf(text: string, at: number): { readonly line: number; readonly column: number } {
   const before = text.slice(0, at).split('\n')
-  return { line: before.length, column: [...before.at(-1)!].length + 1 }
+  return { line: before.length, column: codePoints(before.at(-1)!) + 1 }
 }

@@ -24,7 +24,7 @@ export type Ast =
   | { readonly kind: 'binary'; readonly operator: BinaryOperator; readonly left: Ast; readonly right: Ast }
   | { readonly kind: 'and' | 'or' | 'alternative'; readonly left: Ast; readonly right: Ast }
   | { readonly kind: 'assign'; readonly operator: AssignOperator; readonly left: Ast; readonly right: Ast }
-  | { readonly kind: 'if'; readonly condition: Ast; readonly then: Ast; readonly otherwise: Ast | undefined }
+  | { readonly kind: 'if'; readonly condition: Ast; readonly whenTrue: Ast; readonly otherwise: Ast | undefined }
   | { readonly kind: 'try'; readonly body: Ast; readonly handler: Ast | undefined }
   | {
       readonly kind: 'reduce'

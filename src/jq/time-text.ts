@@ -108,10 +108,8 @@ interface Reading {
 /** Takes a time written in the form of `format` apart, as `strptime` does; undefined where it is not written so. */
 export function parseTime(text: string, format: string): { readonly time: TimeParts; readonly rest: string } | undefined {
   const time = { year: 1900, month: 0, day: 0, hour: 0, minute: 0, second: 0, weekday: 0, yearday: 0 }
-  const reading: Reading = {
-    ...{ text, time, afternoon: undefined, century: undefined },
-    ...{ hasWeekday: false, hasYearday: false, hasDate: false },
-  }
+  const flags = { hasWeekday: false, hasYearday: false, hasDate: false }
+  const reading: Reading = { text, time, afternoon: undefined, century: undefined, ...flags }
   if (!readFormat(reading, format)) return undefined
   if (reading.afternoon !== undefined) time.hour = (time.hour % 12) + (reading.afternoon ? 12 : 0)
   if (reading.hasDate && time.day !== 0) {
@@ -147,7 +145,13 @@ function readFormat(reading: Reading, format: string): boolean {
 }
 
 const COMPOSED: Readonly<Record<string, string>> = {
-  ...{ c: '%a %b %e %H:%M:%S %Y', D: '%m/%d/%y', x: '%m/%d/%y', F: '%Y-%m-%d', T: '%H:%M:%S', X: '%H:%M:%S', R: '%H:%M' },
+  c: '%a %b %e %H:%M:%S %Y',
+  D: '%m/%d/%y',
+  x: '%m/%d/%y',
+  F: '%Y-%m-%d',
+  T: '%H:%M:%S',
+  X: '%H:%M:%S',
+  R: '%H:%M',
   r: '%I:%M:%S %p',
 }
 
@@ -217,7 +221,10 @@ interface NumberConversion {
 }
 
 const number = (digits: number, least: number, most: number, set: NumberConversion['set']): NumberConversion => ({
-  ...{ digits, least, most, set },
+  digits,
+  least,
+  most,
+  set,
 })
 const ofDate =
   (set: (time: TimeParts, value: number) => void): NumberConversion['set'] =>
@@ -287,8 +294,7 @@ export function partsOf(seconds: number): TimeParts {
   const date = new Date(Math.floor(seconds) * 1000)
   if (Number.isNaN(date.getTime())) raise('error converting number of seconds since epoch to datetime')
   const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()]
-  return {
-    ...{ year, month, day, hour: date.getUTCHours(), minute: date.getUTCMinutes(), second: date.getUTCSeconds() },
-    ...{ weekday: date.getUTCDay(), yearday: dayNumber(year, month, day) - dayNumber(year, 0, 1) },
-  }
+  const clock = { hour: date.getUTCHours(), minute: date.getUTCMinutes(), second: date.getUTCSeconds() }
+  const yearday = dayNumber(year, month, day) - dayNumber(year, 0, 1)
+  return { year, month, day, weekday: date.getUTCDay(), yearday, ...clock }
 }

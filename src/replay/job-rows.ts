@@ -62,7 +62,10 @@ export interface JobRows extends AsyncDisposable {
   replaceJob(job: JobRow): Promise<boolean>
   /** Parts of a job by their place, from `from` on. */
   parts(job: string, page: { readonly from: number; readonly limit: number }): Promise<readonly ReplayPart[]>
-  /** Parts that are open and not held at `nowMs` (`isFree`), by their place; where `isDue` is said, only those that are due (`isDue`). */
+  /**
+   * Parts in the state `open` whose lease has ended at `nowMs` (`leaseUntilMs` is null or not above it), by their place; where `isDue` is said, only those
+   * whose `notBeforeMs` is null or not above it either.
+   */
   freeParts(job: string, page: FreePartsPage): Promise<readonly ReplayPart[]>
   /** How many of these parts are done. */
   countDone(job: string, parts: readonly number[]): Promise<number>

@@ -71,13 +71,6 @@ export const seated = (row: JobRow, { owner, nowMs, leaseMs }: Lease): JobRow =>
   seat: { owner, untilMs: nowMs + leaseMs },
 })
 
-/** Whether a part can be taken, as far as it alone tells. */
-export const isFree = ({ state, leaseUntilMs }: ReplayPart, nowMs: number): boolean =>
-  state === 'open' && (leaseUntilMs === null || leaseUntilMs <= nowMs)
-
-/** Whether a part's target may be there again. */
-export const isDue = ({ notBeforeMs }: ReplayPart, nowMs: number): boolean => notBeforeMs === null || notBeforeMs <= nowMs
-
 /** The part in the hands of a worker. */
 export const takenBy = (part: ReplayPart, { owner, nowMs, leaseMs }: Lease): ReplayPart => ({
   ...part,

@@ -1,4 +1,4 @@
-import type { JobError, ReplayPart } from './part.ts'
+import type { JobError, PartCounts, ReplayPart } from './part.ts'
 import type { QueryRecord } from './query-record.ts'
 import type { HeaderRemap } from './remap.ts'
 
@@ -68,16 +68,8 @@ export interface PlannedReplay {
   readonly exact: boolean
 }
 
-export interface ReplayCounts {
-  /** Messages of the selection that were read and dealt with. */
-  readonly read: number
-  /** Messages that are durable at the target. */
-  readonly delivered: number
-  /** Messages that the target refused. */
-  readonly failed: number
-  /** Payload bytes of what was read and dealt with; where record batches go out as they are stored, their bytes. */
-  readonly bytes: number
-}
+/** Counts of a job are the sums of those of its parts. */
+export type ReplayCounts = PartCounts
 
 /** A message that the target refused. */
 export interface ReplayFailure {

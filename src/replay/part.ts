@@ -1,10 +1,21 @@
 import type { LaneId } from '../source/lane.ts'
-import type { ReplayCounts } from './job.ts'
 
 /** Why something could not go on. */
 export interface JobError {
   readonly code: string
   readonly message: string
+}
+
+/** How many messages there were, and what became of them. */
+export interface PartCounts {
+  /** Messages of the selection that were read and dealt with. */
+  readonly read: number
+  /** Messages that are durable at the target. */
+  readonly delivered: number
+  /** Messages that the target refused. */
+  readonly failed: number
+  /** Payload bytes of what was read and dealt with; where record batches go out as they are stored, their bytes. */
+  readonly bytes: number
 }
 
 /** `open` is to be done, whoever holds it; `failed` met what no repetition mends. */
@@ -31,7 +42,7 @@ export interface ReplayPart {
   readonly after: readonly number[]
   /** Everything below is dealt with. */
   readonly nextPosition: number
-  readonly counts: ReplayCounts
+  readonly counts: PartCounts
   readonly state: PartState
   /** Who holds it, and until when nobody else may. */
   readonly owner: string | null
@@ -51,7 +62,7 @@ export interface PartFacts {
   readonly parts: number
   readonly done: number
   readonly failed: number
-  readonly counts: ReplayCounts
+  readonly counts: PartCounts
   /** The latest of all leases that are held. */
   readonly leaseUntilMs: number | null
   /** The error of the first part that has one, those that failed first. */

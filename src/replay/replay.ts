@@ -88,14 +88,14 @@ const OVER: ReadonlySet<ReplayState> = new Set<ReplayState>(['done', 'failed', '
 async function runParts(session: Session, job: ReplaySummary, running: Running, signal: AbortSignal): Promise<void> {
   const { jobs, nowMs, owner, leaseMs, clock, rest, claimWithinMs = 0 } = running
   const untilMs = clock.nowMs() + claimWithinMs
-  const under = new Set<Promise<void>>()
+  const under = new Set<Promise<unknown>>()
   // What is empty is begun, and thereby done.
   if (job.partCount === 0) return session.begin()
   while (!signal.aborted && session.ended === undefined) {
     const mayTake = under.size < running.atOnce && clock.nowMs() >= rest.untilMs
     const taken = mayTake ? await jobs.take({ owner, leaseMs, nowMs: nowMs() }, { job: job.id }) : undefined
     if (taken !== undefined) {
-      const work = session.run(taken.part)
+      const work: Promise<unknown> = session.run(taken.part)
       under.add(work)
       void work.then(() => under.delete(work))
       continue

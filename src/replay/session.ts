@@ -20,8 +20,8 @@ export interface Session {
   readonly running: number
   /** What ended it: the first failure of a part, or what was wanted; undefined while it goes on. */
   readonly ended: SessionEnd | undefined
-  /** Runs a part that was taken until it is given back. Never throws. */
-  run(part: ReplayPart): Promise<void>
+  /** Runs a part that was taken until it is given back, and says how; undefined where it was lost. Never throws. */
+  run(part: ReplayPart): Promise<PartOutcome | undefined>
   /** Says that the job was begun. Its first part does so too. */
   begin(): Promise<void>
   /** Tells progress for the last time, once nothing is run any more. */
@@ -59,6 +59,7 @@ const LONGEST_PAUSE_MS = 60_000
 /** What runs now: a part, and how it is ended. */
 interface Running {
   readonly ending: AbortController
+  readonly over: Promise<void>
   isLeaving: boolean
 }
 
@@ -125,7 +126,13 @@ export function openSession(job: ReplaySummary, options: SessionOptions, signal:
     },
     begin,
     async run(part) {
-      const own: Running = { ending: new AbortController(), isLeaving: false }
+      // Lost to another and taken again before that was noticed here.
+      for (let before = running.get(part.part); before !== undefined; before = running.get(part.part)) {
+        before.ending.abort()
+        await before.over
+      }
+      const { promise: over, resolve } = Promise.withResolvers<void>()
+      const own: Running = { ending: new AbortController(), over, isLeaving: false }
       running.set(part.part, own)
       recorder.add(part)
       const how = {
@@ -142,14 +149,17 @@ export function openSession(job: ReplaySummary, options: SessionOptions, signal:
       } catch (caught) {
         error = caught
       }
+      let left: PartOutcome | undefined
       try {
         const outcome = outcomeOf(isDone, error, part)
-        await recorder.release(part.part, outcome)
+        if (await recorder.release(part.part, outcome)) left = outcome
         if (outcome.error !== null && (options.endsTogether || outcome.state === 'failed')) end('part', error)
       } catch (failure) {
         end('lost', failure)
       }
       running.delete(part.part)
+      resolve()
+      return left
     },
     async close() {
       await watch.close()

@@ -3,7 +3,7 @@ import { isMillpondError, wrapError } from '../errors.ts'
 import type { MillpondError } from '../errors.ts'
 import type { Sink } from '../sink/sink.ts'
 import type { ReplaySummary } from './job.ts'
-import type { TakenPart } from './jobs.ts'
+import type { PartOutcome, TakenPart } from './jobs.ts'
 import type { ReplayParts } from './lane.ts'
 import { LEASE_MS, readAheadOf, REST_MS, systemClock } from './replay.ts'
 import type { Session } from './session.ts'
@@ -23,7 +23,8 @@ export interface WorkerParts extends Omit<ReplayParts, 'sink' | 'lanesAtOnce' | 
 /** What happens to a worker. */
 export type WorkerNews =
   | { readonly kind: 'took'; readonly taken: TakenPart }
-  | { readonly kind: 'left'; readonly taken: TakenPart }
+  /** How a part was given back; without an outcome it was lost to another worker. */
+  | { readonly kind: 'left'; readonly taken: TakenPart; readonly outcome: PartOutcome | undefined }
   /** The job store is away; it is asked again. */
   | { readonly kind: 'trouble'; readonly error: MillpondError }
 
@@ -36,7 +37,7 @@ interface Open {
   readonly session: Session
   readonly sink: Promise<Sink>
   /** Parts that are run, or wait for the sink. */
-  readonly under: Set<Promise<void>>
+  readonly under: Set<Promise<unknown>>
 }
 
 /**
@@ -45,14 +46,26 @@ interface Open {
  */
 export async function runWorker(parts: WorkerParts, signal: AbortSignal): Promise<void> {
   const { jobs, nowMs, leaseMs = LEASE_MS, clock = systemClock, tickMs = LOOK_MS } = parts
-  const owner = randomUUID()
+  let owner = randomUUID() as string
   const open = new Map<string, Open>()
   const rest = { untilMs: -Infinity }
   const under = new Set<Promise<void>>()
-  const jobOf = createOpening(parts, { owner, leaseMs, clock, open, onHandOver: () => (rest.untilMs = clock.nowMs() + REST_MS) })
+  const jobOf = createOpening(parts, {
+    owner: () => owner,
+    leaseMs,
+    clock,
+    open,
+    onHandOver: () => (rest.untilMs = clock.nowMs() + REST_MS),
+  })
   while (!signal.aborted) {
+    const isLost = [...open.values()].some(({ session }) => session.ended?.why === 'lost')
+    if (isLost && under.size === 0) {
+      await closeIdle(open)
+      // What it could not give back is taken as another's would be, once the lease ends.
+      owner = randomUUID()
+    }
     try {
-      const mayTake = under.size < parts.partsAtOnce && clock.nowMs() >= rest.untilMs
+      const mayTake = !isLost && under.size < parts.partsAtOnce && clock.nowMs() >= rest.untilMs
       const lease = { owner, leaseMs, nowMs: nowMs() }
       const taken = mayTake ? await jobs.take(lease, { isIdle: under.size === 0 }) : undefined
       if (taken !== undefined) {
@@ -78,13 +91,13 @@ async function start(job: Open, taken: TakenPart, { onNews }: WorkerParts): Prom
   onNews?.({ kind: 'took', taken })
   const work = job.session.run(taken.part)
   job.under.add(work)
-  await work
+  const outcome = await work
   job.under.delete(work)
-  onNews?.({ kind: 'left', taken })
+  onNews?.({ kind: 'left', taken, outcome })
 }
 
 interface Opening {
-  readonly owner: string
+  readonly owner: () => string
   readonly leaseMs: number
   readonly clock: NonNullable<ReplayParts['clock']>
   readonly open: Map<string, Open>
@@ -111,10 +124,10 @@ function createOpening(parts: WorkerParts, { owner, leaseMs, clock, open, onHand
     const readAhead = readAheadOf(parts.partsAtOnce)
     const session = openSession(
       job,
-      { parts: ofJob, owner, leaseMs, clock, readAhead, endsTogether: false, ready, onHandOver },
+      { parts: ofJob, owner: owner(), leaseMs, clock, readAhead, endsTogether: false, ready, onHandOver },
       signal,
     )
-    const opened = { session, sink: opening, under: new Set<Promise<void>>() }
+    const opened = { session, sink: opening, under: new Set<Promise<unknown>>() }
     open.set(job.id, opened)
     return opened
   }

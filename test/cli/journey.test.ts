@@ -300,6 +300,25 @@ describe('replay', () => {
     expect(JSON.stringify([shown, resumed, await run('jobs')])).not.toContain('hunter2')
     expect((await run('jobs', 'cancel', job!.id)).exitCode).toBe(8)
   })
+
+  it('is queued for workers, rests and goes on, shares lanes by key, and leaves a record', async () => {
+    const words = ['--topic', 'orders', '--to', 'topic:shared', '--detach', '--order', 'key', '--split', '2', '--note', 'why']
+    const [job] = (await run('replay', ...words)).json as { id: string }[]
+    expect(job).toMatchObject({ state: 'queued', partCount: 6, workers: 'many' })
+    expect((await run('jobs', 'pause', job!.id)).json).toMatchObject([{ state: 'paused' }])
+    expect((await run('jobs', 'work', '--once')).json).toEqual([])
+    expect((await run('jobs', 'resume', job!.id.slice(0, 6))).json).toMatchObject([{ state: 'queued' }])
+    const worked = await run('jobs', 'work', '--once')
+    expect(worked.exitCode).toBe(0)
+    expect(worked.json.filter((line) => (line as { event: string }).event === 'left')).toHaveLength(6)
+    const shared = (await run('tail', 'shared', '--count', String(COUNT))).json as Found[]
+    expect(numbers(shared)).toEqual(upTo(COUNT, () => true))
+    expect((await run('jobs', 'show', job!.id)).json).toMatchObject([{ state: 'done', counts: { delivered: COUNT, failed: 0 } }])
+    expect((await run('jobs', 'history', '--limit', '1')).json).toMatchObject([
+      { job: job!.id, outcome: 'done', note: 'why', counts: { delivered: COUNT }, requestedBy: expect.any(String) },
+    ])
+    expect((await run('jobs', 'list', '--state', 'odd')).exitCode).toBe(2)
+  }, 240_000)
 })
 
 describe('serve', () => {
@@ -313,8 +332,15 @@ describe('serve', () => {
     expect(await answer.json()).toMatchObject({ count: 1000 })
     expect(await (await fetch(`${served.url}/readyz`)).json()).toMatchObject({ ready: true, state: 'green' })
     expect(((await run('tail', 'live', '--count', '3')).json as Found[]).map(({ value }) => value.n)).toEqual([997, 998, 999])
+    const [job] = (await run('replay', '--topic', 'orders', '--key', 'k8', '--to', 'topic:served', '--detach')).json as {
+      id: string
+    }[]
+    const state = async () => ((await run('jobs', 'show', job!.id)).json as { state: string }[])[0]!.state
+    await until(async () => (await state()) === 'done', 'the service to replay', 60_000)
     const { exitCode } = await served.stop()
     expect(exitCode).toBe(0)
+    const again = (await run('tail', 'served', '--count', '100')).json as Found[]
+    expect(numbers(again)).toEqual(upTo(COUNT, (n) => n % 100 === 8))
     expect(numbers(await find('--topic', 'live'))).toEqual(upTo(1000, () => true))
     expect((await run('verify', '--topic', 'live', '--against', 'local')).json).toMatchObject([{ clean: true, compared: 1000 }])
   })

@@ -76,6 +76,10 @@ describe('planning a replay', () => {
     [{ query: { topic: 'orders', lanes: ['7'] }, target: { kind: 'count' } }, 'LANE_UNKNOWN'],
     [{ query: {}, target: { kind: 'count' }, options: { rateMessagesPerSecond: 0 } }, 'INPUT_INVALID'],
     [{ query: {}, target: { kind: 'count' }, options: { rateMessagesPerSecond: Number.NaN } }, 'INPUT_INVALID'],
+    [{ query: {}, target: { kind: 'count' }, options: { split: 0 } }, 'INPUT_INVALID'],
+    [{ query: {}, target: { kind: 'count' }, options: { split: 1.5 } }, 'INPUT_INVALID'],
+    [{ query: {}, target: { kind: 'file', path: 'x' }, options: { order: 'key' as const } }, 'INPUT_INVALID'],
+    [{ query: {}, target: { kind: 'file', path: '-' }, isDetached: true }, 'INPUT_INVALID'],
     [{ query: { topic: 'orders' }, target: { kind: 'local' } }, 'REPLAY_LOOP'],
     [{ query: {}, target: { kind: 'local', topics: { orders: 'new', other: 'orders' } } }, 'REPLAY_LOOP'],
     [{ query: { topic: 'orders' }, target: { kind: 'local', topic: 'other' } }, 'REPLAY_LOOP'],
@@ -93,6 +97,41 @@ describe('planning a replay', () => {
   ])('lets $target with $options pass: nothing comes back unasked', async (order) => {
     await using scene = await openScene(lanes)
     expect((await planReplay(order, { index: scene.archive.index, id: 'x', nowMs: 1 })).parts).not.toEqual([])
+  })
+
+  it.each([
+    [{ kind: 'local', topic: 'other' }, 'which the archive stores'],
+    [{ kind: 'local', topic: 'new-audit' }, 'which the archive stores'],
+    [{ kind: 'kafka', topic: 'orders' }, 'which this replay reads'],
+  ])('refuses to send to %j what would come back: %s', async (target, why) => {
+    await using scene = await openScene(lanes)
+    const source = { kind: 'local', archives: (topic: string) => topic.endsWith('-audit') }
+    const planned = planReplay({ query: { topic: 'orders' }, target }, { index: scene.archive.index, id: 'x', nowMs: 1, source })
+    await expect(planned).rejects.toMatchObject({ code: 'REPLAY_LOOP', message: expect.stringContaining(why) })
+  })
+
+  it('lets a topic of another broker have the name of one that is archived', async () => {
+    await using scene = await openScene(lanes)
+    const source = { kind: 'local', archives: () => true }
+    const order = { query: { topic: 'orders' }, target: { kind: 'kafka', topic: 'other' } }
+    const { job } = await planReplay(order, { index: scene.archive.index, id: 'x', nowMs: 1, source })
+    expect(job).toMatchObject({ workers: 'one', offered: false, requestedBy: null })
+  })
+
+  it.each([
+    [
+      { kind: 'local', topic: 'new' },
+      { workers: 'many', offered: true },
+    ],
+    [
+      { kind: 'file', path: '/tmp/x' },
+      { workers: 'one', offered: true },
+    ],
+  ])('offers what is detached to workers: %j', async (target, expected) => {
+    await using scene = await openScene(lanes)
+    const order = { query: {}, target, isDetached: true, requestedBy: 'ann', note: 'why', key: 'k' }
+    const { job } = await planReplay(order, { index: scene.archive.index, id: 'x', nowMs: 1 })
+    expect(job).toMatchObject({ ...expected, requestedBy: 'ann', note: 'why', key: 'k' })
   })
 
   it('takes the topic that the map names, then the one for all, then the own one', () => {

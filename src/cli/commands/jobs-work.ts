@@ -61,8 +61,12 @@ and the archive; parts of one that is killed are taken by others after some seco
 async function tell(cli: Cli, news: WorkerNews): Promise<void> {
   if (news.kind === 'trouble') return cli.note(`${news.error.code}: ${news.error.message}`)
   const { job, part } = news.taken
-  if (cli.json) return cli.printJson({ event: news.kind, job: job.id, part: part.part, lane: part.lane })
-  await cli.print(`${news.kind} ${job.id} ${part.lane.topic}/${part.lane.lane}${part.share === null ? '' : ` ${part.share}`}`)
+  const outcome = news.kind === 'took' ? null : (news.outcome ?? { state: 'lost', error: null })
+  if (cli.json) return cli.printJson({ event: news.kind, job: job.id, part: part.part, lane: part.lane, outcome })
+  const name = `${job.id} ${part.lane.topic}/${part.lane.lane}${part.share === null ? '' : ` ${part.share}`}`
+  if (outcome === null) return cli.print(`took ${name}`)
+  const why = outcome.error === null ? '' : `: ${outcome.error.code}: ${outcome.error.message}`
+  await cli.print(`left ${name}: ${outcome.state}${why}`)
 }
 
 /** `millpond jobs retry`: what was refused is sent again. */

@@ -159,7 +159,7 @@ async function replay(cli: Cli, options: ReplayCommandOptions): Promise<void> {
   await using archive = await openArchive(config, { follow: true, topic: options.topic, signal: cli.signal })
   await using jobs = await openJobs(config)
   const id = options.resume === undefined ? await makeJob(jobs, archive, options, config) : await fullId(jobs, options.resume)
-  if (options.detach === true) return printQueued(cli, jobs, id)
+  if (options.detach === true) return await printQueued(cli, jobs, id)
   const report = await runJob(cli, {
     config,
     archive,
