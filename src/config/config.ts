@@ -2,6 +2,7 @@ import type { Codec, Format, LookupField } from '../encode/block.ts'
 import type { FormatOptions } from '../encode/format-options.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
+import type { DataphosConfig } from './dataphos-config.ts'
 import type { ExpireConfig } from './expire-config.ts'
 import type { HttpConfig } from './http-config.ts'
 import type { RegistryConfig } from './registry-config.ts'
@@ -130,6 +131,7 @@ export interface Config {
   readonly azure: AzureConfig
   readonly iceberg: IcebergConfig
   readonly http: HttpConfig
+  readonly dataphos: DataphosConfig
   /** What searches over HTTP may take. */
   readonly search: {
     readonly cacheBytes: number

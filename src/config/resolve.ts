@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
 import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
+import { resolveDataphos } from './resolve-dataphos.ts'
 import { resolveExpire } from './resolve-expire.ts'
 import { resolveHttp } from './resolve-http.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
@@ -82,6 +83,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       topics: Object.fromEntries(topics),
     },
     http: resolveHttp(file.http, place.folder, inData),
+    dataphos: resolveDataphos(file.dataphos, place.folder),
     search: {
       cacheBytes: bytesOf(search.cache),
       maxBytes: bytesOf(search.maxBytes),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
+import { dataphosRules } from './resolve-dataphos.ts'
 import { httpRules } from './resolve-http.ts'
 import { icebergRules } from './resolve-iceberg.ts'
 import { kafkaRules } from './resolve-kafka.ts'
@@ -31,6 +32,7 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...mongodbRules(usable.data),
     ...layoutRules(usable.data, broken),
     ...icebergRules(usable.data),
+    ...dataphosRules(usable.data),
     ...pathRule(usable.data, broken),
   ]
 }

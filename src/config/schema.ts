@@ -18,6 +18,7 @@ import {
 import { expireSection } from './schema-expire.ts'
 import { httpSection } from './schema-http.ts'
 import { lineOptions } from './schema-lines.ts'
+import { dataphosSection } from './schema-dataphos.ts'
 import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
@@ -210,6 +211,7 @@ export const configSchema = section(
     azure: azureSection,
     iceberg: icebergSection,
     http: httpSection,
+    dataphos: dataphosSection,
     search: searchSection,
     log: section(
       {
