@@ -80,8 +80,8 @@ export function matchesOf(subject: JqValue, pattern: JqValue, flags: JqValue, is
 
 /** How many steps of JavaScript's search cost as much as one of a program. */
 const NATIVE_A_STEP = 256
-/** Up to so many steps of a program, and two for each character, JavaScript searches. */
-const CHEAP_STEPS = 128
+/** Up to so many steps of a program, and two for each character, JavaScript searches: some milliseconds at the worst, and mostly next to nothing. */
+const CHEAP_STEPS = 16_384
 // oxlint-disable-next-line require-unicode-regexp -- with the flag it would not see halves
 const HIGH_SURROGATE = /[\uD800-\uDBFF]/
 
