@@ -96,6 +96,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/jobs.ts')).jobsCommand(cli),
   },
   {
+    name: 'schedules',
+    summary: 'replay again and again, by a clock',
+    group: OUT,
+    load: async (cli) => (await import('./commands/schedules.ts')).schedulesCommand(cli),
+  },
+  {
     name: 'verify',
     summary: 'prove that each message is there once and each byte is as written',
     group: OUT,

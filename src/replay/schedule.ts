@@ -111,6 +111,7 @@ export function checkRule(name: string, rule: ScheduleRule, request: ReplayReque
   }
   if (nextFire(rule, 0) === undefined) throw invalid('cron', `${rule.cron} never comes`)
   if (rule.window.kind === 'last' && rule.window.ms < 1) throw invalid('window', 'must be longer than 0')
+  if (request.target.kind === 'file') throw invalid('to', 'cannot be a file, which every job would write anew')
   if (request.query.timestamps !== undefined) throw invalid('window', 'says which times; the selection can have none')
 }
 

@@ -22,8 +22,8 @@ import {
 export interface FiringParts extends Pick<PlanParts, 'index' | 'source'> {
   readonly jobs: JobStore
   readonly nowMs: () => number
-  /** Brings the index up to what the store holds, so that nothing that was archived in time is missed. */
-  readonly follow: () => Promise<unknown>
+  /** Brings the index up to what the store holds of a topic, or of all, so that nothing that was archived in time is missed. */
+  readonly follow: (topic: string | undefined) => Promise<unknown>
   readonly onNews?: (news: ScheduleNews) => void
 }
 
@@ -126,7 +126,7 @@ async function fireOnce(parts: FiringParts, known: ReplaySchedule): Promise<Repl
 }
 
 async function makeJob({ jobs, index, source, nowMs, follow }: FiringParts, schedule: ReplaySchedule, fire: ScheduleFire) {
-  await follow()
+  await follow(schedule.request.query.topic)
   const id = randomBytes(6).toString('hex')
   return jobs.create(await planFire(schedule, fire, { index, id, nowMs: nowMs(), ...(source && { source }) }))
 }
