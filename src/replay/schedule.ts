@@ -101,14 +101,20 @@ function latestFire(rule: ScheduleRule, fromMs: number, untilMs: number): number
   return latest
 }
 
+/** Offsets are none: they would not follow the clocks of a place. */
+function isZone(name: string): boolean {
+  try {
+    return /^[a-z]/iu.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }).format(0) !== ''
+  } catch {
+    return false
+  }
+}
+
 /** Checks what was asked for. @throws MillpondError `INPUT_INVALID` with the path of what is wrong. */
 export function checkRule(name: string, rule: ScheduleRule, request: ReplayRequest): void {
   if (!NAME.test(name)) throw invalid('name', 'must be 1 to 100 letters, digits, dots, dashes or underscores')
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: rule.zone })
-  } catch {
+  if (!isZone(rule.zone))
     throw invalid('zone', `must be a time zone like Europe/Berlin or UTC, not ${JSON.stringify(rule.zone.slice(0, 80))}`)
-  }
   if (nextFire(rule, 0) === undefined) throw invalid('cron', `${rule.cron} never comes`)
   if (rule.window.kind === 'last' && rule.window.ms < 1) throw invalid('window', 'must be longer than 0')
   if (request.target.kind === 'file') throw invalid('to', 'cannot be a file, which every job would write anew')

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   checkRule,
@@ -147,6 +147,8 @@ describe('a fire', () => {
     { path: 'cron', rule: { cron: '0 0 31 2 *' } },
     { path: 'cron', rule: { cron: '' } },
     { path: 'zone', rule: { zone: 'Europe/Nowhere' } },
+    { path: 'zone', rule: { zone: '+02:00' } },
+    { path: 'zone', rule: { zone: '' } },
     { path: 'window', rule: { window: { kind: 'last', ms: 0 } } as const },
     { path: 'name', rule: {}, name: 'no spaces' },
     { path: 'name', rule: {}, name: '' },
