@@ -13,11 +13,13 @@ import type { Broker } from './source/broker.ts'
 import type { LaneId } from './source/lane.ts'
 import { openKafka, openKafkaReplaySink } from './wiring/kafka.ts'
 import { localBroker, openLocalReplaySink, openLog } from './wiring/local.ts'
+import { openMongodbIndex, openMongodbJobs } from './wiring/mongodb.ts'
 import { dropDamagedPostgresIndex, openPostgresIndex, openPostgresJobs } from './wiring/postgres.ts'
 
 /** Opens the index, which is made where there is none. */
 export async function openIndex(config: Config): Promise<SegmentIndex> {
   if (config.index.type === 'postgres') return openPostgresIndex(config)
+  if (config.index.type === 'mongodb') return openMongodbIndex(config)
   const { openSqliteIndex } = await import('./adapters/sqlite/index.ts')
   return openSqliteIndex({ path: config.index.path })
 }
@@ -31,6 +33,8 @@ export async function openMemoryIndex(): Promise<SegmentIndex> {
 /** Moves an index that cannot be opened out of the way, so that it can be made anew; says what became of it if there was one. */
 export async function setAsideDamagedIndex(config: Config): Promise<string | undefined> {
   if (config.index.type === 'postgres') return dropDamagedPostgresIndex(config)
+  // Documents of any form are cleared as they are.
+  if (config.index.type === 'mongodb') return undefined
   const { path } = config.index
   const sqlite = await import('./adapters/sqlite/index-database.ts')
   return sqlite.setAsideDamagedIndex(path) ? `the damaged file is kept as ${path}.damaged` : undefined
@@ -50,10 +54,10 @@ export async function openParquetReader(): Promise<ParquetReader> {
 
 /** Opens the replay jobs. */
 export async function openJobs(config: Config): Promise<JobStore> {
-  const { jobs } = config
-  if (jobs.type === 'postgres') return openPostgresJobs(config)
+  if (config.jobs.type === 'postgres') return openPostgresJobs(config)
+  if (config.jobs.type === 'mongodb') return openMongodbJobs(config)
   const { openSqliteJobs } = await import('./adapters/sqlite/jobs.ts')
-  return openSqliteJobs({ path: jobs.path })
+  return openSqliteJobs({ path: config.jobs.path })
 }
 
 /** Opens the broker that `source` names; the local log is made where there is none. */

@@ -75,6 +75,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   hyparquet: ['adapters', 'cli'],
   'hyparquet-compressors': ['cli'],
+  mongodb: ['adapters'],
   pino: ['api', 'cli'],
   protobufjs: ['values'],
   'protobufjs/ext/descriptor.js': ['values'],

@@ -51,3 +51,55 @@ export async function readRanges(
   const skipped = Math.floor(count / 10)
   return { firstByte: times(first.slice(skipped)), whole: times(whole.slice(skipped)) }
 }
+
+/** Look-ups by many callers at once, each one after the other, while somebody puts messages as fast as they are taken. */
+export async function searchWhileArchiving(
+  url: string,
+  messages: number,
+  { callers, seconds }: { readonly callers: number; readonly seconds: number },
+) {
+  const untilMs = performance.now() + seconds * 1000
+  const taken: number[] = []
+  const look = async () => {
+    while (performance.now() < untilMs) {
+      const id = idOf(randomInt(messages))
+      const startMs = performance.now()
+      const page = (await (await fetch(`${url}/search?topic=${TOPIC}&id=${id}&format=page`)).json()) as {
+        readonly messages?: readonly unknown[]
+      }
+      taken.push(performance.now() - startMs)
+      if (page.messages?.length !== 1) throw new Error(`${id}: ${JSON.stringify(page).slice(0, 300)}`)
+    }
+  }
+  let put = 0
+  const body = Array.from({ length: 500 }, (_, i) => `{"key":"k${i}","value":{"n":${i},"text":"${'x'.repeat(160)}"}}`).join('\n')
+  const feed = async () => {
+    while (performance.now() < untilMs) {
+      const response = await fetch(`${url}/topics/fresh/messages`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-ndjson' },
+        body,
+      })
+      if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`)
+      await response.arrayBuffer()
+      put += 500
+    }
+  }
+  await Promise.all([...Array.from({ length: callers }, look), feed(), feed()])
+  const startMs = performance.now()
+  const archived = async () => {
+    const answer = (await (await fetch(`${url}/search/count?topic=fresh`)).json()) as { readonly count?: number }
+    return answer.count ?? 0
+  }
+  while ((await archived()) < put) {
+    if (performance.now() - startMs > 120_000) throw new Error(`${await archived()} of ${put} messages are archived`)
+    await new Promise((resolve) => setTimeout(resolve, 250))
+  }
+  return {
+    callers,
+    searchesPerSecond: Math.round(taken.length / seconds),
+    ...times(taken),
+    putPerSecond: Math.round(put / seconds),
+    archivedAfterSeconds: Number(((performance.now() - startMs) / 1000).toFixed(1)),
+  }
+}

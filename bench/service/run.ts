@@ -10,7 +10,7 @@ import { startMinio } from '../../test/servers/minio.ts'
 import { startPostgres } from '../../test/servers/postgres.ts'
 import { type Bench, type Figures, programWords } from '../kafka/bench.ts'
 import { ordersTopic } from '../kafka/fill.ts'
-import { lookUpIds, readRanges } from './lookups.ts'
+import { lookUpIds, readRanges, searchWhileArchiving } from './lookups.ts'
 import { archiveTopic, replayByWorkers, replayOnce } from './replays.ts'
 import { runProgram, startService, writeConfig } from './service.ts'
 
@@ -21,6 +21,7 @@ const CASES = [
   'lookup-postgres',
   'range-postgres',
   'rows-postgres',
+  'searches-while-archiving',
   'replay',
   'replay-workers',
 ] as const
@@ -59,6 +60,7 @@ Cases, each with the index in SQLite and in PostgreSQL:
   range-…            GET /search of 10,000 messages of a lane: ms to the first byte and to the last
   rows-…             rows of the index for a million messages
 Then:
+  searches-while-archiving  twenty callers look up ids in 10 million messages for 20 seconds while others put messages, all of which are archived
   replay             \`millpond replay --to kafka:…\`, a recorded job from MinIO: messages a second in the order of each lane
   replay-workers     the same job by one and by two worker processes
 `
@@ -81,9 +83,9 @@ async function run(name: string, act: () => Promise<Figures>): Promise<void> {
 const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!
 
 /** The archive of look-ups, made unless the folder holds it. Gives the folder of its data. */
-async function makeArchive(folder: string): Promise<string> {
-  note(`makes an archive of ${values.messages} messages in ${folder}, unless it is there`)
-  const words = ['bench', 'search-id', '--messages', values.messages, '--folder', folder, '--keep', '--json']
+async function makeArchive(folder: string, messages: string): Promise<string> {
+  note(`makes an archive of ${messages} messages in ${folder}, unless it is there`)
+  const words = ['bench', 'search-id', '--messages', messages, '--folder', folder, '--keep', '--json']
   await runProgram(program, words)
   return join(folder, 'archive', 'millpond-data')
 }
@@ -160,6 +162,26 @@ async function postgresCases(base: string, archive: string): Promise<void> {
   })
 }
 
+/** Twenty callers search ten million messages of a service that archives what others put. */
+async function liveCase(base: string): Promise<void> {
+  await run('searches-while-archiving', async () => {
+    const messages = Math.min(10_000_000, Number(values.messages))
+    const data = await makeArchive(join(base, 'live'), String(messages))
+    const folder = join(base, 'serve-live')
+    await writeConfig(folder, {
+      data,
+      archive: { rotate: { maxAge: '1s', idle: '500ms' } },
+      log: { level: 'warn' },
+    })
+    await using service = await startService(program, folder)
+    const figures = await searchWhileArchiving(service.url, messages, { callers: 20, seconds: 20 })
+    return {
+      ...figures,
+      ran: `${messages} messages, two callers put 500 lines at a time; service, callers and load on the same two cores`,
+    }
+  })
+}
+
 async function replayCases(base: string): Promise<void> {
   if (!wanted.some((name) => name.startsWith('replay'))) return
   await using kafka = await startKafka({ forBenchmark: true })
@@ -193,11 +215,12 @@ async function main(): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'millpond-bench-service-'))
   await using opened = new AsyncDisposableStack()
   opened.defer(() => rm(base, { recursive: true, force: true }))
-  if (wanted.some((name) => !name.startsWith('replay'))) {
-    const archive = await makeArchive(values.folder === undefined ? base : resolve(values.folder))
+  if (wanted.some((name) => /-(?:sqlite|postgres)$/u.test(name))) {
+    const archive = await makeArchive(values.folder === undefined ? base : resolve(values.folder), values.messages)
     await sqliteCases(base, archive)
     await postgresCases(base, archive)
   }
+  await liveCase(base)
   await replayCases(base)
 }
 

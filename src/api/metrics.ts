@@ -9,6 +9,8 @@ export interface Metrics {
   readonly requestsFailed: Counter<'code'>
   readonly auditLost: Counter
   readonly appendSeconds: Histogram
+  readonly searches: Counter<'route' | 'outcome'>
+  readonly searchSeconds: Histogram<'route'>
   readonly messagesArchived: Counter<'topic'>
   readonly bytesArchived: Counter<'topic'>
   readonly commits: Counter<'topic' | 'cause'>
@@ -47,6 +49,18 @@ export function createMetrics(): Metrics {
       name: 'millpond_append_seconds',
       help: 'From a request that is read to messages that are durable.',
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+      registers,
+    }),
+    searches: counter(
+      'searches_total',
+      'Searches, counts and estimates over HTTP, by how they ended: done, gone (the caller went), or the code of an error.',
+      ['route', 'outcome'],
+    ),
+    searchSeconds: new Histogram({
+      name: 'millpond_search_seconds',
+      help: 'From a search that is asked to the last byte of its answer.',
+      labelNames: ['route'],
+      buckets: [0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
       registers,
     }),
     messagesArchived: counter('messages_archived_total', 'Messages committed to the archive by this process.', ['topic']),

@@ -84,7 +84,11 @@ export function createServer(parts: ServerParts, options: ServerOptions): Fastif
   addProxy(server, parts, options, bodies)
   if (parts.search !== undefined) {
     const onError = (error: MillpondError, requestId: string) => noticeLate(parts, error, requestId)
-    addSearch(server, { ...parts.search, nowMs: parts.nowMs, release: (body) => bodies.release(body), onError })
+    const onSearch = (route: string, outcome: string, seconds: number): void => {
+      parts.metrics.searches.inc({ route, outcome })
+      parts.metrics.searchSeconds.observe({ route }, seconds)
+    }
+    addSearch(server, { ...parts.search, nowMs: parts.nowMs, release: (body) => bodies.release(body), onSearch, onError })
   }
   if (parts.jobs !== undefined) {
     const jobs = { ...parts.jobs, nowMs: parts.nowMs, release: (body: Buffer) => bodies.release(body) }

@@ -16,6 +16,7 @@ import { replaySource } from '../wiring/replay.ts'
 import { openStore } from '../wiring/store.ts'
 import { openSafety } from './auth/safety.ts'
 import { keepArchiving, ownArchiveParts } from './archiving.ts'
+import { startDataphosOf } from './dataphos/service.ts'
 import { startExpiring } from './expiring.ts'
 import { suitHeapToStream } from './heap.ts'
 import { startIndexing } from './indexing.ts'
@@ -126,6 +127,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
   const working = keepWorking(config, { archive, jobs, logger }, stopWorking.signal)
   try {
     const url = await listen(server, config.http)
+    await using _ = await startDataphosOf(config, process.env, { archive: { store, index }, jobs, logger, safety })
     logger.info({ url, archive: store.name, source: broker.name }, 'serving')
     onListening(url)
     await aborted(signal)

@@ -102,6 +102,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/schedules.ts')).schedulesCommand(cli),
   },
   {
+    name: 'dataphos',
+    summary: 'answer clients of Dataphos Persistor: its Indexer API and its Resubmitter',
+    group: OUT,
+    load: async (cli) => (await import('./commands/dataphos.ts')).dataphosCommand(cli),
+  },
+  {
     name: 'verify',
     summary: 'prove that each message is there once and each byte is as written',
     group: OUT,

@@ -55,7 +55,7 @@ export function addReplayOptions(command: Command): Command {
     .addOption(
       new Option(
         '--partition <which>',
-        "in Kafka: lane (that of its origin), key (by the key's hash, as Kafka's own clients do), or a number",
+        "in Kafka: lane (that of its origin), key (by the key's hash, as Kafka's own clients do), a number, or LANE=NUMBER,… for each lane",
       ).argParser(partitionOf),
     )
     .addOption(
@@ -97,10 +97,17 @@ export function targetOf(text: string): ReplayTarget {
 }
 
 /** Reads which partition messages go to. */
-function partitionOf(text: string): 'lane' | 'key' | number {
+function partitionOf(text: string): NonNullable<ReplayTarget['partition']> {
   if (text === 'lane' || text === 'key') return text
   if (/^\d{1,9}$/u.test(text)) return Number(text)
-  throw new MillpondError('USAGE', `--partition must be lane, key or a number, not ${JSON.stringify(text.slice(0, 80))}`)
+  if (/^[^=,]+=\d{1,9}(?:,[^=,]+=\d{1,9})*$/u.test(text)) {
+    const pairs = text.split(',').map((pair) => pair.split('=') as [string, string])
+    return { lanes: Object.fromEntries(pairs.map(([lane, partition]) => [lane, Number(partition)])) }
+  }
+  throw new MillpondError(
+    'USAGE',
+    `--partition must be lane, key, a number, or LANE=NUMBER,…, not ${JSON.stringify(text.slice(0, 80))}`,
+  )
 }
 
 function httpHeaderOf(text: string): readonly [string, string] {

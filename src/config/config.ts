@@ -2,10 +2,12 @@ import type { Codec, Format, LookupField } from '../encode/block.ts'
 import type { FormatOptions } from '../encode/format-options.ts'
 import type { LayoutConfig } from '../layout/layout-config.ts'
 import type { Secret } from '../secret.ts'
+import type { DataphosConfig } from './dataphos-config.ts'
 import type { ExpireConfig } from './expire-config.ts'
 import type { HttpConfig } from './http-config.ts'
 import type { RegistryConfig } from './registry-config.ts'
 import type { IcebergConfig } from './iceberg-config.ts'
+import type { MongodbConfig } from './mongodb-config.ts'
 import type { PostgresConfig } from './postgres-config.ts'
 import type { AzureConfig, GcsConfig, S3Config } from './store-config.ts'
 
@@ -123,11 +125,13 @@ export interface Config {
   readonly kafka: KafkaConfig
   readonly registry: RegistryConfig
   readonly postgres: PostgresConfig
+  readonly mongodb: MongodbConfig
   readonly s3: S3Config
   readonly gcs: GcsConfig
   readonly azure: AzureConfig
   readonly iceberg: IcebergConfig
   readonly http: HttpConfig
+  readonly dataphos: DataphosConfig
   /** What searches over HTTP may take. */
   readonly search: {
     readonly cacheBytes: number

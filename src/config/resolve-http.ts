@@ -72,13 +72,13 @@ function oidcOf(oidc: Written['oidc']): HttpConfig['oidc'] {
 }
 
 function tlsOf(tls: Written['tls'], folder: string): HttpConfig['tls'] {
-  const { certFile, keyFile, passphrase, caFile, clientCertificates, minVersion } = tls
-  if (certFile === undefined) return undefined
+  const { certificate, key, passphrase, ca, clientCertificates, minVersion } = tls
+  if (certificate === undefined) return undefined
   return {
-    certFile: resolve(folder, certFile),
-    keyFile: resolve(folder, keyFile!),
+    certFile: resolve(folder, certificate),
+    keyFile: resolve(folder, key!),
     passphrase,
-    caFile: caFile === undefined ? undefined : resolve(folder, caFile),
+    caFile: ca === undefined ? undefined : resolve(folder, ca),
     clientCertificates,
     minVersion,
     reloadMs: msOf(tls.reload),
@@ -92,7 +92,7 @@ export function httpRules({ http }: FileConfig, broken: Broken): Finding[] {
   return [
     ...openRule(http, broken),
     ...messageRule(http),
-    ...http.keys.flatMap((key, index) => keyRule(key, index, http.tls.caFile, broken)),
+    ...http.keys.flatMap((key, index) => keyRule(key, index, http.tls.ca, broken)),
     ...oidcRule(http.oidc, broken),
     ...tlsRule(http.tls, broken),
     ...http.cors.origins.flatMap((origin, index) => originRule(origin, index)),
@@ -115,14 +115,14 @@ function messageRule(http: Written): Finding[] {
   return [{ path: ['http', 'maxMessageBytes'], message: `must not be more than http.maxBodyBytes (${http.maxBodyBytes})` }]
 }
 
-function keyRule({ key, certificate }: Written['keys'][number], index: number, caFile: unknown, broken: Broken): Finding[] {
+function keyRule({ key, certificate }: Written['keys'][number], index: number, ca: unknown, broken: Broken): Finding[] {
   const path = ['http', 'keys', index]
   if (broken([...path, 'key'])) return []
   if ((key === undefined) === (certificate === undefined)) {
     return [{ path, message: 'needs a key or a certificate, and not both' }]
   }
-  if (certificate === undefined || caFile !== undefined) return []
-  return [{ path: [...path, 'certificate'], message: 'has no meaning without http.tls.caFile' }]
+  if (certificate === undefined || ca !== undefined) return []
+  return [{ path: [...path, 'certificate'], message: 'has no meaning without http.tls.ca' }]
 }
 
 function oidcRule(oidc: Written['oidc'], broken: Broken): Finding[] {
@@ -159,13 +159,13 @@ export function isSafeUrl(text: string): boolean {
 }
 
 function tlsRule(tls: Written['tls'], broken: Broken): Finding[] {
-  const { certFile, keyFile, caFile, passphrase } = tls
-  const missing = certFile === undefined ? 'certFile' : 'keyFile'
-  if ((certFile === undefined) !== (keyFile === undefined) && !broken(['http', 'tls', missing])) {
+  const { certificate, key, ca, passphrase } = tls
+  const missing = certificate === undefined ? 'certificate' : 'key'
+  if ((certificate === undefined) !== (key === undefined) && !broken(['http', 'tls', missing])) {
     return [{ path: ['http', 'tls', missing], message: 'a certificate and its key are given together' }]
   }
-  const given = Object.entries({ caFile, passphrase }).filter(([, value]) => certFile === undefined && value !== undefined)
-  return given.map(([key]) => ({ path: ['http', 'tls', key], message: 'has no meaning without http.tls.certFile' }))
+  const given = Object.entries({ ca, passphrase }).filter(([, value]) => certificate === undefined && value !== undefined)
+  return given.map(([name]) => ({ path: ['http', 'tls', name], message: 'has no meaning without http.tls.certificate' }))
 }
 
 function originRule(origin: string, index: number): Finding[] {

@@ -2,11 +2,13 @@ import { join, resolve } from 'node:path'
 import type { LookupField } from '../encode/block.ts'
 import { type FormatOptions, isWrittenField } from '../encode/format-options.ts'
 import type { Config, LocalTopicConfig, RetentionConfig } from './config.ts'
+import { resolveDataphos } from './resolve-dataphos.ts'
 import { resolveExpire } from './resolve-expire.ts'
 import { resolveHttp } from './resolve-http.ts'
 import { resolveIceberg } from './resolve-iceberg.ts'
 import { resolveKafka } from './resolve-kafka.ts'
 import { resolveLayout } from './resolve-layout.ts'
+import { resolveMongodb } from './resolve-mongodb.ts'
 import { resolvePostgres } from './resolve-postgres.ts'
 import { resolveRegistry } from './resolve-registry.ts'
 import { resolveAzure, resolveGcs, resolveS3 } from './resolve-stores.ts'
@@ -41,6 +43,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
     kafka: resolveKafka(file.kafka, place.folder),
     registry: resolveRegistry(file.registry, place.folder),
     postgres: resolvePostgres(file.postgres, place.folder),
+    mongodb: resolveMongodb(file.mongodb, place.folder),
     index: { type: file.index.type, path: inData(file.index.path, 'index.sqlite'), maxLagMs: msOf(file.index.maxLag) },
     jobs: {
       type: file.jobs.type ?? file.index.type,
@@ -80,6 +83,7 @@ export function resolveConfig(file: FileConfig, place: { readonly file: string |
       topics: Object.fromEntries(topics),
     },
     http: resolveHttp(file.http, place.folder, inData),
+    dataphos: resolveDataphos(file.dataphos, place.folder),
     search: {
       cacheBytes: bytesOf(search.cache),
       maxBytes: bytesOf(search.maxBytes),

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
 import type { ConfigPath, Finding } from './mistake.ts'
 import { lineRules } from './rules-lines.ts'
+import { dataphosRules } from './resolve-dataphos.ts'
 import { httpRules } from './resolve-http.ts'
 import { icebergRules } from './resolve-iceberg.ts'
 import { kafkaRules } from './resolve-kafka.ts'
 import { layoutRules } from './resolve-layout.ts'
+import { mongodbRules } from './resolve-mongodb.ts'
 import { postgresRules } from './resolve-postgres.ts'
 import { registryRules } from './resolve-registry.ts'
 import { storeRules } from './resolve-stores.ts'
@@ -27,8 +29,10 @@ export function checkRules(values: unknown, broken: (path: ConfigPath) => boolea
     ...schemaRule(usable.data),
     ...storeRules(usable.data),
     ...postgresRules(usable.data),
+    ...mongodbRules(usable.data),
     ...layoutRules(usable.data, broken),
     ...icebergRules(usable.data),
+    ...dataphosRules(usable.data),
     ...pathRule(usable.data, broken),
   ]
 }

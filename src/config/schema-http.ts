@@ -34,9 +34,7 @@ const key = section(
           'The key, best as `sha256:…` (`millpond keys new` prints it), `${file:/run/secrets/…}` or `${MILLPOND_KEY}`. It comes as `Authorization: Bearer`, as `x-api-key`, or as the password of HTTP Basic.',
       })
       .optional(),
-    certificate: optionalText(
-      'Instead of a key: the common name (CN) of a client certificate that `http.tls.caFile` vouches for.',
-    ),
+    certificate: optionalText('Instead of a key: the common name (CN) of a client certificate that `http.tls.ca` vouches for.'),
     scopes: sectionList(grant, 'scopes', 'What the caller may do. Without any: nothing but `/readyz` and `/metrics`.'),
     expires: z
       .string({ error: 'must be a time' })
@@ -92,10 +90,10 @@ const oidc = section(
 
 const tls = section(
   {
-    certFile: optionalPath('The certificate with its chain, PEM. With it the service speaks TLS.'),
-    keyFile: optionalPath("The certificate's key, PEM."),
+    certificate: optionalPath('The certificate with its chain, PEM. With it the service speaks TLS.'),
+    key: optionalPath("The certificate's key, PEM."),
     passphrase: secretText('Opens the key.'),
-    caFile: optionalPath('The authority of client certificates, PEM. With it clients are asked for one.'),
+    ca: optionalPath('The authority of client certificates, PEM. With it clients are asked for one.'),
     clientCertificates: oneOf(
       ['request', 'require'],
       'require',

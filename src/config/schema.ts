@@ -18,9 +18,11 @@ import {
 import { expireSection } from './schema-expire.ts'
 import { httpSection } from './schema-http.ts'
 import { lineOptions } from './schema-lines.ts'
+import { dataphosSection } from './schema-dataphos.ts'
 import { icebergSection } from './schema-iceberg.ts'
 import { kafkaSection } from './schema-kafka.ts'
 import { layoutSection } from './schema-layout.ts'
+import { mongodbSection } from './schema-mongodb.ts'
 import { postgresSection } from './schema-postgres.ts'
 import { registrySection } from './schema-registry.ts'
 import { searchSection } from './schema-search.ts'
@@ -203,11 +205,13 @@ export const configSchema = section(
     kafka: kafkaSection,
     registry: registrySection,
     postgres: postgresSection,
+    mongodb: mongodbSection,
     s3: s3Section,
     gcs: gcsSection,
     azure: azureSection,
     iceberg: icebergSection,
     http: httpSection,
+    dataphos: dataphosSection,
     search: searchSection,
     log: section(
       {

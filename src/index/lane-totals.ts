@@ -27,8 +27,15 @@ export function newLane(genesis: StoredCommit): IndexedLane {
   }
 }
 
+/** What totals need of a commit or rewrite. */
+export interface CountedCommit extends Pick<StoredCommit, 'nextPosition' | 'key' | 'sha256'> {
+  readonly segments: readonly Pick<SegmentEntry, 'blocks' | 'count' | 'bytes' | 'minTimestamp' | 'maxTimestamp'>[]
+  readonly gaps: readonly { readonly missing: number }[]
+  readonly deadLetters: { readonly length: number }
+}
+
 /** The lane with one commit more. */
-export function extendedLane(lane: IndexedLane, commit: StoredCommit): IndexedLane {
+export function extendedLane(lane: IndexedLane, commit: CountedCommit): IndexedLane {
   const { segments, gaps } = commit
   return {
     ...lane,
@@ -48,7 +55,7 @@ export function extendedLane(lane: IndexedLane, commit: StoredCommit): IndexedLa
 }
 
 /** The lane with the segments of a rewrite in the place of others. */
-export function rewrittenLane(lane: IndexedLane, rewrite: StoredCommit, replaced: readonly IndexedSegment[]): IndexedLane {
+export function rewrittenLane(lane: IndexedLane, rewrite: CountedCommit, replaced: readonly IndexedSegment[]): IndexedLane {
   const { segments } = rewrite
   const change = (of: (segment: Pick<SegmentEntry, 'bytes' | 'blocks' | 'count'>) => number) =>
     segments.reduce((sum, segment) => sum + of(segment), 0) - replaced.reduce((sum, segment) => sum + of(segment), 0)

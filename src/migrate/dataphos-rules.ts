@@ -95,12 +95,23 @@ const tlsFile =
   (property, draft) =>
     isUsingTls(draft) ? draft.map(property, { [path]: property.value }) : draft.fixed(property, 'not used without TLS')
 
-/** `:8080` is port 8080 of every address; without a token Millpond listens at this machine alone. */
-const serverAddress: Rule = (property, draft) => {
-  const port = /:(\d+)$/u.exec(property.value)?.[1]
-  return port === undefined
-    ? draft.unsupported(property, 'http.host and http.port say where to listen')
-    : draft.map(property, { 'http.port': Number(port) }, 'http.host is this machine alone until http.token is set')
+/** `:8080` is port 8080 of every address; without keys Millpond listens at this machine alone. */
+const serverAddress =
+  (name: 'indexer' | 'resubmitter'): Rule =>
+  (property, draft) => {
+    const port = /:(\d+)$/u.exec(property.value)?.[1]
+    if (port === undefined) return draft.unsupported(property, `dataphos.${name}.host and .port say where to listen`)
+    draft.set('dataphos.enabled', true)
+    const why = `dataphos.${name}.host is this machine alone until http.token or http.keys is set`
+    return draft.map(property, { [`dataphos.${name}.port`]: Number(port) }, why)
+  }
+
+/** The name that the index calls the topic by, where it is not its own. */
+const brokerId: Rule = (property, draft) => {
+  const topics = listOf(draft.value('READER_KAFKA_TOPICID') ?? property.value)
+  if (property.value === '' || topics.length !== 1 || topics[0] === property.value)
+    return draft.fixed(property, 'messages are found by the name of their topic')
+  return draft.map(property, { 'dataphos.brokerIds': { [topics[0]!]: property.value } })
 }
 
 /** A setting that the reader has too: it counts where the reader's is not given. */
@@ -135,7 +146,7 @@ const coreNames: Readonly<Record<string, Rule>> = {
   STORAGE_TYPE: storeType,
   STORAGE_DESTINATION: destination((draft) => draft.value('STORAGE_TYPE')),
   STORAGE_STORAGEACCOUNTID: optional(mapTo('azure.account')),
-  STORAGE_TOPICID: fixed('messages are found by the name of their topic'),
+  STORAGE_TOPICID: brokerId,
   STORAGE_PREFIX: mapTo(`${LAYOUT}.prefix`),
   STORAGE_MSGEXTENSION: mapTo(`${LAYOUT}.msgExtension`),
   STORAGE_MASK: optional(mapTo(`${LAYOUT}.mask`)),
@@ -168,9 +179,9 @@ const coreNames: Readonly<Record<string, Rule>> = {
 const apiNames: Readonly<Record<string, Rule>> = {
   CONN: hidden(fixed(NO_MONGO)),
   DATABASE: fixed(NO_MONGO),
-  IDX_API_SERVER_ADDRESS: serverAddress,
+  IDX_API_SERVER_ADDRESS: serverAddress('indexer'),
   IDX_API_USE_TLS: unsupported(TLS, ['false', '']),
-  IDX_API_SERVER_TIMEOUT: mapTo('http.requestTimeout'),
+  IDX_API_SERVER_TIMEOUT: mapTo('dataphos.indexer.timeout'),
   CERTS: unsupported(TLS, ['']),
   GIN_MODE: fixed('log.level'),
   SERVER_ADDRESS: fixed(IGNORED),
@@ -181,10 +192,10 @@ const apiNames: Readonly<Record<string, Rule>> = {
 const resubmitterNames: Readonly<Record<string, Rule>> = {
   INDEXER_URL: fixed('the index is part of the program'),
   PUBLISHER_TYPE: fixed(REPLAY),
-  TOPIC_ID: fixed(REPLAY),
-  RSB_SERVER_ADDRESS: fixed('one HTTP interface does all: http.port'),
+  TOPIC_ID: optional(mapTo('dataphos.defaultTopic')),
+  RSB_SERVER_ADDRESS: serverAddress('resubmitter'),
   RSB_USE_TLS: unsupported(TLS, ['false', '']),
-  RSB_SERVER_TIMEOUT: fixed('http.requestTimeout'),
+  RSB_SERVER_TIMEOUT: mapTo('dataphos.resubmitter.timeout'),
   RSB_META_CAPACITY: fixed(OWN_PACE),
   RSB_FETCH_CAPACITY: fixed(OWN_PACE),
   RSB_WORKER_NUM: fixed(OWN_PACE),

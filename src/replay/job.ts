@@ -21,8 +21,8 @@ export interface ReplayTarget {
   readonly url?: string
   /** How messages are written where the kind has several ways: `json` or `raw`. */
   readonly format?: string
-  /** Which partition a message goes to where the target has several: that of its lane, by its key's hash, or the one given. */
-  readonly partition?: 'lane' | 'key' | number
+  /** Which partition a message goes to where the target has several: that of its lane, by its key's hash, the one given, or the one given for its lane. */
+  readonly partition?: 'lane' | 'key' | number | { readonly lanes: Readonly<Record<string, number>> }
   /** Headers of each request, which may hold secrets: kept with the job so that it can go on, never shown. */
   readonly headers?: Readonly<Record<string, string>>
 }

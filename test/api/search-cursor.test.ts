@@ -3,6 +3,7 @@ import { createMemoryStore } from '../../src/adapters/memory/store.ts'
 import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
 import { decodeCursor, encodeCursor } from '../../src/api/search/cursor.ts'
 import { followChains } from '../../src/index/follow.ts'
+import { compactAll } from '../compact/scene.ts'
 import { addMessages, laneOf, type Line, linesFrom, messagesFrom, placesOf, startSearch } from './search-scene.ts'
 
 /** Pages until there is no more; `between` runs after each. */
@@ -44,6 +45,23 @@ describe('a cursor', () => {
       expect(new Set(places)).toEqual(new Set(expectedPlaces('t', [0, 1, 2], 250)))
     },
   )
+
+  it.each(['lane', 'time'] as const)('gives by %s the same though segments are put together between its pages', async (order) => {
+    await using scene = await startSearch()
+    for (const lane of [0, 1])
+      for (const first of [0, 50, 100, 150]) await addMessages(scene, laneOf('t', lane), messagesFrom(first, 50))
+    const body = { topic: 't', order, limit: 37 }
+    const before = await pagesOf(scene.url, body)
+    let rewrites = 0
+    const compact = async (page: number) => {
+      if (page !== 1) return
+      for (const done of await compactAll(scene.store)) rewrites += done.rewrites
+      await followChains(scene.store, scene.index)
+    }
+    expect(await pagesOf(scene.url, body, compact)).toEqual(before)
+    expect(rewrites).toBe(2)
+    expect(new Set(before)).toEqual(new Set(expectedPlaces('t', [0, 1], 200)))
+  })
 
   it('goes on after a restart with an index that was made anew, and waits for one that is not ready', async () => {
     const store = createMemoryStore()

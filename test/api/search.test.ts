@@ -81,6 +81,15 @@ describe('GET and POST /search', () => {
     expect(placesOf(await linesFrom(await post(body)))).toEqual(places)
   })
 
+  it('is counted by how it ended, with its time', async () => {
+    await linesFrom(await get('topic=orders&limit=1'))
+    expect((await get('topic=nowhere')).status).toBe(404)
+    const text = await (await fetch(`${scene.url}/metrics`)).text()
+    expect(text).toMatch(/millpond_searches_total\{route="\/search",outcome="done"\} [1-9]/u)
+    expect(text).toMatch(/millpond_searches_total\{route="\/search",outcome="TOPIC_UNKNOWN"\} [1-9]/u)
+    expect(text).toMatch(/millpond_search_seconds_count\{route="\/search"\} [1-9]/u)
+  })
+
   it('merges lanes by time', async () => {
     const lines = await linesFrom(await get('topic=orders&order=time&limit=5'))
     expect(placesOf(lines)).toEqual(['orders/0@0', 'orders/0@1', 'orders/0@2', 'orders/0@3', 'orders/1@3'])

@@ -66,7 +66,7 @@ describe('wrong use', () => {
     { words: ['search', '--position', 'a..b'], says: '--position must be a whole number' },
     { words: ['search', '--format', 'xml'], says: 'json, raw, table' },
     { words: ['search', '--limit', '0'], says: '--limit must be a whole number' },
-    { words: ['search', '--key', 'a', '--key-base64', 'YQ=='], says: 'cannot be used' },
+    { words: ['replay', '--resume', '7f3a', '--to', 'count'], says: 'cannot be used' },
     { words: ['ingest'], says: "missing required argument 'topic'" },
     { words: ['replay', '--to', 'nowhere'], says: '--to must be topic:NAME' },
     { words: ['config', 'check', '--config', '/nowhere/millpond.yaml'], says: 'ENOENT' },

@@ -1,8 +1,10 @@
 import { azuriteMissing } from './azurite.ts'
 import { type Cached, cachedMissing, toolsMissing } from './cache.ts'
 import { fakeGcsFiles } from './fake-gcs.ts'
+import { ferretdbFiles } from './ferretdb.ts'
 import { kafkaFiles } from './kafka/files.ts'
 import { minioFiles } from './minio.ts'
+import { mongoJavaServerFiles } from './mongo-java-server.ts'
 import { schemaRegistryFiles } from './schema-registry.ts'
 import { postgresMissing } from './postgres.ts'
 import { toxiproxyFiles } from './toxiproxy.ts'
@@ -14,6 +16,8 @@ const servers = {
   minio: { files: minioFiles, tools: ['openssl'] },
   versitygw: { files: versitygwFiles, tools: [] },
   'fake-gcs': { files: fakeGcsFiles, tools: [] },
+  ferretdb: { files: ferretdbFiles, tools: ['openssl'] },
+  'mongo-java-server': { files: mongoJavaServerFiles, tools: ['java'] },
   'schema-registry': { files: schemaRegistryFiles, tools: [] },
   toxiproxy: { files: toxiproxyFiles, tools: [] },
 } satisfies Record<string, { readonly files: Cached; readonly tools: readonly string[] }>

@@ -5,9 +5,9 @@ import { partitionKeys } from '../../kernel/partition.ts'
 
 /**
  * Which partition a message goes to: that of its lane's number, the one that Kafka's own producer gives its key (murmur2; all of a lane
- * without a key to one), or always the same.
+ * without a key to one), always the same, or what `lanes` says of its lane, the lane's number where it says nothing.
  */
-export type PartitionChoice = 'lane' | 'key' | number
+export type PartitionChoice = 'lane' | 'key' | number | { readonly lanes: Readonly<Record<string, number>> }
 
 /** Messages for one partition, in their order. */
 export interface PartitionShare {
@@ -36,12 +36,18 @@ export const laneNumber = (lane: string): number | undefined => (LANE_NUMBER.tes
  */
 export function lanePartition({ topic, partitions, lane, choice }: PartitionTarget): number | undefined {
   if (choice === 'key') return undefined
-  const partition = choice === 'lane' ? laneNumber(lane) : choice
+  const partition = typeof choice === 'number' ? choice : (mappedLane(choice, lane) ?? laneNumber(lane))
   if (partition !== undefined && Number.isInteger(partition) && partition >= 0 && partition < partitions) return partition
-  const wanted = choice === 'lane' ? `lane ${lane}` : `partition ${choice}`
+  const wanted =
+    typeof choice === 'number'
+      ? `partition ${choice}`
+      : `lane ${lane}${choice === 'lane' ? '' : ` as partition ${partition ?? 'of its number'}`}`
   const message = `${wanted} has no place in topic ${topic}, which has ${partitions} partitions; choose partitions by key, or make more of them`
   throw new MillpondError('INPUT_INVALID', message, { details: { topic, partitions, lane, choice } })
 }
+
+const mappedLane = (choice: Exclude<PartitionChoice, number>, lane: string): number | undefined =>
+  typeof choice === 'object' && Object.hasOwn(choice.lanes, lane) ? choice.lanes[lane] : undefined
 
 /**
  * The messages by partition.

@@ -13,8 +13,5 @@ export function requireReplay(caller: Caller, { query, target }: Pick<ReplayRequ
   for (const name of [...Object.values(topics), ...(topic === undefined ? [] : [topic])]) requireAccess(caller, 'replay', name)
 }
 
-/** Whether the caller may see and steer a job: one of its own, or of topics that it may replay. */
-export const maySteer = (
-  caller: Caller,
-  { query, requestedBy }: Pick<ReplayRequest, 'query'> & { readonly requestedBy: string | null },
-): boolean => requestedBy === caller.name || caller.may('replay', query.topic)
+/** Whether the caller may see a job: one of topics that it may replay, whoever asked for it. */
+export const maySee = (caller: Caller, { query }: Pick<ReplayRequest, 'query'>): boolean => caller.may('replay', query.topic)

@@ -49,10 +49,18 @@ const record: Field = (value, path) => {
   for (const [name, one] of Object.entries(value)) if (typeof one !== 'string') throw invalid(`${path}.${name}`, 'must be text')
   return value
 }
+const partitionNumber: Field = (value, path) => {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0x7fff_ffff) return value
+  throw invalid(path, 'must be the number of a partition')
+}
 const partition: Field = (value, path) => {
   if (value === 'lane' || value === 'key') return value
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0x7fff_ffff) return value
-  throw invalid(path, 'must be lane, key or a number')
+  if (typeof value === 'number') return partitionNumber(value, path)
+  if (isObject(value) && Object.keys(value).length === 1 && isObject(value['lanes'])) {
+    for (const [lane, number] of Object.entries(value['lanes'])) partitionNumber(number, `${path}.lanes.${lane}`)
+    return value
+  }
+  throw invalid(path, 'must be lane, key, a number, or {"lanes":{"0":3}}')
 }
 
 /** Every field of a request to make a job, beside `select` and `to`. */

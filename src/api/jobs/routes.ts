@@ -9,7 +9,7 @@ import { type PlanParts, planReplay } from '../../replay/plan.ts'
 import { planRetry } from '../../replay/retry.ts'
 import { type Caller, callerOf } from '../access.ts'
 import { noteForAudit } from '../auth/audit.ts'
-import { maySteer, requireReplay } from './access.ts'
+import { maySee, requireReplay } from './access.ts'
 import { sendEvents } from './events.ts'
 import { parseJobRequest } from './request.ts'
 
@@ -129,7 +129,7 @@ function parseJson(body: Buffer | undefined): unknown {
 /** @throws MillpondError `JOB_UNKNOWN`, also for a job that the caller may not see: whether it is there is not told. */
 async function knownJob({ jobs, nowMs }: JobsParts, id: string, caller: Caller): Promise<ReplayJob> {
   const job = await jobs.get(id, nowMs())
-  if (job !== undefined && maySteer(caller, job)) return job
+  if (job !== undefined && maySee(caller, job)) return job
   throw new MillpondError('JOB_UNKNOWN', `there is no job ${id.slice(0, 100)}`)
 }
 
@@ -158,7 +158,7 @@ async function listJobs({ jobs, nowMs }: JobsParts, request: Asked) {
   const caller = callerOf(request)
   const last = all.length < Number(limit) ? undefined : all.at(-1)
   return {
-    jobs: all.filter((job) => maySteer(caller, job)).map(shown),
+    jobs: all.filter((job) => maySee(caller, job)).map(shown),
     next: last === undefined ? null : `${last.createdMs}.${last.id}`,
   }
 }

@@ -7,7 +7,7 @@ import { DEFAULT_DELAY_MS, type ReplaySchedule, type ScheduleRule } from '../../
 import { addSchedule, findSchedule, listSchedules, steerSchedule } from '../../replay/schedules.ts'
 import { callerOf } from '../access.ts'
 import { noteForAudit } from '../auth/audit.ts'
-import { maySteer, requireReplay } from './access.ts'
+import { maySee, requireReplay } from './access.ts'
 import { parseJobRequest } from './request.ts'
 import type { JobsParts } from './routes.ts'
 import { parseWindow, publicSchedule } from './schedule-text.ts'
@@ -37,7 +37,7 @@ export function addSchedules(server: FastifyInstance, parts: JobsParts): void {
     return json(reply, schedule)
   })
   server.get<ScheduleRoute>('/schedules', ANYONE, async (request, reply) => {
-    const seen = (await listSchedules(rows)).filter((schedule) => maySee(request, schedule))
+    const seen = (await listSchedules(rows)).filter(({ request: wanted }) => maySee(callerOf(request), wanted))
     return reply.type(JSON_TYPE).send(JSON.stringify({ schedules: seen.map(publicSchedule) }))
   })
   server.get<ScheduleRoute>('/schedules/:id', ANYONE, async (request, reply) => json(reply, await knownSchedule(parts, request)))
@@ -54,14 +54,11 @@ export function addSchedules(server: FastifyInstance, parts: JobsParts): void {
   }
 }
 
-const maySee = (request: Asked, { request: { query }, requestedBy }: ReplaySchedule): boolean =>
-  maySteer(callerOf(request), { query, requestedBy })
-
 /** @throws MillpondError `SCHEDULE_UNKNOWN`, also for a schedule that the caller may not see. */
 async function knownSchedule({ jobs }: JobsParts, request: Asked): Promise<ReplaySchedule> {
   const { id } = request.params
   const schedule = await findSchedule(jobs.schedules, id)
-  if (maySee(request, schedule)) return schedule
+  if (maySee(callerOf(request), schedule.request)) return schedule
   throw new MillpondError('SCHEDULE_UNKNOWN', `there is no schedule ${id.slice(0, 100)}`)
 }
 

@@ -25,6 +25,8 @@ export interface SearchParts {
   readonly nowMs: () => number
   /** Says that a request's body was read. */
   release(body: Buffer): void
+  /** Told how each search ended: `done`, `gone` where its caller went, or the code of its error. */
+  onSearch?(route: string, outcome: string, seconds: number): void
   /** Told of errors that came after the answer had begun. */
   onError(error: MillpondError, requestId: string): void
 }
@@ -53,11 +55,26 @@ export function addSearch(server: FastifyInstance, parts: SearchParts): void {
     '/search/estimate': (request, reply) => answerEstimate({ parts, gate }, request, reply),
   }
   for (const [url, route] of Object.entries(routes)) {
-    const answer = (request: Asked, reply: FastifyReply) => unlessGone(reply, () => route(request, reply))
+    const answer = (request: Asked, reply: FastifyReply) =>
+      observed(parts, url, reply, () => unlessGone(reply, () => route(request, reply)))
     server.get<SearchRoute>(url, READING, answer)
     server.post<SearchRoute>(url, READING, answer)
   }
   addTopics(server, parts)
+}
+
+/** Tells how a search ended. One whose answer broke off after it had begun is told of as an error too, under its code. */
+async function observed(parts: SearchParts, route: string, { raw }: FastifyReply, act: () => Promise<unknown>): Promise<unknown> {
+  const startedMs = performance.now()
+  const tell = (outcome: string) => parts.onSearch?.(route, outcome, (performance.now() - startedMs) / 1000)
+  try {
+    const answered = await act()
+    tell(raw.destroyed && !raw.writableFinished ? 'gone' : 'done')
+    return answered
+  } catch (error) {
+    tell(requestError(error).code)
+    throw error
+  }
 }
 
 interface Service {

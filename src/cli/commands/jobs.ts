@@ -8,7 +8,7 @@ import { addDefault, type Cli, defineCommand } from '../command.ts'
 import { formatCount, formatTable, formatTime } from '../format.ts'
 import { fullId, knownJob, targetText } from '../job-text.ts'
 import { several, wholeNumber } from '../parse.ts'
-import { retryCommand, workCommand } from './jobs-work.ts'
+import { retryCommand, workCommand } from '../jobs-work.ts'
 
 /** `millpond jobs`: list, show, work, pause, resume, cancel, retry, history. */
 export function jobsCommand(cli: Cli): Command {

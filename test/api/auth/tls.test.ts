@@ -33,15 +33,12 @@ async function put(folder: string, { server, ca }: Certificates, key = server.ke
   }
 }
 
-async function folderWith(
-  tls: { readonly [key: string]: unknown; readonly caFile?: string },
-  more: object = {},
-): Promise<string> {
+async function folderWith(tls: { readonly [key: string]: unknown; readonly ca?: string }, more: object = {}): Promise<string> {
   const folder = await mkdtemp(join(dir, 'served-'))
   await put(folder, first)
-  const files = { certFile: 'server.pem', keyFile: 'server.key', reload: '100ms' }
+  const files = { certificate: 'server.pem', key: 'server.key', reload: '100ms' }
   await configure(folder, {
-    http: { keys: tls.caFile === undefined ? KEYS.slice(0, 1) : KEYS, tls: { ...files, ...tls }, ...more },
+    http: { keys: tls.ca === undefined ? KEYS.slice(0, 1) : KEYS, tls: { ...files, ...tls }, ...more },
     log: { level: 'info' },
   })
   return folder
@@ -146,7 +143,7 @@ describe('client certificates', () => {
   const own = (from: Certificates) => ({ cert: from.client.certificate, key: from.client.key })
 
   it('that are required keep out who has none, and let in who has one as the caller that it names', async () => {
-    const served = await serve(await folderWith({ caFile: 'ca.pem' }))
+    const served = await serve(await folderWith({ ca: 'ca.pem' }))
     try {
       expect(await outcome(`${served.url}/healthz`, { ca: first.ca })).toBe('refused')
       expect(await outcome(`${served.url}/healthz`, { ca: first.ca, ...own(second) })).toBe('refused')
@@ -161,7 +158,7 @@ describe('client certificates', () => {
   })
 
   it('that are asked for are one way in beside keys; those of others open nothing', async () => {
-    const served = await serve(await folderWith({ caFile: 'ca.pem', clientCertificates: 'request', minVersion: 'TLSv1.3' }))
+    const served = await serve(await folderWith({ ca: 'ca.pem', clientCertificates: 'request', minVersion: 'TLSv1.3' }))
     try {
       const url = `${served.url}/readyz`
       expect(await outcome(url, { ca: first.ca })).toBe(401)
@@ -177,9 +174,9 @@ describe('client certificates', () => {
 
 describe('files of a certificate that cannot be used', () => {
   it.each([
-    { what: 'are missing', tls: { certFile: 'absent.pem' }, told: 'ENOENT' },
-    { what: 'are no certificate', tls: { certFile: 'server.key' }, told: 'http.tls' },
-    { what: 'do not belong together', tls: { keyFile: 'other.key' }, told: 'http.tls' },
+    { what: 'are missing', tls: { certificate: 'absent.pem' }, told: 'ENOENT' },
+    { what: 'are no certificate', tls: { certificate: 'server.key' }, told: 'http.tls' },
+    { what: 'do not belong together', tls: { key: 'other.key' }, told: 'http.tls' },
   ])('$what: the service does not start, and says why', async ({ tls, told }) => {
     const folder = await folderWith(tls)
     await writeFile(join(folder, 'other.key'), second.server.key)
