@@ -8,11 +8,16 @@ import { until } from '../live/until.ts'
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 
-interface Shown {
+/** What a line may have that a command prints: of a schedule, a fire, what a worker does, or a message. */
+interface Line {
   readonly id: string
   readonly name: string
   readonly lastFireMs: number | null
-  readonly next: { readonly fireMs: number; readonly fromMs: number; readonly toMs: number }
+  readonly next: { readonly fireMs: number }
+  readonly fireMs: number
+  readonly event: string
+  readonly schedule: string
+  readonly value: number
 }
 
 let dir: string
@@ -32,9 +37,9 @@ afterAll(() => rm(dir, { recursive: true }))
 /** Sets the clock, which goes on from there. */
 const setClock = (nowMs: number) => writeFile(join(dir, 'offset'), String(nowMs - Date.now()))
 
-async function run<T>(...words: string[]) {
+async function run(...words: string[]) {
   const { exitCode, stdout, stderr } = await runProgram([...words, '--dir', dir, '--json'], clock)
-  return { exitCode, stderr, json: (exitCode === 0 ? jsonLines(stdout) : []) as T[] }
+  return { exitCode, stderr, json: (exitCode === 0 ? jsonLines(stdout) : []) as Line[] }
 }
 
 const text = async (...words: string[]) => (await runProgram([...words, '--dir', dir], clock)).stdout.toString()
@@ -47,7 +52,7 @@ async function archive(from: number, to: number): Promise<void> {
 }
 
 const valuesOf = async (topic: string) =>
-  (await run<{ value: number }>('tail', topic, '--count', '1000')).json.map(({ value }) => value).toSorted((a, b) => a - b)
+  (await run('tail', topic, '--count', '1000')).json.map(({ value }) => value).toSorted((a, b) => a - b)
 const upTo = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n)
 
 const select = ['--topic', 'orders', '--cron', '@daily', '--delay', '0s']
@@ -56,35 +61,35 @@ describe('schedules', { timeout: 300_000 }, () => {
   it('fire when it is time, each fire once, and send what is in their window', async () => {
     await archive(0, 10)
     expect(await text('schedules')).toBe('no schedules yet: millpond schedules add --help\n')
-    const feed = (await run<Shown>('schedules', 'add', 'feed', ...select, '--window', 'since-last', '--to', 'topic:fed')).json[0]!
+    const feed = (await run('schedules', 'add', 'feed', ...select, '--window', 'since-last', '--to', 'topic:fed')).json[0]!
     const first = feed.next.fireMs
     expect(first % DAY_MS).toBe(0)
     expect((await run('schedules', 'add', 'wide', ...select, '--window', 'last:4d', '--to', 'topic:wide')).exitCode).toBe(0)
     expect((await run('schedules', 'add', 'rest', ...select, '--window', 'last:1d', '--to', 'count')).exitCode).toBe(0)
-    expect((await run<Shown>('schedules', 'pause', 'rest')).json).toMatchObject([{ name: 'rest', isPaused: true }])
-    const fires = (await run<Shown['next']>('schedules', 'next', 'feed', '--count', '3')).json
+    expect((await run('schedules', 'pause', 'rest')).json).toMatchObject([{ name: 'rest', isPaused: true }])
+    const fires = (await run('schedules', 'next', 'feed', '--count', '3')).json
     expect(fires.map(({ fireMs }) => fireMs)).toEqual([first, first + DAY_MS, first + 2 * DAY_MS])
     await archive(10, 30)
     expect((await run('jobs', 'work', '--once')).json).toEqual([])
 
     await setClock(first + 2 * DAY_MS + HOUR_MS)
-    const { json: worked } = await run<{ event: string; schedule: string; fireMs: number }>('jobs', 'work', '--once')
+    const { json: worked } = await run('jobs', 'work', '--once')
     const fired = worked.filter(({ event }) => event === 'fired')
     const days = (id: string) => fired.filter(({ schedule }) => schedule === id).map(({ fireMs }) => (fireMs - first) / DAY_MS)
     expect([days(feed.id), fired.length]).toEqual([[0, 1, 2], 4])
     expect(await valuesOf('fed')).toEqual(upTo(10, 30))
     expect(await valuesOf('wide')).toEqual(upTo(0, 30))
     expect((await run('jobs', 'work', '--once')).json).toEqual([])
-    expect((await run<Shown>('schedules', 'show', 'feed')).json).toMatchObject([
+    expect((await run('schedules', 'show', 'feed')).json).toMatchObject([
       { lastFireMs: first + 2 * DAY_MS, lastJob: expect.any(String), trouble: null, next: { fromMs: first + 2 * DAY_MS } },
     ])
   })
 
   it('are fired by a service too', async () => {
-    const [before] = (await run<Shown>('schedules', 'show', 'feed')).json
+    const [before] = (await run('schedules', 'show', 'feed')).json
     await setClock(before!.next.fireMs + HOUR_MS)
     const served = await serve(dir, [], clock)
-    const firedTo = async () => (await run<Shown>('schedules', 'show', 'feed')).json[0]!.lastFireMs
+    const firedTo = async () => (await run('schedules', 'show', 'feed')).json[0]!.lastFireMs
     await until(async () => (await firedTo()) === before!.next.fireMs, 'the fire', 120_000)
     expect((await served.stop()).exitCode).toBe(0)
   })
@@ -97,7 +102,7 @@ describe('schedules', { timeout: 300_000 }, () => {
     expect(await text('schedules', 'next', 'wide')).toMatch(/^fire +job made +messages from +to\n/u)
     expect(await text('schedules', 'resume', 'rest')).toMatch(/^schedule rest next job .*Z, of messages from .*Z to .*Z\n$/u)
     expect(await text('schedules', 'remove', 'rest')).toBe('schedule rest is removed\n')
-    expect((await run<Shown>('schedules')).json.map(({ name }) => name)).toEqual(['feed', 'wide'])
+    expect((await run('schedules')).json.map(({ name }) => name)).toEqual(['feed', 'wide'])
     expect(await run('schedules', 'show', 'rest')).toMatchObject({
       exitCode: 4,
       stderr: expect.stringContaining('SCHEDULE_UNKNOWN'),
