@@ -28,6 +28,9 @@ export function spend(steps: number): void {
   if (left.steps < 0) throw new MillpondError('JQ_FAILED', 'the jq program takes more steps than it may (maxSteps)')
 }
 
+/** How many steps are left of the run's budget. */
+export const stepsLeft = (): number => left.steps
+
 /** Enters a call; `leaveCall` gives its result of `callDepth` back, after an error too. */
 export function enterCall(): void {
   if (--left.depth < 0) throw new MillpondError('JQ_FAILED', 'the jq program calls itself too deeply (maxDepth)')

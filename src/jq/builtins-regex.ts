@@ -3,8 +3,7 @@ import { type Code, type Env, constant, outputsOf, several, single } from './cod
 import { type CodeFunctions, valueCode } from './functions.ts'
 import { described } from './json-text.ts'
 import { raise } from './raised.ts'
-import { type RegexMatch, matchesOf, testRegex } from './regex.ts'
-import { codePointSlice } from './text.ts'
+import { type FoundMatch, type RegexMatch, matchesOf, testRegex } from './regex.ts'
 import { type JqValue, kindOf, setField } from './value.ts'
 
 const NO_FLAGS = constant(null)
@@ -43,7 +42,7 @@ function expressionOf(given: JqValue): readonly [JqValue, JqValue] {
 }
 
 const matched = (input: JqValue, pattern: JqValue, flags: JqValue): readonly JqValue[] =>
-  matchesOf(input, pattern, flags, false).map((match) => ({
+  matchesOf(input, pattern, flags, false).map(({ match }) => ({
     ...match,
     captures: match.captures.map((capture) => ({ ...capture })),
   }))
@@ -55,19 +54,19 @@ function namedOf(match: JqValue): JqValue {
   return named
 }
 
-const scanned = ({ captures, string }: RegexMatch): JqValue =>
+const scanned = ({ match: { captures, string } }: FoundMatch): JqValue =>
   captures.length > 0 ? captures.map((capture) => capture.string) : string
 
 function partsOf(input: JqValue, pattern: JqValue, flags: JqValue): readonly string[] {
   const matches = matchesOf(input, pattern, flags, true)
   const text = input as string
   let from = 0
-  const parts = matches.map(({ offset, length }) => {
-    const part = codePointSlice(text, from, offset)
-    from = offset + length
+  const parts = matches.map(({ start, end }) => {
+    const part = text.slice(from, start)
+    from = end
     return part
   })
-  return [...parts, codePointSlice(text, from, text.length)]
+  return [...parts, text.slice(from)]
 }
 
 /** `sub` and `gsub`: where what is put in has several outputs, so has the whole, the first of all with the first of all. */
@@ -78,17 +77,21 @@ function substituteCode(of: Code, by: Code, flags: Code, isGlobal: boolean): Cod
     if (matches.length === 0) return [text]
     const results: string[] = []
     let from = 0
-    for (const match of matches) {
-      const gap = codePointSlice(text, from, match.offset)
-      from = match.offset + match.length
+    for (const { match, start, end } of matches) {
+      const gap = text.slice(from, start)
+      from = end
       for (const [at, insert] of outputsOf(by, namedOf(match as unknown as JqValue), env).entries()) {
         if (typeof insert !== 'string') raise(`${described(gap)} and ${described(insert)} cannot be added`)
+        spendText(gap.length + insert.length)
         results[at] = (results[at] ?? '') + gap + insert
-        spendText(results[at].length)
       }
     }
-    const rest = codePointSlice(text, from, text.length)
-    return results.length === 0 ? [text] : results.map((result) => result + rest)
+    const rest = text.slice(from)
+    if (results.length === 0) return [text]
+    return results.map((result) => {
+      spendText(result.length + rest.length)
+      return result + rest
+    })
   }
   const [ofOne, flagsOne] = [of.one, flags.one]
   if (ofOne !== undefined && flagsOne !== undefined && by.one !== undefined) {

@@ -33,7 +33,7 @@ export const textFunctions: ValueFunctions = {
     typeof input === 'string' && typeof end === 'string' && input.endsWith(end)
       ? input.slice(0, input.length - end.length)
       : input,
-  'trim/0': (input) => trimmed(input, (text) => text.replace(/^\s+/u, '').replace(/\s+$/u, '')),
+  'trim/0': (input) => trimmed(input, (text) => text.trim()),
   'ltrim/0': (input) => trimmed(input, (text) => text.trimStart()),
   'rtrim/0': (input) => trimmed(input, (text) => text.trimEnd()),
   'split/1': (input, separator) =>
@@ -89,7 +89,7 @@ function fromJson(input: JqValue): JqValue {
 function toNumber(input: JqValue): JqValue {
   if (typeof input === 'number') return input
   if (typeof input !== 'string') raise(`${described(input)} cannot be parsed as a number`)
-  if (/^\s*-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/u.test(input)) return Number(input)
+  if (/^\s*-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*$/u.test(input)) return Number(input)
   if (/^\s*nan\s*$/u.test(input)) return Number.NaN
   return raise(`${described(input)} cannot be parsed as a number`)
 }

@@ -22,7 +22,7 @@ export interface JqLimits {
   readonly maxOutputChars: number
   /** How long a text can be that a program makes. */
   readonly maxTextChars: number
-  /** How long a text can be that a regular expression runs over: JavaScript's need exponential time for some. */
+  /** How long a text can be that a regular expression runs over. */
   readonly maxSubjectChars: number
 }
 

@@ -209,7 +209,7 @@ function readEscape(state: State): string {
   }
   if (reference !== null) {
     state.at += reference[0].length
-    return reference[1] === undefined ? String.raw`(?:\k<${reference[2]!}>)` : String.raw`(?:\${reference[1]})`
+    return reference[1] === undefined ? String.raw`(?:\k<${reference[2]!}>)` : `(?:\\${reference[1]})`
   }
   if ('gGKXyY'.includes(sign)) fail(`\\${sign} is not supported`)
   return readClassEscape(state)
@@ -239,7 +239,8 @@ function readClassEscape(state: State): string {
 function propertyOf(name: string, isNot: boolean): string {
   const posix = Object.hasOwn(POSIX, name.toLowerCase()) ? POSIX[name.toLowerCase()] : undefined
   if (posix !== undefined) return `[${isNot ? '^' : ''}${posix}]`
-  return String.raw`\${isNot ? 'P' : 'p'}{${name.length <= 2 || /^(?:Any|Assigned|ASCII)$/u.test(name) ? name : `Script=${name}`}}`
+  const value = name.length <= 2 || /^(?:Any|Assigned|ASCII)$/u.test(name) ? name : `Script=${name}`
+  return `\\${isNot ? 'P' : 'p'}{${value}}`
 }
 
 function readClass(state: State): string {

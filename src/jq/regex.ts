@@ -1,7 +1,11 @@
-import { spendSubject } from './budget.ts'
+import { spend, spendSubject } from './budget.ts'
 import { described } from './json-text.ts'
 import { raise } from './raised.ts'
+import { type Bound, NEVER_ENDING, boundFor, searchBound } from './regex-cost.ts'
+import { type RegexProgram, canBeEmpty, regexProgram } from './regex-program.ts'
+import { runRegex } from './regex-run.ts'
 import { ATOMIC, type RegexFlags, translateRegex } from './regex-syntax.ts'
+import { type RegexNode, regexTree } from './regex-tree.ts'
 import { codePoints } from './text.ts'
 import type { JqValue } from './value.ts'
 
@@ -20,16 +24,32 @@ export interface RegexCapture {
   readonly name: string | null
 }
 
+/** A match, and where it begins and ends in UTF-16 units. */
+export interface FoundMatch {
+  readonly match: RegexMatch
+  readonly start: number
+  readonly end: number
+}
+
 /** How long a pattern can be. */
 const MAX_PATTERN_CHARS = 4096
+/** What compiling takes, and for each character. */
+const STEPS_A_PATTERN = 16
+const STEPS_A_CHAR = 4
 /** How many compiled patterns are kept. */
 const MAX_KEPT = 256
 
 interface Compiled {
   readonly regex: RegExp
   readonly flags: RegexFlags
-  /** The names of the groups of the pattern itself; undefined for a group that stands for an atomic one. */
-  readonly names: readonly (string | null | undefined)[]
+  readonly tree: RegexNode
+  /** What JavaScript's search takes at most. */
+  readonly bound: Bound
+  readonly canBeEmpty: boolean
+  /** Made when it is first needed. */
+  program: RegexProgram | undefined
+  /** The names of the groups, by number; null where there is none. */
+  readonly names: readonly (string | null)[]
 }
 
 const kept = new Map<string, Compiled>()
@@ -37,26 +57,66 @@ const kept = new Map<string, Compiled>()
 /** Whether a pattern matches. */
 export function testRegex(subject: JqValue, pattern: JqValue, flags: JqValue): boolean {
   const text = subjectOf(subject)
-  const { regex, flags: set } = compiled(pattern, flags)
-  if (set.leavesOutEmpty) return matchesOf(text, pattern, flags, false).length > 0
-  regex.lastIndex = 0
-  return regex.test(text)
+  const regex = compiled(pattern, flags)
+  if (!regex.flags.leavesOutEmpty && isNative(regex, text)) {
+    regex.regex.lastIndex = 0
+    return regex.regex.test(text)
+  }
+  return !matchPlaces(regex, text, false).next().done
 }
 
 /** The first match, or all of them where the flags have a `g` or `isGlobal`. */
-export function matchesOf(subject: JqValue, pattern: JqValue, flags: JqValue, isGlobal: boolean): readonly RegexMatch[] {
+export function matchesOf(subject: JqValue, pattern: JqValue, flags: JqValue, isGlobal: boolean): readonly FoundMatch[] {
   const text = subjectOf(subject)
-  const { regex, flags: set, names } = compiled(pattern, flags)
-  const found: RegexMatch[] = []
+  const regex = compiled(pattern, flags)
   const pointAt = pointCounter(text)
-  regex.lastIndex = 0
-  for (let match = regex.exec(text); match !== null; match = regex.exec(text)) {
-    if (match[0] === '') regex.lastIndex += (text.codePointAt(match.index) ?? 0) > 0xff_ff ? 2 : 1
-    if (match[0] === '' && set.leavesOutEmpty) continue
-    found.push(matchOf(match, names, pointAt))
-    if (!isGlobal && !set.isGlobal) break
+  const found: FoundMatch[] = []
+  for (const places of matchPlaces(regex, text, isNative(regex, text))) {
+    found.push({ match: matchOf(text, places, regex.names, pointAt), start: places[0]!, end: places[1]! })
+    if (!isGlobal && !regex.flags.isGlobal) break
   }
   return found
+}
+
+/** How many steps of JavaScript's search cost as much as one of a program. */
+const NATIVE_A_STEP = 256
+/** Up to so many steps of a program, and two for each character, JavaScript searches. */
+const CHEAP_STEPS = 128
+// oxlint-disable-next-line require-unicode-regexp -- with the flag it would not see halves
+const HIGH_SURROGATE = /[\uD800-\uDBFF]/
+
+/**
+ * Whether JavaScript's search ends soon, whatever the text says; what it takes at most is taken from the budget then. V8 finds what is
+ * empty between the halves of a surrogate pair too, so it does not search for that where there are some.
+ */
+function isNative({ bound, canBeEmpty }: Compiled, text: string): boolean {
+  if (canBeEmpty && HIGH_SURROGATE.test(text)) return false
+  const steps = boundFor(bound, text.length) / NATIVE_A_STEP
+  if (steps > CHEAP_STEPS + 2 * text.length) return false
+  spend(steps)
+  return true
+}
+
+/** Where matches and their captures begin and end, as `runRegex` gives it, one match after the other. */
+function* matchPlaces(regex: Compiled, text: string, natively: boolean): Generator<ArrayLike<number>, void, undefined> {
+  for (let from = 0; from <= text.length;) {
+    const places = natively ? nativePlaces(regex.regex, text, from) : ownPlaces(regex, text, from)
+    if (places === undefined) return
+    const [start, end] = [places[0]!, places[1]!]
+    from = end > start ? end : end + ((text.codePointAt(end) ?? 0) > 0xff_ff ? 2 : 1)
+    if (end > start || !regex.flags.leavesOutEmpty) yield places
+  }
+}
+
+function nativePlaces(regex: RegExp, text: string, from: number): ArrayLike<number> | undefined {
+  regex.lastIndex = from
+  const indices = regex.exec(text)?.indices
+  return indices?.flatMap((range: readonly [number, number] | undefined) => range ?? [-1, -1])
+}
+
+function ownPlaces(regex: Compiled, text: string, from: number): ArrayLike<number> | undefined {
+  regex.program ??= regexProgram(regex.tree, regex.names.length - 1)
+  return runRegex(regex.program, text, from)
 }
 
 function subjectOf(subject: JqValue): string {
@@ -65,34 +125,28 @@ function subjectOf(subject: JqValue): string {
   return subject
 }
 
-/** Says how many code points stand before a place; cheap for places that rise. */
+/** Says how many code points stand before a place; cheap for places near the one before. */
 function pointCounter(text: string): (at: number) => number {
   let [counted, points] = [0, 0]
   return (at) => {
-    if (at < counted) [counted, points] = [0, 0]
-    points += codePoints(text.slice(counted, at))
+    points += at < counted ? -codePoints(text.slice(at, counted)) : codePoints(text.slice(counted, at))
     counted = at
     return points
   }
 }
 
-function matchOf(match: RegExpExecArray, names: Compiled['names'], pointAt: (at: number) => number): RegexMatch {
-  const { indices } = match
-  const offset = pointAt(match.index)
-  const captures: RegexCapture[] = []
-  for (let group = 1; group < match.length; group++) {
-    const name = names[group]
-    if (name === undefined) continue
-    const string = match[group] ?? null
-    const start = indices?.[group]?.[0]
-    captures.push({
-      offset: start === undefined ? -1 : pointAt(start),
-      length: codePoints(string ?? ''),
-      string,
-      name,
-    })
-  }
-  return { offset, length: codePoints(match[0]), string: match[0], captures }
+const CHARS_A_STEP = 32
+
+function matchOf(text: string, places: ArrayLike<number>, names: Compiled['names'], pointAt: (at: number) => number): RegexMatch {
+  const [whole, ...captures] = names.map((name, group): RegexCapture => {
+    const [start, end] = [places[2 * group]!, places[2 * group + 1]!]
+    spend(1 + (end - start) / CHARS_A_STEP)
+    if (start < 0) return { offset: -1, length: 0, string: null, name }
+    const string = text.slice(start, end)
+    return { offset: pointAt(start), length: codePoints(string), string, name }
+  })
+  const { offset, length, string } = whole!
+  return { offset, length, string: string!, captures: captures.filter(({ name }) => name?.startsWith(ATOMIC) !== true) }
 }
 
 function compiled(pattern: JqValue, flags: JqValue): Compiled {
@@ -102,6 +156,7 @@ function compiled(pattern: JqValue, flags: JqValue): Compiled {
   const known = kept.get(key)
   if (known !== undefined) return known
   if (pattern.length > MAX_PATTERN_CHARS) raise(`Regex failure: a pattern of ${pattern.length} characters is too long`)
+  spend(STEPS_A_PATTERN + STEPS_A_CHAR * pattern.length)
   const made = compileRegex(pattern, flagsOf(flags ?? ''))
   if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value!)
   kept.set(key, made)
@@ -120,21 +175,36 @@ function flagsOf(text: string): RegexFlags {
   }
 }
 
-function compileRegex(pattern: string, flags: RegexFlags): Compiled {
-  const translated = translateRegex(pattern, flags)
+function compileRegex(pattern: string, given: RegexFlags): Compiled {
+  const { text, flags } = withWholeOption(pattern, given)
   try {
-    const regex = new RegExp(translated, `dgv${flags.ignoresCase ? 'i' : ''}`)
-    return { regex, flags, names: groupNames(translated) }
+    const regex = new RegExp(text, `dgv${flags.ignoresCase ? 'i' : ''}`)
+    const names = groupNames(text)
+    const tree = regexTree(text, names, flags.ignoresCase)
+    // V8 gives the flag of such a group to classes outside of it.
+    const hasOption = /\(\?-?i:/u.test(text)
+    const bound = hasOption ? NEVER_ENDING : searchBound(tree)
+    return { regex, flags, names, tree, bound, canBeEmpty: canBeEmpty(tree), program: undefined }
   } catch (error) {
-    return raise(`Regex failure: ${error instanceof Error ? error.message.replace(/^.*: /u, '') : 'invalid'}`)
+    if (!(error instanceof SyntaxError)) throw error
+    return raise(`Regex failure: ${error.message.replace(/^.*: /u, '')}`)
   }
 }
 
+/** The pattern for JavaScript; `(?i)` before all of it is the flag. */
+function withWholeOption(pattern: string, flags: RegexFlags): { readonly text: string; readonly flags: RegexFlags } {
+  const text = translateRegex(pattern, flags)
+  if (!/^\(\?[imsx]+\)/u.test(pattern) || !text.startsWith(IGNORING)) return { text, flags }
+  return { text: `(?:${text.slice(IGNORING.length)}`, flags: { ...flags, ignoresCase: true } }
+}
+
+const IGNORING = '(?i:'
+
 /** The names of all groups that capture, by number. */
-function groupNames(translated: string): (string | null | undefined)[] {
-  const names: (string | null | undefined)[] = [undefined]
+function groupNames(translated: string): (string | null)[] {
+  const names: (string | null)[] = [null]
   for (const [, name] of translated.matchAll(/\((?!\?)|\(\?<(?![=!])([^>]+)>/gu)) {
-    names.push(name === undefined ? null : name.startsWith(ATOMIC) ? undefined : name)
+    names.push(name ?? null)
   }
   return names
 }
