@@ -67,6 +67,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@duckdb/node-api': ['adapters'],
   '@google-cloud/storage': ['adapters'],
   '@platformatic/kafka': ['adapters'],
+  croner: ['replay'],
   fastify: ['api'],
   pg: ['adapters'],
   jose: ['api'],

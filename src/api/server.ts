@@ -14,6 +14,7 @@ import { tlsOptions } from './auth/tls.ts'
 import { type BodyReader, createBodyReader } from './body.ts'
 import { decodeMessages } from './decode.ts'
 import { addJobs, type JobsParts } from './jobs/routes.ts'
+import { addSchedules } from './jobs/schedule-routes.ts'
 import { addKafkaRest, isOfRestClient, sendError } from './kafka-rest/routes.ts'
 import type { Metrics } from './metrics.ts'
 import type { Readiness } from './readiness.ts'
@@ -89,7 +90,11 @@ export function createServer(parts: ServerParts, options: ServerOptions): Fastif
     }
     addSearch(server, { ...parts.search, nowMs: parts.nowMs, release: (body) => bodies.release(body), onSearch, onError })
   }
-  if (parts.jobs !== undefined) addJobs(server, { ...parts.jobs, nowMs: parts.nowMs, release: (body) => bodies.release(body) })
+  if (parts.jobs !== undefined) {
+    const jobs = { ...parts.jobs, nowMs: parts.nowMs, release: (body: Buffer) => bodies.release(body) }
+    addJobs(server, jobs)
+    addSchedules(server, jobs)
+  }
   return server
 }
 

@@ -3,9 +3,11 @@ import type { Config } from '../config/config.ts'
 import type { JobStore } from '../replay/jobs.ts'
 import type { WorkerNews } from '../replay/worker.ts'
 import { runWorker } from '../replay/worker.ts'
+import { keepFiring, type ScheduleNews } from '../replay/schedules.ts'
 import type { Archive } from '../search/read.ts'
 import { openReplaySink } from '../wiring.ts'
 import { openFunction } from '../wiring/functions.ts'
+import { firingParts } from '../wiring/replay.ts'
 
 /** What a worker of replay jobs in a service needs. */
 interface WorkingParts {
@@ -14,10 +16,11 @@ interface WorkingParts {
   readonly logger: Logger
 }
 
-/** Works on replay jobs that are offered, `jobs.workers` parts at once, until `signal` aborts; not at all where that is 0. */
+/** Fires schedules and works on replay jobs that are offered, `jobs.workers` parts at once, until `signal` aborts; not at all where that is 0. */
 export async function keepWorking(config: Config, { archive, jobs, logger }: WorkingParts, signal: AbortSignal): Promise<void> {
   if (config.jobs.workers === 0) return
-  await runWorker(
+  const firing = { ...firingParts(config, archive, jobs), onNews: (news: ScheduleNews) => logFiring(logger, news) }
+  const working = runWorker(
     {
       archive,
       jobs,
@@ -29,6 +32,15 @@ export async function keepWorking(config: Config, { archive, jobs, logger }: Wor
     },
     signal,
   )
+  await Promise.all([working, keepFiring(firing, signal)])
+}
+
+function logFiring(logger: Logger, news: ScheduleNews): void {
+  const { kind, schedule } = news
+  const fields = schedule === undefined ? {} : { schedule: schedule.name }
+  if (kind === 'trouble')
+    logger.error({ ...fields, err: news.error, code: news.error.code }, 'a schedule could not fire; it is tried again')
+  else logger.info({ ...fields, job: news.job, ...news.fire }, 'a schedule made a job')
 }
 
 function logNews(logger: Logger, news: WorkerNews): void {

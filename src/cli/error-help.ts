@@ -70,6 +70,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   TOPIC_UNKNOWN: { means: 'There is no topic of this name.', next: 'millpond topics lists all topics' },
   LANE_UNKNOWN: { means: 'The topic has no such lane.', next: 'millpond topics show <topic> lists its lanes' },
   JOB_UNKNOWN: { means: 'There is no replay job of this id.', next: 'millpond jobs lists all jobs' },
+  SCHEDULE_UNKNOWN: { means: 'There is no schedule of this id or name.', next: 'millpond schedules lists all schedules' },
   NOT_FOUND: { means: 'The HTTP interface has no such address.' },
   OBJECT_MISSING: { means: 'An object that should be in the store is not there.', next: 'millpond verify says what is missing' },
   KEY_INVALID: { means: 'A name cannot be a key of the store.' },
@@ -213,6 +214,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     next: 'docs/replay.md shows what a function is',
   },
   JOB_CONFLICT: { means: 'Another process runs this job, or it has ended.', next: 'millpond jobs show <job>' },
+  SCHEDULE_CONFLICT: {
+    means: 'A schedule of this name is there already, or there are 1,000.',
+    next: 'millpond schedules lists all schedules; choose another name, or remove one',
+  },
   COMPACT_UNFIT: {
     means: 'Segments are to be rewritten in a format that cannot hold one of their messages. Nothing was replaced.',
     next: 'leave --format out, or name another; the message says which message it is',

@@ -4,10 +4,12 @@ import { type Command, Option } from 'commander'
 import { suitHeapToStream } from '../api/heap.ts'
 import { publicJob } from '../replay/job.ts'
 import { planRetry } from '../replay/retry.ts'
+import { fireDue, keepFiring, type ScheduleNews } from '../replay/schedules.ts'
 import type { WorkerNews } from '../replay/worker.ts'
 import { runWorker } from '../replay/worker.ts'
 import { openJobs, openReplaySink } from '../wiring.ts'
 import { openFunction } from '../wiring/functions.ts'
+import { firingParts } from '../wiring/replay.ts'
 import { type Cli, defineCommand } from './command.ts'
 import { formatMessages } from './format.ts'
 import { fullId, knownJob, targetText } from './job-text.ts'
@@ -26,7 +28,7 @@ export function workCommand(cli: Cli): Command {
   return defineCommand('work', {
     summary: 'do what is queued, with others that do',
     description: `Takes parts of the jobs that are offered (millpond replay --detach), the oldest job first, and delivers them, until it is stopped; then its
-parts are given back and others go on with them. Any number of workers may run on as many machines, given they share the job store, the index
+parts are given back and others go on with them. It also fires schedules (millpond schedules). Any number of workers may run on as many machines, given they share the job store, the index
 and the archive; parts of one that is killed are taken by others after some seconds.`,
     examples: [
       { run: 'millpond jobs work', does: 'until it is stopped' },
@@ -42,20 +44,37 @@ and the archive; parts of one that is killed are taken by others after some seco
       const config = await cli.loadConfig()
       await using archive = await openArchive(config, { follow: false, signal: cli.signal })
       await using jobs = await openJobs(config)
-      await runWorker(
-        {
-          archive,
-          jobs,
-          nowMs: Date.now,
-          partsAtOnce: parts ?? PARTS_AT_ONCE,
-          isOnce: once === true,
-          openSink: async (job) => openReplaySink(config, job, await archive.index.lanes()),
-          openFunction,
-          onNews: (news) => void tell(cli, news),
-        },
-        cli.signal,
-      )
+      const firing = { ...firingParts(config, archive, jobs), onNews: (news: ScheduleNews) => void tellFiring(cli, news) }
+      if (once === true) await fireDue(firing)
+      const stop = new AbortController()
+      const keeping = once === true ? undefined : keepFiring(firing, AbortSignal.any([cli.signal, stop.signal]))
+      try {
+        await runWorker(
+          {
+            archive,
+            jobs,
+            nowMs: Date.now,
+            partsAtOnce: parts ?? PARTS_AT_ONCE,
+            isOnce: once === true,
+            openSink: async (job) => openReplaySink(config, job, await archive.index.lanes()),
+            openFunction,
+            onNews: (news) => void tell(cli, news),
+          },
+          cli.signal,
+        )
+      } finally {
+        stop.abort()
+        await keeping
+      }
     })
+}
+
+async function tellFiring(cli: Cli, news: ScheduleNews): Promise<void> {
+  const { schedule } = news
+  if (news.kind === 'trouble')
+    return cli.note(`${schedule === undefined ? '' : `schedule ${schedule.name}: `}${news.error.code}: ${news.error.message}`)
+  if (cli.json) return cli.printJson({ event: 'fired', schedule: news.schedule.id, job: news.job, ...news.fire })
+  await cli.print(`fired ${news.schedule.name}: job ${news.job}`)
 }
 
 async function tell(cli: Cli, news: WorkerNews): Promise<void> {

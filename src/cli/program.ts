@@ -96,6 +96,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/jobs.ts')).jobsCommand(cli),
   },
   {
+    name: 'schedules',
+    summary: 'replay again and again, by a clock',
+    group: OUT,
+    load: async (cli) => (await import('./commands/schedules.ts')).schedulesCommand(cli),
+  },
+  {
     name: 'dataphos',
     summary: 'answer clients of Dataphos Persistor: its Indexer API and its Resubmitter',
     group: OUT,

@@ -1,6 +1,7 @@
 import type { JobAudit, JobOutcome, JobRecord, ReplayFailure } from './job.ts'
 import type { AuditListOptions, JobPlace } from './jobs.ts'
 import type { JobError, PartFacts, ReplayPart } from './part.ts'
+import type { ScheduleRows } from './schedule-rows.ts'
 
 /** A job as a database keeps it, as one row or document. */
 export interface JobRow extends JobRecord {
@@ -81,4 +82,6 @@ export interface JobRows extends AsyncDisposable {
   putAudit(audit: JobAudit): Promise<void>
   /** By `endedMs`, then `job`, both falling. */
   audits(page: AuditListOptions & { readonly limit: number }): Promise<readonly JobAudit[]>
+  /** What makes jobs again and again. */
+  readonly schedules: ScheduleRows
 }

@@ -30,6 +30,7 @@ export function createJobStore(rows: JobRows): JobStore {
     reserve: (id, count, nowMs) => reserve(rows, id, count, nowMs),
     want: (id, wish, options) => want(rows, id, wish, options),
     audits: ({ limit = DEFAULT_LIMIT, ...options } = {}) => rows.audits({ ...options, limit }),
+    schedules: rows.schedules,
     [Symbol.asyncDispose]: () => rows[Symbol.asyncDispose](),
   }
 }

@@ -1,5 +1,6 @@
 import type { JobAudit, JobOutcome, JobWish, NewJob, ReplayFailure, ReplayJob, ReplayState, ReplaySummary } from './job.ts'
 import type { JobError, ReplayPart } from './part.ts'
+import type { ScheduleRows } from './schedule-rows.ts'
 
 /** Who works, and until when nobody else may. */
 export interface Lease {
@@ -115,4 +116,6 @@ export interface JobStore extends AsyncDisposable {
   want(id: string, wish: JobWish, options: { readonly nowMs: number; readonly isOffered?: boolean }): Promise<ReplaySummary>
   /** Records of jobs that ended; they are kept. */
   audits(options?: AuditListOptions): Promise<readonly JobAudit[]>
+  /** What makes jobs again and again; `schedules.ts` has the rules. */
+  readonly schedules: ScheduleRows
 }

@@ -1,5 +1,9 @@
 import type { Config } from '../config/config.ts'
+import { followChains } from '../index/follow.ts'
+import type { JobStore } from '../replay/jobs.ts'
 import type { PlanParts } from '../replay/plan.ts'
+import type { FiringParts } from '../replay/schedules.ts'
+import type { Archive } from '../search/read.ts'
 import { topicMatcher } from '../source/topic-names.ts'
 
 /**
@@ -8,4 +12,15 @@ import { topicMatcher } from '../source/topic-names.ts'
  */
 export function replaySource({ source }: Config): NonNullable<PlanParts['source']> {
   return { kind: source.type, archives: topicMatcher(source.topics.filter((pattern) => pattern !== '*')) }
+}
+
+/** What firing schedules needs, over an archive and its jobs. */
+export function firingParts(config: Config, { store, index }: Archive, jobs: JobStore): FiringParts {
+  return {
+    jobs,
+    index,
+    source: replaySource(config),
+    nowMs: Date.now,
+    follow: (topic) => followChains(store, index, topic === undefined ? {} : { topic }),
+  }
 }

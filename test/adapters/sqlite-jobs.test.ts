@@ -5,16 +5,19 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSqliteJobs } from '../../src/adapters/sqlite/jobs.ts'
 import { jobStoreContract, partOf, recordOf } from '../contract/job-store.ts'
+import { scheduleOf, schedulesContract } from '../contract/schedules.ts'
 
 const temporary = () => mkdtemp(join(tmpdir(), 'millpond-jobs-'))
 
-jobStoreContract('sqlite', async () => {
+const fixture = async () => {
   const folder = await temporary()
   return {
     open: () => openSqliteJobs({ path: join(folder, 'jobs.sqlite') }),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }
-})
+}
+jobStoreContract('sqlite', fixture)
+schedulesContract('sqlite', fixture)
 
 /** The tables of version 1, as that version made them. */
 const VERSION_1 = `
@@ -66,6 +69,16 @@ describe('jobs in SQLite', () => {
     const refused = { code: 'JOBS_UNAVAILABLE', message: expect.stringContaining('newer Millpond (schema 99') }
     await expect(openSqliteJobs({ path })).rejects.toMatchObject(refused)
     await expect(openSqliteJobs({ path })).rejects.toMatchObject(refused)
+  })
+
+  it('takes over jobs of version 2, which had no schedules', async () => {
+    await (await openSqliteJobs({ path }))[Symbol.asyncDispose]()
+    const old = new DatabaseSync(path)
+    old.exec('DROP TABLE schedules; PRAGMA user_version = 2')
+    old.close()
+    await using jobs = await openSqliteJobs({ path })
+    expect(await jobs.schedules.insert(scheduleOf('a'))).toBe(true)
+    expect(await jobs.schedules.list()).toEqual([scheduleOf('a')])
   })
 
   it('takes over jobs of version 1: those under way go on where they were', async () => {

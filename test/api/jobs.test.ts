@@ -1,31 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ANYBODY, type Caller } from '../../src/api/access.ts'
-import { gateFor } from '../../src/api/auth/safety.ts'
-import { createMetrics } from '../../src/api/metrics.ts'
-import { createReadiness } from '../../src/api/readiness.ts'
-import { createServer } from '../../src/api/server.ts'
 import { runWorker } from '../../src/replay/worker.ts'
-import { findFunction, openFunction } from '../../src/wiring/functions.ts'
+import { openFunction } from '../../src/wiring/functions.ts'
 import { until } from '../live/until.ts'
-import { createMemorySink, laneOf, type MemorySink, openScene, type Scene } from '../replay/archives.ts'
-
-const MiB = 1024 * 1024
-
-/** Callers, by the header `x-test-caller`. */
-const callers: Readonly<Record<string, Caller>> = {
-  replayer: { name: 'replayer', may: (scope, topic) => scope === 'replay' && (topic === 'orders' || topic === 'again') },
-  reader: { name: 'reader', may: (scope) => scope === 'read' },
-}
-
-/** Takes everybody for whom the header names, or for anybody. */
-const gate: ReturnType<typeof gateFor> = {
-  ...gateFor(undefined),
-  authenticate: ({ headers }) => ({ ...(callers[String(headers['x-test-caller'])] ?? ANYBODY), via: 'key' }),
-}
+import { createMemorySink, type MemorySink, type Scene } from '../replay/archives.ts'
+import { type JobsScene, jsonOf, openJobsScene } from './jobs-scene.ts'
 
 interface JobJson {
   readonly id: string
@@ -36,53 +16,21 @@ interface JobJson {
 }
 
 describe('jobs over HTTP', () => {
+  let served: JobsScene
   let folder: string
   let scene: Scene
-  let server: ReturnType<typeof createServer>
   let url: string
   let sink: MemorySink
   const stop = new AbortController()
   let working: Promise<void> | undefined
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'millpond-jobs-http-'))
-    scene = await openScene([laneOf('orders', '0', 95), laneOf('orders', '1', 30, 1000), laneOf('other', '0', 20)])
-    const nowhere = () => Promise.reject(new Error('nothing is put here'))
-    server = createServer(
-      {
-        append: nowhere,
-        directory: { brokers: nowhere, topics: nowhere, topic: nowhere, range: nowhere },
-        jobs: {
-          jobs: scene.jobs,
-          index: scene.archive.index,
-          source: { kind: 'local', archives: () => false },
-          findFunction: (name) => findFunction(folder, name),
-        },
-        readiness: createReadiness(),
-        metrics: createMetrics(),
-        observe: () => Promise.resolve(),
-        nowMs: Date.now,
-        onError: () => undefined,
-      },
-      {
-        safety: { gate, tls: undefined },
-        maxBodyBytes: MiB,
-        maxMessageBytes: MiB,
-        maxConnections: 100,
-        requestTimeoutMs: 60_000,
-      },
-    )
-    await server.listen({ host: '127.0.0.1', port: 0 })
-    url = `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`
+    served = await openJobsScene()
+    ;({ folder, scene, url } = served)
     sink = createMemorySink()
     working = undefined
   })
-  afterEach(async () => {
-    server.server.closeAllConnections()
-    await server.close()
-    await scene[Symbol.asyncDispose]()
-    await rm(folder, { recursive: true })
-  })
+  afterEach(() => served[Symbol.asyncDispose]())
 
   /** Works until nothing is left to take. */
   const work = () => {
@@ -100,13 +48,8 @@ describe('jobs over HTTP', () => {
     )
     return working
   }
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    fetch(`${url}${path}`, {
-      method: 'POST',
-      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-  const json = async <T = JobJson>(response: Response | Promise<Response>) => (await (await response).json()) as T
+  const post = (path: string, body?: unknown, headers?: Record<string, string>) => served.send('POST', path, body, headers)
+  const json = <T = JobJson>(response: Response | Promise<Response>) => jsonOf<T>(response)
   const show = (id: string) => json(fetch(`${url}/jobs/${id}`))
 
   it('are made, done by a worker, and shown', async () => {

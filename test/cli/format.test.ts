@@ -11,7 +11,7 @@ import {
 import { countLines, firstLines, lineChunks, createStreamReader } from '../../src/cli/line-chunks.ts'
 import { positionsOf, timeOf } from '../../src/cli/parse.ts'
 import { progressLine } from '../../src/cli/progress.ts'
-import { targetOf } from '../../src/cli/commands/replay.ts'
+import { targetOf } from '../../src/cli/replay-options.ts'
 
 describe('formats for people', () => {
   it.each([

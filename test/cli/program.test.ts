@@ -17,6 +17,7 @@ const COMMANDS = [
   'tail',
   'replay',
   'jobs',
+  'schedules',
   'verify',
   'index',
   'config',

@@ -27,6 +27,7 @@ import {
   uniqueKey,
 } from './job-documents.ts'
 import type { MongoOptions } from './options.ts'
+import { createScheduleRows } from './schedules.ts'
 import { type ReplaceVersion, replaceVersion } from './versions.ts'
 
 const REF_BYTES = 8
@@ -73,6 +74,7 @@ function createRows(mongo: OpenMongo, prefix: string): JobRows {
     failures: (job) => attempt(() => stored.failures(job)),
     putAudit: (audit) => attempt(() => stored.putAudit(audit)),
     audits: (page) => attempt(() => stored.audits(page)),
+    schedules: createScheduleRows(mongo, prefix, attempt),
     [Symbol.asyncDispose]: () =>
       attempt(
         async () => mongo[Symbol.asyncDispose](),

@@ -28,14 +28,20 @@ CREATE TABLE ${schema}.job_audits (
 CREATE INDEX job_audits_by_age ON ${schema}.job_audits (ended_ms, job, ending);
 `
 
+/** Version 2: schedules. */
+const scheduleTable = (schema: string): string => `
+CREATE TABLE ${schema}.job_schedules (id text PRIMARY KEY, name text NOT NULL UNIQUE, version bigint NOT NULL, record text NOT NULL);
+`
+
 /** The tables of the replay jobs. */
 export const jobsPart: Part = {
   name: 'jobs',
-  steps: [firstTables],
+  steps: [firstTables, scheduleTable],
   tables: {
     jobs: ['id', 'created_ms', 'key', 'outcome', 'offers', 'version', 'record'],
     job_parts: 'job part state lease_until_ms not_before_ms read delivered failed bytes error version record'.split(' '),
     job_failures: ['job', 'ordinal', 'topic', 'topic_id', 'lane', 'position', 'reason'],
     job_audits: ['job', 'ending', 'ended_ms', 'outcome', 'record'],
+    job_schedules: ['id', 'name', 'version', 'record'],
   },
 }

@@ -53,5 +53,10 @@ export function jobStatements(schema: string) {
     audits: `SELECT record FROM ${schema}.job_audits WHERE ($1::text IS NULL OR job = $1)
       AND ($2::text[] IS NULL OR outcome = ANY($2)) AND ($3::bigint IS NULL OR (ended_ms, job) < ($3, $4 COLLATE "C"))
       ORDER BY ended_ms DESC, job DESC, ending DESC LIMIT $5`,
+    insertSchedule: `INSERT INTO ${schema}.job_schedules VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING id`,
+    schedule: `SELECT record FROM ${schema}.job_schedules WHERE id = $1`,
+    schedules: `SELECT record FROM ${schema}.job_schedules`,
+    replaceSchedule: `UPDATE ${schema}.job_schedules SET version = version + 1, record = $1 WHERE id = $2 AND version = $3 RETURNING id`,
+    removeSchedule: `DELETE FROM ${schema}.job_schedules WHERE id = $1 RETURNING id`,
   }
 }

@@ -6,6 +6,8 @@ import { createJobStore } from '../../replay/job-store.ts'
 import { type JobAudit, MAX_RECORDED_FAILURES, type ReplayFailure } from '../../replay/job.ts'
 import type { JobStore } from '../../replay/jobs.ts'
 import type { JobError, PartFacts, ReplayPart } from '../../replay/part.ts'
+import type { ScheduleRows } from '../../replay/schedule-rows.ts'
+import type { ReplaySchedule } from '../../replay/schedule.ts'
 import { type Ask, type Codes, type Database, openDatabase } from './database.ts'
 import { jobsPart } from './job-schema.ts'
 import { type JobStatements, jobStatements } from './job-statements.ts'
@@ -43,6 +45,7 @@ function jsonOf(text: unknown): unknown {
 const jobOf = (row: Row): JobRow => jsonOf(row['record']) as JobRow
 const partOf = (row: Row): ReplayPart => jsonOf(row['record']) as ReplayPart
 const auditOf = (row: Row): JobAudit => jsonOf(row['record']) as JobAudit
+const scheduleOf = (row: Row): ReplaySchedule => jsonOf(row['record']) as ReplaySchedule
 const nullable = (text: string | null): string | null => (text === null ? null : toPostgresText(text))
 
 /** Parts as a list a column, behind that of their jobs. */
@@ -108,6 +111,26 @@ function failureLists(failures: readonly ReplayFailure[]): unknown[][] {
   ]
 }
 
+function createScheduleRows(ask: Ask, sql: JobStatements): ScheduleRows {
+  return {
+    async insert(schedule) {
+      const { id, name, version } = schedule
+      const values = [toPostgresText(id), toPostgresText(name), version, JSON.stringify(schedule)]
+      return (await ask(sql.insertSchedule, values)).length > 0
+    },
+    async get(id) {
+      const [row] = await ask(sql.schedule, [toPostgresText(id)])
+      return row && scheduleOf(row)
+    },
+    list: async () => (await ask(sql.schedules, [])).map(scheduleOf),
+    async replace(schedule) {
+      const record = JSON.stringify({ ...schedule, version: schedule.version + 1 })
+      return (await ask(sql.replaceSchedule, [record, toPostgresText(schedule.id), schedule.version])).length > 0
+    },
+    remove: async (id) => (await ask(sql.removeSchedule, [toPostgresText(id)])).length > 0,
+  }
+}
+
 function createRows(database: Database, sql: JobStatements, ready: () => Promise<void>): JobRows {
   const ask: Ask = async (statement, values) => {
     await ready()
@@ -160,6 +183,7 @@ function createRows(database: Database, sql: JobStatements, ready: () => Promise
       const place = [before?.endedMs ?? null, nullable(before?.job ?? null)]
       return (await ask(sql.audits, [nullable(job ?? null), among, ...place, limit])).map(auditOf)
     },
+    schedules: createScheduleRows(ask, sql),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }

@@ -5,7 +5,7 @@ import { isMillpondError, MillpondError } from '../../errors.ts'
 import { takeOverJobs } from './job-rows-v1.ts'
 
 /** Version of the tables, in `user_version`; it rises when one changes. */
-const JOBS_SCHEMA_VERSION = 2
+const JOBS_SCHEMA_VERSION = 3
 
 /**
  * A row a job, a part, a message that was refused, an ending. `record` is all of it, as JSON; the other columns are what is asked for,
@@ -60,6 +60,16 @@ const SCHEMA = `
   CREATE INDEX audits_by_age ON audits (ended_ms, job, ending);
 `
 
+/** Version 3 has schedules beside that. */
+const SCHEDULES = `
+  CREATE TABLE schedules (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`
+
 /** How long a call waits for another process's transaction, which takes a few ms. */
 const BUSY_TIMEOUT_MS = 5000
 
@@ -94,6 +104,7 @@ function migrate(db: DatabaseSync): void {
     }
     if (version === 1) takeOverJobs(db, SCHEMA)
     else if (version === 0) db.exec(SCHEMA)
+    if (version < 3) db.exec(SCHEDULES)
     db.exec(`PRAGMA user_version = ${JOBS_SCHEMA_VERSION}; COMMIT`)
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK')

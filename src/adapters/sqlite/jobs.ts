@@ -7,6 +7,7 @@ import { MAX_RECORDED_FAILURES } from '../../replay/job.ts'
 import type { JobStore } from '../../replay/jobs.ts'
 import type { JobError, PartFacts, ReplayPart } from '../../replay/part.ts'
 import { openJobsDatabase, translate } from './job-schema.ts'
+import { createScheduleRows } from './schedules.ts'
 
 /** Every statement of the store, prepared once. */
 function prepare(db: DatabaseSync) {
@@ -190,6 +191,7 @@ function createRows(db: DatabaseSync, name: string): JobRows {
         const place = [before?.endedMs ?? null, before?.job ?? null]
         return sql.audits.all(job ?? null, json(outcomes), ...place, limit).map((row) => recordIn(row) as JobAudit)
       }),
+    schedules: createScheduleRows(db, attempt),
     [Symbol.asyncDispose]: () => attempt(() => db.close()),
   }
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { openMongoJobs } from '../../../src/adapters/mongodb/jobs.ts'
 import { jobStoreContract } from '../../contract/job-store.ts'
+import { schedulesContract } from '../../contract/schedules.ts'
 import { GET_LIMIT_MS } from '../../servers/cache.ts'
 import type { Server } from '../../servers/server.ts'
 import { mongoServers, newDatabase } from './servers.ts'
@@ -13,9 +14,11 @@ describe.each(mongoServers)('over $name', ({ name, missing, start }) => {
     }, GET_LIMIT_MS)
     afterAll(() => server.stop())
 
-    jobStoreContract(`mongodb over ${name}`, async () => {
+    const fixture = async () => {
       const options = newDatabase(server.url)
       return { open: () => openMongoJobs(options), [Symbol.asyncDispose]: async () => undefined }
-    })
+    }
+    jobStoreContract(`mongodb over ${name}`, fixture)
+    schedulesContract(`mongodb over ${name}`, fixture)
   })
 })

@@ -1,7 +1,9 @@
+import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openPostgresIndex } from '../../../src/adapters/postgres/index.ts'
 import { openPostgresJobs } from '../../../src/adapters/postgres/jobs.ts'
 import { jobStoreContract, partOf, recordOf } from '../../contract/job-store.ts'
+import { scheduleOf, schedulesContract } from '../../contract/schedules.ts'
 import { until } from '../../live/until.ts'
 import { serverMissing } from '../../servers/missing.ts'
 import { type Postgres, startPostgres } from '../../servers/postgres.ts'
@@ -14,9 +16,28 @@ describe.skipIf(serverMissing('postgres') !== undefined)('jobs in PostgreSQL', (
   }, 300_000)
   afterAll(() => server?.stop())
 
-  jobStoreContract('postgres', async () => {
+  const fixture = async () => {
     const options = ownSchema(server)
     return { open: () => openPostgresJobs(options), [Symbol.asyncDispose]: async () => undefined }
+  }
+  jobStoreContract('postgres', fixture)
+  schedulesContract('postgres', fixture)
+
+  it('of version 1, which had no schedules, are taken over', async () => {
+    const options = ownSchema(server)
+    const first = await openPostgresJobs(options)
+    await first.create({ job: recordOf('a'), parts: [partOf('a', 0)] })
+    await first[Symbol.asyncDispose]()
+    const client = new Client({ connectionString: server.url('postgres') })
+    await client.connect()
+    await client.query(`DROP TABLE ${options.schema}.job_schedules`)
+    await client.query(`UPDATE ${options.schema}.parts SET version = 1 WHERE part = 'jobs'`)
+    await client.end()
+    const stores = await Promise.all(Array.from({ length: 3 }, () => openPostgresJobs(options)))
+    expect(await stores[0]!.schedules.insert(scheduleOf('s'))).toBe(true)
+    expect(await stores[2]!.schedules.list()).toEqual([scheduleOf('s')])
+    expect(await stores[1]!.get('a', 1)).toMatchObject({ id: 'a', partCount: 1 })
+    for (const store of stores) await store[Symbol.asyncDispose]()
   })
 
   it('share a schema with the index, made by all at the same moment', async () => {

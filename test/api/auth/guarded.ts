@@ -2,6 +2,7 @@ import { createLocalInlet } from '../../../src/adapters/local/inlet.ts'
 import type { LocalLog } from '../../../src/adapters/local/log.ts'
 import { createMemoryStore } from '../../../src/adapters/memory/store.ts'
 import { openSqliteIndex } from '../../../src/adapters/sqlite/index.ts'
+import { openSqliteJobs } from '../../../src/adapters/sqlite/jobs.ts'
 import { openSafety, type Safety } from '../../../src/api/auth/safety.ts'
 import { createMetrics, type Metrics } from '../../../src/api/metrics.ts'
 import { createReadiness, type Readiness } from '../../../src/api/readiness.ts'
@@ -9,6 +10,7 @@ import { createSearchArchive } from '../../../src/api/search/archive.ts'
 import { createServer } from '../../../src/api/server.ts'
 import { checkConfig } from '../../../src/config/load.ts'
 import type { MillpondError } from '../../../src/errors.ts'
+import { findFunction } from '../../../src/wiring/functions.ts'
 
 /** A server with what stands in front of it, not listening. */
 export interface Guarded extends AsyncDisposable {
@@ -42,12 +44,19 @@ export async function guarded(log: LocalLog, folder: string, http: object): Prom
   const { maxBodyBytes, maxMessageBytes, maxConnections, requestTimeoutMs } = config.http
   const inlet = createLocalInlet(log)
   const index = await openSqliteIndex({ path: ':memory:' })
+  const jobs = await openSqliteJobs({ path: ':memory:' })
   const archive = createSearchArchive({ store: createMemoryStore(), index, registry: undefined }, { cacheBytes: 1024 * 1024 })
   const server = createServer(
     {
       append: (...given) => inlet.append(...given),
       directory: inlet,
       search: { archive, limits: SEARCH_LIMITS },
+      jobs: {
+        jobs,
+        index,
+        source: { kind: 'local', archives: () => false },
+        findFunction: (name) => findFunction(folder, name),
+      },
       readiness,
       metrics,
       observe: () => Promise.resolve(),
@@ -67,6 +76,7 @@ export async function guarded(log: LocalLog, folder: string, http: object): Prom
       await server.close()
       await safety[Symbol.asyncDispose]()
       await index[Symbol.asyncDispose]()
+      await jobs[Symbol.asyncDispose]()
     },
   }
 }
