@@ -17,7 +17,10 @@ describe('the configurations in the documentation', () => {
   })
 
   it.each(configs)('are right: $page', async ({ text }) => {
-    const surroundings = { env: { S3_SECRET: 'secret' }, readFile: () => Promise.resolve('secret') }
+    const surroundings = {
+      env: { S3_SECRET: 'secret', MILLPOND_KEY: 'a-key-of-32-characters-or-more-xx' },
+      readFile: () => Promise.resolve('secret'),
+    }
     const { config } = await checkConfig(text, { file: undefined, folder: '/etc/pond' }, surroundings)
     const defaults = await checkConfig('', { file: undefined, folder: '/etc/pond' }, surroundings)
     expect(config).not.toEqual(defaults.config)
