@@ -41,14 +41,25 @@ export async function* planSegments(
 }
 
 async function planSegment(context: ReadContext, segment: IndexedSegment, lane: LaneSelection | undefined): Promise<SegmentPlan> {
-  const inRange = lane === undefined ? [] : segment.blocks.filter((block) => lane.verdict(block) !== 'none')
-  if (lane === undefined || inRange.length === 0 || lane.questions.length === 0) return { segment, blocks: inRange }
-  const answers = await askAll(context, segment, lane.questions)
+  if (lane === undefined) return { segment, blocks: [] }
+  const mayBeMeant = (block: BlockEntry): boolean => lane.verdict(block) !== 'none'
+  if (lane.questions.length === 0) return { segment, blocks: segment.blocks.filter(mayBeMeant) }
+  if (!segment.blocks.some(mayBeMeant)) return { segment, blocks: [] }
+  const answerTo = byQuestion(await askAll(context, segment, lane.questions))
   const blocks = segment.blocks.filter((block, ordinal) => {
-    const mayHold = (question: LookupQuestion) => answers.get(questionName(question))?.has(ordinal) ?? true
+    const mayHold = (question: LookupQuestion) => answerTo(question)?.has(ordinal) ?? true
     return lane.verdict(block, mayHold) !== 'none'
   })
   return { segment, blocks }
+}
+
+/** Answers by the question itself: a name is made once for all blocks of a segment, of which there may be hundreds. */
+function byQuestion(answers: ReadonlyMap<string, ReadonlySet<number>>) {
+  const known = new Map<LookupQuestion, ReadonlySet<number> | undefined>()
+  return (question: LookupQuestion): ReadonlySet<number> | undefined => {
+    if (!known.has(question)) known.set(question, answers.get(questionName(question)))
+    return known.get(question)
+  }
 }
 
 /** For each question, by its name, the ordinals of the blocks that may answer it with yes; none for those that the segment has no filters for. */
