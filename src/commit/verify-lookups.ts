@@ -19,7 +19,10 @@ export function sliceFault(lookup: SegmentLookup, lookupBytes: Uint8Array): stri
   for (let slice = 0; slice < lookup.slices; slice++) {
     const start = lookup.offset + slice * sliceBytes
     try {
-      checkSlice(lookup, lookupBytes.subarray(start, start + sliceBytes))
+      const bytes = lookupBytes.subarray(start, start + sliceBytes)
+      checkSlice(lookup, bytes)
+      // Any question tells whether there are as many fingerprints as there should be.
+      probeSlice(lookup, bytes, { high: Math.floor(((slice + 0.5) * 2 ** 32) / lookup.slices), low: 0 })
     } catch (error) {
       return error instanceof Error ? error.message : String(error)
     }

@@ -3,7 +3,11 @@ import { DAY_MS, duration, MiB, section, size, TiB, wholeNumber } from './fields
 /** What searches over HTTP may take. */
 export const searchSection = section(
   {
-    cache: size(0, TiB, 'Parts of look-up filters that are kept in memory between searches.').default('64 MiB'),
+    cache: size(
+      0,
+      TiB,
+      'Parts of look-up filters that are kept in memory between searches, as they are asked for: those of ten million messages take about 18 MiB a look-up field.',
+    ).default('128 MiB'),
     maxBytes: size(
       MiB,
       1024 * TiB,

@@ -225,17 +225,16 @@ export function checkSlice(lookup: SegmentLookup, slice: Uint8Array): void {
     throw new MillpondError('COMMIT_CORRUPT', `a part of its look-up filters has ${slice.byteLength} bytes, not ${bytes}`)
   }
   const filled = bytes - CHECKSUM_BYTES
-  const numbers = allNumberBytes(lookup)
-  if (filled < numbers || filled < numbers + fingerprintBytes(slice, 0, numbers)) {
-    throw new MillpondError('COMMIT_CORRUPT', 'a part of its look-up filters is shorter than its numbers say')
-  }
   const expected = new DataView(slice.buffer, slice.byteOffset, bytes).getUint32(filled, true)
   if (crc32c(slice.subarray(0, filled)) !== expected) {
     throw new MillpondError('COMMIT_CORRUPT', 'a part of its look-up filters does not match its CRC-32C')
   }
 }
 
-/** Ordinals of the blocks that may hold a value of that hash; `slice` holds the bytes that `sliceOf` named and passed `checkSlice`. Hot. */
+/**
+ * Ordinals of the blocks that may hold a value of that hash; `slice` holds the bytes that `sliceOf` named and passed `checkSlice`. Hot.
+ * @throws MillpondError `COMMIT_CORRUPT` where there are not as many fingerprints as its numbers say.
+ */
 export function probeSlice(lookup: SegmentLookup, slice: Uint8Array, hash: LookupHash): number[] {
   const { buckets, slices } = lookup
   const sliceIndex = Math.floor((hash.high * slices) / 2 ** 32)
@@ -260,7 +259,8 @@ export function probeSlice(lookup: SegmentLookup, slice: Uint8Array, hash: Looku
     at += fingerprintBytes(slice, pairAt, end)
     numbersAt = end
   }
-  return ordinals
+  if (at <= slice.byteLength - CHECKSUM_BYTES) return ordinals
+  throw new MillpondError('COMMIT_CORRUPT', 'a part of its look-up filters is shorter than its numbers say')
 }
 
 /** Whether a filter of block `ordinal`, made again, is what the look-up holds; `bytes` are all those of the look-up, whose slices were checked. */

@@ -45,12 +45,18 @@ async function planSegment(context: ReadContext, segment: IndexedSegment, lane: 
   const mayBeMeant = (block: BlockEntry): boolean => lane.verdict(block) !== 'none'
   if (lane.questions.length === 0) return { segment, blocks: segment.blocks.filter(mayBeMeant) }
   if (!segment.blocks.some(mayBeMeant)) return { segment, blocks: [] }
-  const answerTo = byQuestion(await askAll(context, segment, lane.questions))
-  const blocks = segment.blocks.filter((block, ordinal) => {
+  const answers = await askAll(context, segment, lane.questions)
+  const answerTo = byQuestion(answers)
+  const meant = (ordinal: number): boolean => {
     const mayHold = (question: LookupQuestion) => answerTo(question)?.has(ordinal) ?? true
-    return lane.verdict(block, mayHold) !== 'none'
-  })
-  return { segment, blocks }
+    return lane.verdict(segment.blocks[ordinal]!, mayHold) !== 'none'
+  }
+  // Of thousands of blocks those are looked at that filters name, where nothing that they deny can be meant.
+  const isDenied = lane.verdict(segment, (question) => answerTo(question) === undefined) === 'none'
+  const named = isDenied
+    ? [...new Set([...answers.values()].flatMap((one) => [...one]))].sort((a, b) => a - b)
+    : segment.blocks.keys()
+  return { segment, blocks: [...named].filter(meant).map((ordinal) => segment.blocks[ordinal]!) }
 }
 
 /** Answers by the question itself: a name is made once for all blocks of a segment, of which there may be hundreds. */
@@ -97,7 +103,12 @@ async function candidates(
   const lookup = segment.lookups.find(({ field }) => field === question.field)
   if (lookup === undefined) return undefined
   const hash = question.value === undefined ? presenceHash : lookupHash(question.value)
-  return new Set(probeSlice(lookup, await read(lookup, sliceOf(lookup, hash)), hash))
+  const slice = await read(lookup, sliceOf(lookup, hash))
+  try {
+    return new Set(probeSlice(lookup, slice, hash))
+  } catch (error) {
+    throw damaged('COMMIT_CORRUPT', segment, lookup, error instanceof Error ? error.message : String(error), error)
+  }
 }
 
 async function readSlice(

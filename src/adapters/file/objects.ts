@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, read } from 'node:fs'
 import { link, lstat, open, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -40,12 +40,30 @@ export async function readRange(file: FileHandle, range: ByteRange, signal: Abor
   let done = 0
   while (done < buffer.length) {
     signal?.throwIfAborted()
-    const { bytesRead } = await file.read(buffer, done, Math.min(MAX_READ_BYTES, buffer.length - done), start + done)
+    const bytesRead = await readAt(file.fd, buffer, {
+      offset: done,
+      length: Math.min(MAX_READ_BYTES, buffer.length - done),
+      position: start + done,
+    })
     if (bytesRead === 0)
       throw new MillpondError('STORE_UNAVAILABLE', `an object lost bytes behind ${start + done} while it was read`)
     done += bytesRead
   }
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+}
+
+/** Reads a piece; the file must stay open until it is there. A look-up reads hundreds of small ones, for which the promises of Node's own cost as much again. */
+function readAt(
+  fd: number,
+  buffer: Buffer,
+  piece: { readonly offset: number; readonly length: number; readonly position: number },
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, buffer, piece.offset, piece.length, piece.position, (error, bytesRead) => {
+      if (error === null) resolve(bytesRead)
+      else reject(error)
+    })
+  })
 }
 
 /** Makes the file durable and gives it the key as its name, unless that is taken. */
