@@ -17,11 +17,23 @@ export async function archiveTopic(bench: Bench, topic: SourceTopic): Promise<st
 const makeTopic = ({ kafka }: Bench, name: string) =>
   kafka.createTopic(name, { partitions: PARTITIONS, config: { 'retention.ms': '-1' } })
 
-/** One replay of all messages into a topic of Kafka, as a recorded job, in the order of each lane. */
-export async function replayOnce(bench: Bench, folder: string, topic: SourceTopic, round: number): Promise<Figures> {
-  const to = `again-${round}`
+/** One replay of all messages into a topic of Kafka, as a recorded job, in the order of each lane; with marks each message gets four headers more. */
+export async function replayOnce(
+  bench: Bench,
+  folder: string,
+  topic: SourceTopic,
+  { round, marks }: { readonly round: number; readonly marks: boolean },
+): Promise<Figures> {
+  const to = `again-${marks ? 'marked' : 'plain'}-${round}`
   await makeTopic(bench, to)
-  const { cost, answer } = await millpond(bench, folder, ['replay', '--topic', topic.name, '--to', `kafka:${to}`])
+  const { cost, answer } = await millpond(bench, folder, [
+    'replay',
+    '--topic',
+    topic.name,
+    '--to',
+    `kafka:${to}`,
+    ...(marks ? [] : ['--no-marks']),
+  ])
   const { delivered } = answer['counts'] as { readonly delivered: number }
   if (delivered !== topic.messages) throw new Error(`${delivered} of ${topic.messages} messages were replayed`)
   return {

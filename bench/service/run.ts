@@ -23,6 +23,7 @@ const CASES = [
   'rows-postgres',
   'searches-while-archiving',
   'replay',
+  'replay-marked',
   'replay-workers',
 ] as const
 
@@ -62,6 +63,7 @@ Cases, each with the index in SQLite and in PostgreSQL:
 Then:
   searches-while-archiving  twenty callers look up ids in 10 million messages for 20 seconds while others put messages, all of which are archived
   replay             \`millpond replay --to kafka:…\`, a recorded job from MinIO: messages a second in the order of each lane
+  replay-marked      the same with the marks that are standard: headers that name the job and the origin, so that every message is written anew
   replay-workers     the same job by one and by two worker processes
 `
 
@@ -190,17 +192,20 @@ async function replayCases(base: string): Promise<void> {
   const topic = ordersTopic(Number(values['replay-messages']))
   note(`archives ${topic.messages} messages of Kafka into MinIO`)
   const folder = await archiveTopic(bench, topic)
-  await run('replay', async () => {
-    const rounds: Figures[] = []
-    for (let round = 0; round < Number(values.rounds); round++) rounds.push(await replayOnce(bench, folder, topic, round))
-    const counted = rounds.length > 1 ? rounds.slice(1) : rounds
-    const figures = Object.keys(counted[0]!).map((name) => [name, median(counted.map((each) => Number(each[name])))])
-    return {
-      ...(Object.fromEntries(figures) as Figures),
-      goal: 400_000,
-      ran: `${topic.ran}; from MinIO into Kafka ${kafka.version}`,
-    }
-  })
+  for (const [name, marks] of [
+    ['replay', false],
+    ['replay-marked', true],
+  ] as const) {
+    await run(name, async () => {
+      const rounds: Figures[] = []
+      for (let round = 0; round < Number(values.rounds); round++)
+        rounds.push(await replayOnce(bench, folder, topic, { round, marks }))
+      const counted = rounds.length > 1 ? rounds.slice(1) : rounds
+      const figures = Object.keys(counted[0]!).map((figure) => [figure, median(counted.map((each) => Number(each[figure])))])
+      const goal = marks ? {} : { goal: 400_000 }
+      return { ...(Object.fromEntries(figures) as Figures), ...goal, ran: `${topic.ran}; from MinIO into Kafka ${kafka.version}` }
+    })
+  }
   await run('replay-workers', async () => ({
     one: (await replayByWorkers(bench, folder, topic, 1))['messagesPerSecond'],
     two: (await replayByWorkers(bench, folder, topic, 2))['messagesPerSecond'],
