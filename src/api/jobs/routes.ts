@@ -9,6 +9,7 @@ import { type PlanParts, planReplay } from '../../replay/plan.ts'
 import { planRetry } from '../../replay/retry.ts'
 import { type Caller, callerOf } from '../access.ts'
 import { noteForAudit } from '../auth/audit.ts'
+import { bodyJson } from '../body-json.ts'
 import { maySee, requireReplay } from './access.ts'
 import { sendEvents } from './events.ts'
 import { parseJobRequest } from './request.ts'
@@ -112,17 +113,9 @@ async function makeJob(parts: JobsParts, request: Asked): Promise<{ readonly id:
 
 function readBody(parts: JobsParts, { body }: Asked) {
   try {
-    return parseJobRequest(parseJson(body), { nowMs: parts.nowMs(), sourceKind: parts.source.kind })
+    return parseJobRequest(bodyJson(body), { nowMs: parts.nowMs(), sourceKind: parts.source.kind })
   } finally {
     if (body !== undefined) parts.release(body)
-  }
-}
-
-function parseJson(body: Buffer | undefined): unknown {
-  try {
-    return JSON.parse(body?.toString() ?? '')
-  } catch (error) {
-    throw new MillpondError('INPUT_INVALID', 'the body is no JSON', { cause: error })
   }
 }
 

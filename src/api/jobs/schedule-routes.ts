@@ -7,6 +7,7 @@ import { DEFAULT_DELAY_MS, type ReplaySchedule, type ScheduleRule } from '../../
 import { addSchedule, findSchedule, listSchedules, steerSchedule } from '../../replay/schedules.ts'
 import { callerOf } from '../access.ts'
 import { noteForAudit } from '../auth/audit.ts'
+import { bodyJson } from '../body-json.ts'
 import { maySee, requireReplay } from './access.ts'
 import { parseJobRequest } from './request.ts'
 import type { JobsParts } from './routes.ts'
@@ -84,10 +85,7 @@ async function makeSchedule(parts: JobsParts, request: Asked): Promise<ReplaySch
 
 function readBody(parts: JobsParts, { body }: Asked) {
   try {
-    return parseScheduleRequest(JSON.parse(body?.toString() ?? ''), { nowMs: parts.nowMs(), sourceKind: parts.source.kind })
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new MillpondError('INPUT_INVALID', 'the body is no JSON', { cause: error })
-    throw error
+    return parseScheduleRequest(bodyJson(body), { nowMs: parts.nowMs(), sourceKind: parts.source.kind })
   } finally {
     if (body !== undefined) parts.release(body)
   }

@@ -6,6 +6,7 @@ import { type Archive, createReadStats } from '../../search/read.ts'
 import type { LaneSpan } from '../../search/selection.ts'
 import { callerOf } from '../access.ts'
 import { requestError } from '../answer.ts'
+import { bodyJson } from '../body-json.ts'
 import { countForAudit, noteSearch } from './audit.ts'
 import { type CursorContent, decodeCursor } from './cursor.ts'
 import { linesOf } from './fields.ts'
@@ -105,11 +106,7 @@ function parseBody(body: Buffer | undefined): unknown {
   if (body !== undefined && body.byteLength > MAX_BODY_BYTES) {
     throw new MillpondError('BODY_TOO_LARGE', `a search has no more than ${MAX_BODY_BYTES} bytes`)
   }
-  try {
-    return JSON.parse(body?.toString() ?? '')
-  } catch (error) {
-    throw new MillpondError('INPUT_INVALID', `the body is no JSON: ${error instanceof Error ? error.message : String(error)}`)
-  }
+  return bodyJson(body)
 }
 
 /** Aborts when the caller goes away before its answer is whole. */
