@@ -1,27 +1,13 @@
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Cached, cachedFolder } from './cache.ts'
+import { cachedFolder } from './cache.ts'
 import { type Certificates, newCertificates } from './certificates.ts'
+import { goProgram } from './go-files.ts'
 import { answersPing } from './mongo-probe.ts'
 import { type Server, startServer } from './server.ts'
 
-const SOURCE = join(import.meta.dirname, 'ferretdb')
-const FILES = ['main.go', 'go.mod', 'go.sum'] as const
-
 /** A small program of ours around FerretDB's package for embedding. */
-export const ferretdbFiles: Cached = {
-  name: 'ferretdb',
-  version: FILES.reduce((hash, file) => hash.update(readFileSync(join(SOURCE, file))), createHash('sha256'))
-    .digest('hex')
-    .slice(0, 16),
-  tools: ['go'],
-  async get(folder, run) {
-    for (const file of FILES) await copyFile(join(SOURCE, file), join(folder, file))
-    await run('go', ['build', '-o', 'ferretdb', '.'])
-  },
-}
+export const ferretdbFiles = goProgram('ferretdb')
 
 export interface FerretdbOptions {
   /** Speaks TLS alone, with a certificate of its own authority. */

@@ -1,27 +1,13 @@
-import { createHash } from 'node:crypto'
-import { copyFile, writeFile } from 'node:fs/promises'
-import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Cached, cachedFolder } from './cache.ts'
+import { cachedFolder } from './cache.ts'
 import { type Certificates, newCertificates } from './certificates.ts'
+import { goProgram } from './go-files.ts'
 import { statusOf } from './http-probe.ts'
 import { type Server, startServer } from './server.ts'
 
-const SOURCE = join(import.meta.dirname, 'schema-registry')
-const FILES = ['main.go', 'go.mod', 'go.sum'] as const
-
 /** A small program of ours around the registry that the Go client franz-go brings for tests. */
-export const schemaRegistryFiles: Cached = {
-  name: 'schema-registry',
-  version: FILES.reduce((hash, file) => hash.update(readFileSync(join(SOURCE, file))), createHash('sha256'))
-    .digest('hex')
-    .slice(0, 16),
-  tools: ['go'],
-  async get(folder, run) {
-    for (const file of FILES) await copyFile(join(SOURCE, file), join(folder, file))
-    await run('go', ['build', '-o', 'schema-registry', '.'])
-  },
-}
+export const schemaRegistryFiles = goProgram('schema-registry')
 
 export interface SchemaRegistryOptions {
   /** What callers must send as `Authorization`: `Bearer …` or `Basic …`. */
