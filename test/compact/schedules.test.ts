@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { collectGarbage } from '../../src/commit/collect.ts'
 import { verifyArchive } from '../../src/commit/verify.ts'
-import { type ErrorCode, isMillpondError } from '../../src/errors.ts'
+import type { ErrorCode } from '../../src/errors.ts'
 import type { Store } from '../../src/store/store.ts'
+import { againAfter, keep } from '../commit/actors.ts'
 import { commitMessages, openSample, sampleMessages } from '../commit/sample-archive.ts'
-import { createSimulation, type Simulation } from '../commit/simulation.ts'
+import { createSimulation } from '../commit/simulation.ts'
 import { archived, compactAll, rewritesOf } from './scene.ts'
 
 const SCHEDULES = 90
@@ -14,22 +15,7 @@ const PASSING: readonly ErrorCode[] = ['STORE_UNAVAILABLE', 'OBJECT_MISSING', 'C
 
 const lane = { topic: 'orders', topicId: 'id-1', lane: '0' }
 
-/** Does it until nothing fails, a few times. */
-async function again(act: () => Promise<unknown>): Promise<void> {
-  for (let attempt = 0; attempt < 8; attempt++) {
-    try {
-      await act()
-      return
-    } catch (error) {
-      if (!PASSING.some((code) => isMillpondError(error, code))) throw error
-    }
-  }
-}
-
-/** Keeps an actor at work: one that crashed is started anew. */
-async function keep(simulation: Simulation, act: (store: Store) => Promise<void>): Promise<void> {
-  for (let life = 0; life < 4; life++) if ((await simulation.start(act)) === 'done') return
-}
+const again = againAfter(PASSING)
 
 async function play(seed: number): Promise<{ rewrites: number }> {
   const simulation = createSimulation(seed, 1 / 5)

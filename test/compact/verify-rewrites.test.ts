@@ -5,7 +5,7 @@ import { rewriteKey } from '../../src/commit/commit-names.ts'
 import { readLiveCommits, readRewrites } from '../../src/commit/rewrites.ts'
 import type { Store } from '../../src/store/store.ts'
 import { commitMessages, openSample, sampleMessages } from '../commit/sample-archive.ts'
-import { archived, compactAll, keysOf, lane, problemsOf, rewritesOf, segmentsOf, smallCommits } from './scene.ts'
+import { archived, compactAll, keysOf, lane, problemsOf, rewritesOf, segmentsOf, smallCommits, unnoticedDamage } from './scene.ts'
 
 /** Twelve commits, rewritten in two steps, and the first of them once more; what was replaced is gone. */
 async function rewritten(): Promise<Store> {
@@ -34,14 +34,7 @@ describe('verification of rewrites', () => {
     const newest = (await rewritesOf(store)).at(-1)!
     const [segment] = await segmentsOf(store)
     for (const key of [newest.key, segment!.key]) {
-      const object = Uint8Array.from(await store.read(key))
-      for (let at = 0; at < object.length; at += 1 + Math.floor(object.length / 40)) {
-        object[at]! ^= 4
-        await store.put(key, object)
-        expect(await problemsOf(store), `byte ${at} of ${key}`).not.toEqual([])
-        object[at]! ^= 4
-      }
-      await store.put(key, object)
+      expect(await unnoticedDamage(store, key, 40), key).toEqual([])
     }
     expect(await problemsOf(store)).toEqual([])
   })

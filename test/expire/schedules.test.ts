@@ -3,11 +3,12 @@ import { openSqliteIndex } from '../../src/adapters/sqlite/index.ts'
 import { collectGarbage } from '../../src/commit/collect.ts'
 import { readRemovals } from '../../src/commit/removals.ts'
 import { verifyArchive } from '../../src/commit/verify.ts'
-import { type ErrorCode, isMillpondError } from '../../src/errors.ts'
+import type { ErrorCode } from '../../src/errors.ts'
 import { followChains, rebuildIndex } from '../../src/index/follow.ts'
 import type { Store } from '../../src/store/store.ts'
+import { againAfter, keep } from '../commit/actors.ts'
 import { commitMessages, openSample, sampleMessages } from '../commit/sample-archive.ts'
-import { createSimulation, type Simulation } from '../commit/simulation.ts'
+import { createSimulation } from '../commit/simulation.ts'
 import { archived, compactAll, keysOf } from '../compact/scene.ts'
 import { dumpOf } from '../index/chains.ts'
 import { expireAll, forgetAll, keyOf } from './scene.ts'
@@ -20,22 +21,7 @@ const SUBJECT = 'key-7'
 
 const lane = { topic: 'orders', topicId: 'id-1', lane: '0' }
 
-/** Does it until nothing fails, a few times. */
-async function again(act: () => Promise<unknown>): Promise<void> {
-  for (let attempt = 0; attempt < 8; attempt++) {
-    try {
-      await act()
-      return
-    } catch (error) {
-      if (!PASSING.some((code) => isMillpondError(error, code))) throw error
-    }
-  }
-}
-
-/** Keeps an actor at work: one that crashed is started anew. */
-async function keep(simulation: Simulation, act: (store: Store) => Promise<void>): Promise<void> {
-  for (let life = 0; life < 4; life++) if ((await simulation.start(act)) === 'done') return
-}
+const again = againAfter(PASSING)
 
 const merge = { codec: 'null' as const, lookups: ['key' as const], blockBytes: 256 }
 /** What the archiver was given: every third message is of the subject. */
