@@ -57,7 +57,8 @@ export async function measured(
   return { cost: JSON.parse(await readFile(resultFile, 'utf8')) as Cost, output }
 }
 
-async function run(
+/** Runs a command to its end and gives what it printed. @throws Error where it does not end well. */
+export async function run(
   command: string,
   words: readonly string[],
   cwd: string,

@@ -9,6 +9,17 @@ export function times(milliseconds: readonly number[]) {
   return { medianMs: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99), maxMs: at(1) }
 }
 
+/** Looks a message up that is drawn at random; gives the time to the last byte, ms. @throws Error where it is not found. */
+async function lookUp(url: string, messages: number): Promise<number> {
+  const id = idOf(randomInt(messages))
+  const startMs = performance.now()
+  const response = await fetch(`${url}/search?topic=${TOPIC}&id=${id}&format=page`)
+  const page = (await response.json()) as { readonly messages?: readonly { readonly id: string }[] }
+  const milliseconds = performance.now() - startMs
+  if (page.messages?.length === 1 && page.messages[0]?.id === id) return milliseconds
+  throw new Error(`${id}: ${JSON.stringify(page).slice(0, 300)}`)
+}
+
 /** Look-ups of messages drawn at random, one after the other, from request to the last byte; each must find its one message. */
 export async function lookUpIds(url: string, messages: number, count: number) {
   const taken: number[] = []
@@ -61,15 +72,7 @@ export async function searchWhileArchiving(
   const untilMs = performance.now() + seconds * 1000
   const taken: number[] = []
   const look = async () => {
-    while (performance.now() < untilMs) {
-      const id = idOf(randomInt(messages))
-      const startMs = performance.now()
-      const page = (await (await fetch(`${url}/search?topic=${TOPIC}&id=${id}&format=page`)).json()) as {
-        readonly messages?: readonly unknown[]
-      }
-      taken.push(performance.now() - startMs)
-      if (page.messages?.length !== 1) throw new Error(`${id}: ${JSON.stringify(page).slice(0, 300)}`)
-    }
+    while (performance.now() < untilMs) taken.push(await lookUp(url, messages))
   }
   let put = 0
   const body = Array.from({ length: 500 }, (_, i) => `{"key":"k${i}","value":{"n":${i},"text":"${'x'.repeat(160)}"}}`).join('\n')

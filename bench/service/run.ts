@@ -8,11 +8,12 @@ import { Client } from 'pg'
 import { startKafka } from '../../test/servers/kafka.ts'
 import { startMinio } from '../../test/servers/minio.ts'
 import { startPostgres } from '../../test/servers/postgres.ts'
-import { type Bench, type Figures, programWords } from '../kafka/bench.ts'
+import { type Bench, type Figures, programWords, run as runCommand } from '../kafka/bench.ts'
 import { ordersTopic } from '../kafka/fill.ts'
+import { median } from '../kafka/rounds.ts'
 import { lookUpIds, readRanges, searchWhileArchiving } from './lookups.ts'
 import { archiveTopic, replayByWorkers, replayOnce } from './replays.ts'
-import { runProgram, startService, writeConfig } from './service.ts'
+import { startService, writeConfig } from './service.ts'
 
 const CASES = [
   'lookup-sqlite',
@@ -69,6 +70,8 @@ Then:
 
 const wanted = (values.case ?? CASES) as readonly string[]
 const program = programWords(values.source)
+const [command = '', ...programArguments] = program
+const runProgram = (words: readonly string[]) => runCommand(command, [...programArguments, ...words], process.cwd())
 const tell = (name: string, figures: Figures): void => {
   if (figures['failed'] !== undefined) process.exitCode = 1
   process.stdout.write(values.json ? `${JSON.stringify({ case: name, ...figures })}\n` : `${name}: ${JSON.stringify(figures)}\n`)
@@ -82,13 +85,11 @@ async function run(name: string, act: () => Promise<Figures>): Promise<void> {
   tell(name, await act().catch((error: unknown) => ({ failed: String(error) })))
 }
 
-const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!
-
 /** The archive of look-ups, made unless the folder holds it. Gives the folder of its data. */
 async function makeArchive(folder: string, messages: string): Promise<string> {
   note(`makes an archive of ${messages} messages in ${folder}, unless it is there`)
   const words = ['bench', 'search-id', '--messages', messages, '--folder', folder, '--keep', '--json']
-  await runProgram(program, words)
+  await runProgram(words)
   return join(folder, 'archive', 'millpond-data')
 }
 
@@ -149,7 +150,7 @@ async function postgresCases(base: string, archive: string): Promise<void> {
     log: { level: 'warn' },
   })
   note('fills the index in PostgreSQL')
-  await runProgram(program, ['index', 'rebuild', '--dir', folder, '--json'])
+  await runProgram(['index', 'rebuild', '--dir', folder, '--json'])
   await lookupCases('postgres', folder, { type: 'postgres' }, async () => {
     const client = new Client({ connectionString: url })
     await client.connect()

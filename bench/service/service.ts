@@ -16,17 +16,6 @@ export async function writeConfig(folder: string, config: object): Promise<void>
   await writeFile(join(folder, 'millpond.yaml'), JSON.stringify(config, undefined, 2))
 }
 
-/** Runs the program to its end and gives what it printed. */
-export async function runProgram(program: readonly string[], words: readonly string[]): Promise<string> {
-  const [command = '', ...first] = program
-  const child = spawn(command, [...first, ...words], { stdio: ['ignore', 'pipe', 'inherit'] })
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
-  const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}: ${output}`)
-  return output
-}
-
 /** Starts `millpond serve` over the folder, at a free port. */
 export async function startService(program: readonly string[], folder: string): Promise<Service> {
   const [command = '', ...first] = program
