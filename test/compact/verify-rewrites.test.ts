@@ -34,7 +34,7 @@ describe('verification of rewrites', () => {
     const newest = (await rewritesOf(store)).at(-1)!
     const [segment] = await segmentsOf(store)
     for (const key of [newest.key, segment!.key]) {
-      expect(await unnoticedDamage(store, key, 40), key).toEqual([])
+      expect({ key, bytes: await unnoticedDamage(store, key, 40) }).toEqual({ key, bytes: [] })
     }
     expect(await problemsOf(store)).toEqual([])
   })

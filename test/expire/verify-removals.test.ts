@@ -38,7 +38,7 @@ describe('verification of removals', () => {
   it('finds any damaged byte of a record', async () => {
     const store = await removed()
     for (const { key } of await rewritesOf(store)) {
-      expect(await unnoticedDamage(store, key, 60), key).toEqual([])
+      expect({ key, bytes: await unnoticedDamage(store, key, 60) }).toEqual({ key, bytes: [] })
     }
     expect(await problemsOf(store)).toEqual([])
   })
