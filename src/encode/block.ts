@@ -1,3 +1,4 @@
+import type { MessageMarks } from '../batch/mark.ts'
 import type { RowGroup } from './parquet-row-group.ts'
 import type { RecordCodec } from './record-header.ts'
 import type { RecordBatchInfo } from './record-set.ts'
@@ -43,6 +44,8 @@ export interface AvroRecords {
   readonly bytes: Uint8Array
   readonly count: number
   readonly firstPosition: number
+  /** Headers that the messages have beside those in their records. */
+  readonly marks?: MessageMarks
 }
 
 /** Kafka's record batches, one behind the other, as a segment holds them. */

@@ -1,3 +1,4 @@
+import { giveAway } from '../batch/given-away.ts'
 import { MillpondError } from '../errors.ts'
 import { decodeBlock, findUnencodable } from './avro-block.ts'
 import { blockFrame, isCodec, parseStoredBlock, splitAvroFile } from './avro-container.ts'
@@ -41,6 +42,8 @@ export const avroFormat: SegmentFormat = {
   async openBlock(stored, codec, { count, firstPosition, lastPosition }) {
     if (count !== lastPosition - firstPosition + 1) return undefined
     const { payload } = parseStoredBlock(stored)
-    return { format: 'avro', bytes: await decompress(avroCodec(codec), payload), count, firstPosition }
+    const bytes = await decompress(avroCodec(codec), payload)
+    // Blocks that were not compressed are parts of what was read.
+    return { format: 'avro', bytes: bytes === payload ? bytes : giveAway(bytes), count, firstPosition }
   },
 }

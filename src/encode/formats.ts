@@ -1,4 +1,5 @@
 import type { MessageBatch } from '../batch/batch.ts'
+import { markMessages } from '../batch/mark.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c } from '../kernel/checksum.ts'
 import { readRecords } from './avro-block.ts'
@@ -85,8 +86,11 @@ export const openStoredBlock = (
 ): Promise<StoredMessages | undefined> => segmentFormat(segment.format).openBlock(stored, segment.codec, block)
 
 /** The messages of what `openBlock` gave. @throws MillpondError `BLOCK_CORRUPT`. */
-export const decodeStored = async (stored: StoredMessages): Promise<MessageBatch> =>
-  stored.format === 'kafka' ? readRecordBlock(stored.bytes, 'mixed') : readRecords(stored.bytes, stored.count)
+export async function decodeStored(stored: StoredMessages): Promise<MessageBatch> {
+  if (stored.format === 'kafka') return readRecordBlock(stored.bytes, 'mixed')
+  const batch = readRecords(stored.bytes, stored.count)
+  return stored.marks === undefined ? batch : markMessages(batch, stored.marks)
+}
 
 /** Compares a block's bytes with what its commit says of them. @throws MillpondError `BLOCK_CORRUPT`. */
 export function checkStoredBlock(

@@ -1,7 +1,8 @@
 import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
+import type { MessageMarks } from '../batch/mark.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
-import { transcodeRecords } from '../kernel/record-transcode.ts'
+import { type RecordMarks, transcodeRecords } from '../kernel/record-transcode.ts'
 import { encodeRecords } from '../kernel/record-write.ts'
 import type { AvroRecords } from './block.ts'
 import { packRecords } from './record-codec.ts'
@@ -128,13 +129,17 @@ function withHeader(
  * @throws MillpondError `BLOCK_CORRUPT` where they are not what is said of them.
  */
 export async function transcodeRecordBatch(
-  { bytes: raw, count, firstPosition }: AvroRecords,
+  { bytes: raw, count, firstPosition, marks }: AvroRecords,
   options: Omit<WriteRecordBatchOptions, 'baseOffset' | 'keepOffsets'>,
 ): Promise<Uint8Array> {
   const { codec, level } = options
   const isThreaded = codec === 'gzip' || codec === 'zstd'
   const form = isThreaded || codec === 'none' ? 'plain' : codec
-  const records = transcodeRecords(raw, count, { form, headBytes: isThreaded ? 0 : HEADER_BYTES })
+  const records = transcodeRecords(raw, count, {
+    form,
+    headBytes: isThreaded ? 0 : HEADER_BYTES,
+    ...(marks === undefined ? {} : { marks: recordMarks(marks) }),
+  })
   const lastPosition = firstPosition + count - 1
   if (records.firstPosition !== firstPosition || records.lastPosition !== lastPosition) {
     const found = `positions ${records.firstPosition} to ${records.lastPosition}`
@@ -143,6 +148,27 @@ export async function transcodeRecordBatch(
   const times = { first: records.firstTimestamp, most: records.maxTimestamp }
   const bytes = isThreaded ? behindHeader(await packRecords(codec, records.bytes, level)) : records.bytes
   return withHeader(bytes, { baseOffset: 0, lastDelta: count - 1, count, times, codec }, options)
+}
+
+const knownMarks = new WeakMap<MessageMarks, RecordMarks>()
+
+/** The marks as a record has them. */
+export function recordMarks(marks: MessageMarks): RecordMarks {
+  const known = knownMarks.get(marks)
+  if (known !== undefined) return known
+  const texts = [...marks.headers.flatMap(({ name, value }) => [name, value]), marks.positionName]
+  const fields = texts.map((text) => Buffer.from(text)).flatMap((bytes) => [signedVarint(bytes.byteLength), bytes])
+  const made = { headers: marks.headers.length + 1, bytes: Buffer.concat(fields) }
+  knownMarks.set(marks, made)
+  return made
+}
+
+/** A length as Kafka's records have it: zig-zag, 7 bits a byte, lowest first. */
+function signedVarint(length: number): Buffer {
+  const bytes: number[] = []
+  let rest = length * 2
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest & 127) | 128)
+  return Buffer.from([...bytes, rest])
 }
 
 function behindHeader(packed: Uint8Array): Uint8Array {

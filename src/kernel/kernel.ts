@@ -71,6 +71,9 @@ export interface KernelExports {
     baseOffset: number,
     firstDelta: number,
     baseTimestamp: number,
+    marks: number,
+    marksAt: number,
+    marksLength: number,
   ): number
   readJson(call: number): number
   plainNumbers(source: number, count: number, scale: number, out: number): void

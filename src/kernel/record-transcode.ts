@@ -13,14 +13,24 @@ export interface TranscodedRecords {
   readonly maxTimestamp: number
 }
 
+/** Headers that each record gets behind its own, of which there is one at the least: their bytes, but for the last one's value, its position. */
+export interface RecordMarks {
+  readonly headers: number
+  readonly bytes: Uint8Array
+}
+
 export interface Transcoding {
   readonly form: RecordForm
   readonly headBytes: number
+  readonly marks?: RecordMarks
 }
 
 /** What a record of Kafka's may be longer by: its length, attributes, time and offset, and the number of its headers. */
 const RECORD_GROWTH_BYTES = 5 + 1 + 10 + 5 + 5
 const RESULT_BYTES = 64
+/** The text of the largest position, and its length. */
+const POSITION_BYTES = 17
+const NO_MARKS: RecordMarks = { headers: 0, bytes: new Uint8Array(0) }
 const align = (address: number) => Math.ceil(address / 64) * 64
 
 /**
@@ -40,11 +50,13 @@ export function transcodeRecords(raw: Uint8Array, count: number, transcoding: Tr
 function tryRecords(
   raw: Uint8Array,
   { count, headers }: { readonly count: number; readonly headers: number },
-  { form, headBytes }: Transcoding,
+  { form, headBytes, marks = NO_MARKS }: Transcoding,
 ): TranscodedRecords | undefined {
   const columns = columnsBytes(count, headers)
-  const recordsRoom = raw.byteLength + count * RECORD_GROWTH_BYTES
-  const needed = RESULT_BYTES + columns + raw.byteLength + recordsRoom + packedRoom(form, recordsRoom) + 5 * SLACK_BYTES
+  const markBytes = marks.headers === 0 ? 0 : marks.bytes.byteLength + POSITION_BYTES
+  const recordsRoom = raw.byteLength + count * (RECORD_GROWTH_BYTES + markBytes)
+  const room = recordsRoom + packedRoom(form, recordsRoom)
+  const needed = RESULT_BYTES + columns + raw.byteLength + marks.bytes.byteLength + room + 6 * SLACK_BYTES
   return withKernel(needed, (kernel) => {
     const result = kernel.arenaStart
     const start = result + RESULT_BYTES
@@ -56,8 +68,22 @@ function tryRecords(
     checkResult(found, 'BLOCK_CORRUPT', `a block of ${count} messages cannot be read`, found < 0 ? at : {})
     const times = kernel.f64.subarray(start / 8 + count, start / 8 + 2 * count)
     const firstTimestamp = times[0]!
-    const out = align(source + raw.byteLength + SLACK_BYTES)
-    const length = kernel.exports.writeRecords(start, count, headers, source, out, 0, 0, firstTimestamp)
+    const marksAt = align(source + raw.byteLength + SLACK_BYTES)
+    kernel.bytes.set(marks.bytes, marksAt)
+    const out = align(marksAt + marks.bytes.byteLength)
+    const length = kernel.exports.writeRecords(
+      start,
+      count,
+      headers,
+      source,
+      out,
+      0,
+      0,
+      firstTimestamp,
+      marks.headers,
+      marksAt,
+      marks.bytes.byteLength,
+    )
     return {
       bytes: packedOut(kernel, { at: out, length }, { form, headBytes }),
       firstPosition: kernel.f64[start / 8]!,

@@ -94,6 +94,9 @@ function writeRows(rows: LoadedRows, row: number, writing: RecordWriting): { byt
     writing.baseOffset,
     writing.keepOffsets ? -1 : row,
     writing.baseTimestamp,
+    0,
+    0,
+    0,
   )
   const { at, length } = packIn(kernel, writing.form, { at: free, length: raw })
   return { bytes: length, at, raw }

@@ -1,5 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { payloadBytes, sliceBatch } from '../batch/batch.ts'
+import { free } from '../batch/given-away.ts'
 import { joinBatches } from '../batch/join.ts'
 import { decodeStored } from '../encode/formats.ts'
 import { isMillpondError } from '../errors.ts'
@@ -70,7 +71,9 @@ export async function deliverStored(lane: LaneDelivery, selected: SelectedStored
   try {
     const { delivered, failed } = await sink.writeStored!(target, stored, signal)
     const counts = { read: count, delivered, failed: failed.length, bytes: storedBytes(selected) }
-    return await onStep({ nextPosition, counts, failures: failuresOf(target, failed) })
+    await onStep({ nextPosition, counts, failures: failuresOf(target, failed) })
+    for (const { bytes } of stored) free(bytes)
+    return
   } catch (error) {
     broken = { error }
   }

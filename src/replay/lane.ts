@@ -1,4 +1,7 @@
 import type { MessageBatch } from '../batch/batch.ts'
+import { joinBatches } from '../batch/join.ts'
+import { markMessages, type MessageMarks } from '../batch/mark.ts'
+import { decodeStored } from '../encode/formats.ts'
 import { MillpondError } from '../errors.ts'
 import { type AppliedBatch, applyFunction } from '../functions/apply.ts'
 import type { MessageFunction } from '../functions/function.ts'
@@ -14,7 +17,7 @@ import type { FunctionFile, PlannedReplay, ReplayCounts, ReplaySummary } from '.
 import { addCounts, NO_COUNTS, targetTopic } from './job.ts'
 import { joined } from './joined.ts'
 import type { JobStore } from './jobs.ts'
-import { markReplay } from './marks.ts'
+import { replayMarks } from './marks.ts'
 import type { Pace } from './pace.ts'
 import type { ReplayPart } from './part.ts'
 import type { PartStep, Recorder } from './recorder.ts'
@@ -161,8 +164,9 @@ interface Preparing {
 function createPrepare({ job, parts }: Run, part: ReplayPart, { to }: PositionRange, { change, signal }: Preparing) {
   const { lane } = part
   const origin = { job: job.id, topic: lane.topic, lane: lane.lane }
+  const marks = job.options.marks ? replayMarks(origin) : undefined
   return async (selected: SelectedBatch | SelectedStored): Promise<PreparedBatch | SelectedStored> => {
-    if ('stored' in selected) return selected
+    if ('stored' in selected) return marked(selected, marks)
     const meant = rowsOf(selected.batch, part)
     const nextPosition = Math.min(selected.nextPosition, to)
     const applied = change === undefined ? undefined : await applyFunction(change, meant, origin, signal)
@@ -170,8 +174,18 @@ function createPrepare({ job, parts }: Run, part: ReplayPart, { to }: PositionRa
     const withheld = applied === undefined ? [] : withheldBy(applied)
     if (batch.count === 0) return { batch, nextPosition, withheld }
     const shaped = shapeBatch(batch, job.options, parts.nowMs())
-    return { batch: job.options.marks ? markReplay(shaped, origin) : shaped, nextPosition, withheld }
+    return { batch: marks === undefined ? shaped : markMessages(shaped, marks), nextPosition, withheld }
   }
+}
+
+/** Stored messages with marks, which Avro records can be given as they are; others are decoded for that. */
+async function marked(selected: SelectedStored, marks: MessageMarks | undefined): Promise<PreparedBatch | SelectedStored> {
+  if (marks === undefined) return selected
+  const { stored, nextPosition } = selected
+  const records = stored.filter((each) => each.format === 'avro')
+  if (records.length === stored.length) return { ...selected, stored: records.map((each) => ({ ...each, marks })) }
+  const batches = await Promise.all(stored.map(decodeStored))
+  return { batch: markMessages(joinBatches(batches), marks), nextPosition, withheld: [] }
 }
 
 const withheldBy = ({ leftOut, failed }: AppliedBatch): Withheld[] =>
@@ -215,7 +229,7 @@ interface PositionRange {
 
 /** Whether messages go out as blocks hold them: nothing of them is changed, none is left out, and the target takes them so. */
 const takesStored = ({ job: { options }, parts, pace }: Run, part: ReplayPart): boolean =>
-  parts.sink.writeStored !== undefined && !options.marks && keepsMessages(options) && pace === undefined && isWholeLane(part)
+  parts.sink.writeStored !== undefined && keepsMessages(options) && pace === undefined && isWholeLane(part)
 
 /** A dry run: what would be sent is counted, by the index where it can tell. */
 async function countPart(run: Run, part: ReplayPart, signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { sliceBatch } from '../../src/batch/batch.ts'
 import { encodeBlock } from '../../src/encode/avro-block.ts'
 import type { AvroRecords } from '../../src/encode/block.ts'
+import { markMessages } from '../../src/batch/mark.ts'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import {
   isProducible,
@@ -24,6 +25,12 @@ const nonEmpty = messagesArbitrary({ minLength: 1 })
 const corrupt = expect.objectContaining({ code: 'RECORD_SET_CORRUPT' })
 /** Kafka's messages have no id. */
 const withoutId = (messages: readonly MessageInput[]) => messages.map((message) => plainMessage({ ...message, id: null }))
+
+const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ minLength: 60, maxLength: 300 }))
+const marksArbitrary = fc.record({
+  headers: fc.array(fc.record({ name: text, value: text }), { maxLength: 4 }),
+  positionName: text,
+})
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
@@ -527,6 +534,16 @@ describe('transcodeRecordBatch', () => {
         const options = { codec, producer: { id: 9n, epoch: 1, baseSequence: 30 }, isTransactional }
         const expected = await writeRecordBatch(batchOf(messages), 0, messages.length, options)
         expect(Buffer.compare(await transcodeRecordBatch(await avroOf(messages), options), expected)).toBe(0)
+      }),
+      { numRuns: 40 },
+    )
+  })
+  it.each(codecs)('gives each record its marks (%s)', async (codec) => {
+    await fc.assert(
+      fc.asyncProperty(dense, marksArbitrary, async (messages, marks) => {
+        const options = { codec, producer: { id: 9n, epoch: 1, baseSequence: 30 } }
+        const expected = await writeRecordBatch(markMessages(batchOf(messages), marks), 0, messages.length, options)
+        expect(Buffer.compare(await transcodeRecordBatch({ ...(await avroOf(messages)), marks }, options), expected)).toBe(0)
       }),
       { numRuns: 40 },
     )

@@ -153,22 +153,27 @@ describe('kernel functions on hostile input', () => {
       { numRuns: 500 },
     )
   })
-  it('writeRecords: nothing is written behind the measured bound and its slack', () => {
+  it('writeRecords: nothing is written behind the measured bound, that of its marks and its slack', () => {
     fc.assert(
-      fc.property(messagesArbitrary({ minLength: 1 }), (messages) => {
+      fc.property(messagesArbitrary({ minLength: 1 }), fc.option(fc.uint8Array({ maxLength: 300 })), (messages, marks) => {
         const batch = batchOf(messages)
         const headers = batch.headerFrom[batch.count]!
         const result = base
         const columns = base + 64
         const payload = columns + columnsBytes(batch.count, headers) + 64
-        const out = payload + batch.bytes.byteLength + SLACK_BYTES
+        const marksAt = payload + batch.bytes.byteLength + SLACK_BYTES
+        const marksLength = marks?.byteLength ?? 0
+        const out = marksAt + marksLength
         bytes.fill(0xa5, base, base + ARENA_BYTES)
         writeColumns(kernel, columns, batch, 0, batch.count)
         bytes.set(batch.bytes, payload)
+        if (marks !== null) bytes.set(marks, marksAt)
         expect(exports.measureRows(columns, batch.count, headers, batch.bytes.byteLength, result)).toBe(0)
-        const bound = kernel.f64[result / 8 + 1]!
-        const first = batch.positions[0]!
-        const length = exports.writeRecords(columns, batch.count, headers, payload, out, first, -1, batch.timestamps[0]!)
+        // The text of a position and its length take 17 bytes at the most, and marks make the number of headers two bytes longer, and the record's length.
+        const bound = kernel.f64[result / 8 + 1]! + (marks === null ? 0 : batch.count * (marksLength + 17 + 4))
+        const [first, time] = [batch.positions[0]!, batch.timestamps[0]!]
+        const place = [marks === null ? 0 : 4, marksAt, marksLength] as const
+        const length = exports.writeRecords(columns, batch.count, headers, payload, out, first, -1, time, ...place)
         expect(length).toBeLessThanOrEqual(bound)
         expect(bytes.subarray(out + bound + SLACK_BYTES, base + ARENA_BYTES).every((byte) => byte === 0xa5)).toBe(true)
       }),

@@ -1,13 +1,16 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { sliceBatch } from '../../src/batch/batch.ts'
+import { type MessageBatch, sliceBatch } from '../../src/batch/batch.ts'
 import type { MessageInput } from '../../src/batch/builder.ts'
 import { batchOf } from '../../src/batch/builder.ts'
+import { markMessages } from '../../src/batch/mark.ts'
 import { messagesOf } from '../../src/batch/view.ts'
-import { markReplay } from '../../src/replay/marks.ts'
+import { type ReplayOrigin, replayMarks } from '../../src/replay/marks.ts'
 
 const encoder = new TextEncoder()
 const origin = { job: 'job-1', topic: 'orders/été', lane: '3' }
+
+const markReplay = (batch: MessageBatch, of: ReplayOrigin) => markMessages(batch, replayMarks(of))
 
 const marksOf = (position: number) => [
   { name: 'millpond-replay-job', value: encoder.encode('job-1') },
@@ -31,7 +34,7 @@ const messageList = fc
   )
   .map((messages): MessageInput[] => messages.toSorted((a, b) => a.position - b.position))
 
-describe('markReplay', () => {
+describe('marks of a replay', () => {
   it('adds job, topic, lane and position behind the headers of each message and changes nothing else', () => {
     fc.assert(
       fc.property(messageList, fc.nat(), fc.nat(), (messages, a, b) => {

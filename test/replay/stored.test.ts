@@ -56,6 +56,25 @@ describe('a replay of messages as blocks hold them', () => {
     expect(sink.positions('orders', '1')).toEqual(range(1000, 1030))
   })
 
+  it('hands Avro records to it with the marks that their messages are to get', async () => {
+    await using scene = await openKafka('avro')
+    const sink = createRecordSink()
+    // The target goes away within a block, the rest of which goes on as messages.
+    let faults = 1
+    sink.fault = (_, first) => (first === 20 && faults-- > 0 ? 3 : undefined)
+    const { job } = await replay(scene, sink, {}, { marks: true })
+    expect(job).toMatchObject({ state: 'done', counts: { read: 125, delivered: 125, failed: 0 } })
+    expect(sink.stored).toHaveLength(13)
+    expect(sink.positions('orders', '0')).toEqual(range(0, 95))
+    for (const { target, messages } of sink.writes) {
+      for (const { position, headers } of messages) {
+        expect(headers.map(({ name }) => name)).toEqual(['own', ...REPLAY_HEADERS])
+        const values = ['job-1', 'orders', target.origin.lane, String(position)]
+        expect(headers.slice(1).map(({ value }) => new TextDecoder().decode(value))).toEqual(values)
+      }
+    }
+  })
+
   it('gives blocks of which only a part is meant as messages, in their place', async () => {
     await using scene = await openKafka()
     const sink = createRecordSink()

@@ -1,5 +1,6 @@
 import type { MessageBatch } from '../../batch/batch.ts'
 import { selectRows, sliceBatch } from '../../batch/batch.ts'
+import { giveAway } from '../../batch/given-away.ts'
 import type { AvroRecords, StoredMessages } from '../../encode/block.ts'
 import type { RecordProducer } from '../../encode/record-batch.ts'
 import type { RecordCodec } from '../../encode/record-header.ts'
@@ -7,6 +8,7 @@ import type { RecordBatchInfo } from '../../encode/record-set.ts'
 import {
   isProducible,
   rebaseRecordBatch,
+  recordMarks,
   rowsThatFit,
   transcodeRecordBatch,
   writeRecordBatch,
@@ -42,9 +44,9 @@ export function parcelPosition(parcel: Parcel, row: number): number {
 const MOST_RECORDS = 1.25
 
 /** What blocks hold as parcels; what cannot travel as it is goes as rows, in parcels of at most `maxBytes` before compression. */
-export async function storedParcels(stored: StoredMessages, maxBytes: number): Promise<Parcel[]> {
+export async function storedParcels(stored: StoredMessages, maxBytes: number, codec: RecordCodec): Promise<Parcel[]> {
   if (stored.format === 'avro') {
-    if (stored.bytes.byteLength <= maxBytes * MOST_RECORDS) return [{ kind: 'records', records: stored }]
+    if (recordsBytes(stored, codec) <= maxBytes * MOST_RECORDS) return [{ kind: 'records', records: stored }]
     return parcelsOf(await decodeStored(stored), maxBytes)
   }
   const parcels: Parcel[] = []
@@ -55,6 +57,15 @@ export async function storedParcels(stored: StoredMessages, maxBytes: number): P
     else parcels.push(...parcelsOf(await readRecordBatches(stored.bytes, [info], info.baseOffset), maxBytes))
   }
   return parcels
+}
+
+/** What a mark takes that was there before, compressed, and its position. */
+const REPEATED_MARK_BYTES = 24
+
+/** About the length of these records; marks, which are nearly the same for all, only count as much as they take once they are compressed. */
+function recordsBytes({ bytes, count, marks }: AvroRecords, codec: RecordCodec): number {
+  if (marks === undefined) return bytes.byteLength
+  return bytes.byteLength + count * (codec === 'none' ? recordMarks(marks).bytes.byteLength + 17 : REPEATED_MARK_BYTES)
 }
 
 /** The messages as parcels of at most `maxBytes` before compression; a larger message is one by itself. */
@@ -75,8 +86,8 @@ export async function encodeParcel(
   { codec, level, isTransactional }: ParcelEncoding,
 ): Promise<readonly Uint8Array[]> {
   const options = { codec, producer, isTransactional, ...(level === undefined ? {} : { level }) }
-  if (parcel.kind === 'rows') return [await writeRecordBatch(parcel.batch, 0, parcel.batch.count, options)]
-  if (parcel.kind === 'records') return [await transcodeRecordBatch(parcel.records, options)]
+  if (parcel.kind === 'rows') return [giveAway(await writeRecordBatch(parcel.batch, 0, parcel.batch.count, options))]
+  if (parcel.kind === 'records') return [giveAway(await transcodeRecordBatch(parcel.records, options))]
   return rebaseRecordBatch(parcel.set, parcel.info, { baseOffset: 0, producer, isTransactional })
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { free } from '../../batch/given-away.ts'
 import type { RecordProducer } from '../../encode/record-batch.ts'
 import { MillpondError } from '../../errors.ts'
 import type { FailedMessage } from '../../sink/sink.ts'
@@ -153,6 +154,8 @@ export function createPartitionWriter(parts: PartitionParts): PartitionWriter {
       isKnown = true
       const count = parcelCount(entry.parcel)
       entries = entries.filter((other) => other !== entry)
+      // What was sent once lies in no queue any more when its answer is there.
+      if (entry.attempts === 0) for (const piece of pieces) free(piece)
       entry.ticket.delivered += count
       entry.ticket.onTaken?.(entry.parcel, verdict.baseOffset)
       entry.ticket.nextOffset = verdict.baseOffset < 0 ? undefined : verdict.baseOffset + count

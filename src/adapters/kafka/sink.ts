@@ -148,7 +148,7 @@ export function createKafkaSink(cluster: Cluster, options: KafkaSinkOptions): Ka
       const partition = lanePartition(placeOf(target, topic))
       if (partition === undefined) return write(target, joinBatches(await Promise.all(stored.map(decodeStored))), signal)
       const largest = Math.min(batchBytes, topic.maxBatchBytes)
-      const parcels = (await Promise.all(stored.map((each) => storedParcels(each, largest)))).flat()
+      const parcels = (await Promise.all(stored.map((each) => storedParcels(each, largest, codec)))).flat()
       const [first, last] = [parcels[0], parcels.at(-1)]
       if (first === undefined || last === undefined) return { delivered: 0, failed: [] }
       const span = [parcelPosition(first, 0), parcelPosition(last, parcelCount(last) - 1) + 1] as const

@@ -49,13 +49,34 @@ function writeField(at: usize, bytes: usize, start: i32, end: i32): usize {
   return at + length
 }
 
+/** Length and decimal text of a position, which is 0 to 2^53 - 1. */
+// @ts-ignore: decorator
+@inline
+function writePosition(at: usize, position: f64): usize {
+  let rest = <u64>position
+  let digits: u32 = 1
+  for (let bound: u64 = 10; rest >= bound; bound *= 10) digits++
+  // Of one byte: there are 16 digits at the most.
+  store<u8>(at, <u8>(digits << 1))
+  let digit = at + digits
+  while (digit > at) {
+    const quotient = rest / 10
+    store<u8>(digit--, <u8>(0x30 + (rest - quotient * 10)))
+    rest = quotient
+  }
+  return at + 1 + digits
+}
+
 /**
  * Writes all rows as records; ids have no place there. The columns must have passed `measureRows`; `bytes` is the address of what
  * they count from; `out` has room for the measured bound. Offsets count up from `firstDelta`, or, where that is -1, are what positions
- * are more than `baseOffset`, which must be 0 to 2^31 - 1. Timestamps count from `baseTimestamp`. Gives the length in bytes.
+ * are more than `baseOffset`, which must be 0 to 2^31 - 1. Timestamps count from `baseTimestamp`. Each record gets `marks` headers more behind its
+ * own, none where that is 0: `marksLength` bytes at `marksAt`, which are the headers as they are written but for the last one's value, that is
+ * the row's position as decimal text. Gives the length in bytes.
  */
 export function writeRecords(
   columns: usize, n: u32, h: u32, bytes: usize, out: usize, baseOffset: f64, firstDelta: i32, baseTimestamp: f64,
+  marks: u32, marksAt: usize, marksLength: u32,
 ): i32 {
   const timestamps = timestampsOf(columns, n)
   const keyStart = spansOf(columns, n, 0)
@@ -80,12 +101,16 @@ export function writeRecords(
     at = writeField(at, bytes, load<i32>(spans), load<i32>(spans + step))
     let header = <u32>(load<i32>(headerFrom + (row << 2)) - firstHeader)
     const end = <u32>(load<i32>(headerFrom + (row << 2) + 4) - firstHeader)
-    at = writeVarint(at, end - header)
+    at = writeVarint(at, end - header + marks)
     for (; header < end; header++) {
       let name = nameStart + (header << 2)
       at = writeField(at, bytes, load<i32>(name), load<i32>(name + headerStep))
       name += headerStep << 1
       at = writeField(at, bytes, load<i32>(name), load<i32>(name + headerStep))
+    }
+    if (marks > 0) {
+      memory.copy(at, marksAt, marksLength)
+      at = writePosition(at + marksLength, load<f64>(columns + (row << 3)))
     }
     const length = <u32>(at - body)
     const needed = lengthBytes(length)

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { openFileStore } from '../../../src/adapters/file/store.ts'
 import { type Cluster, openCluster } from '../../../src/adapters/kafka/cluster.ts'
@@ -11,6 +12,7 @@ import { createTopic } from '../../../src/adapters/kafka/topics.ts'
 import { openSqliteIndex } from '../../../src/adapters/sqlite/index.ts'
 import { openSqliteJobs } from '../../../src/adapters/sqlite/jobs.ts'
 import { batchOf } from '../../../src/batch/builder.ts'
+import { MillpondError } from '../../../src/errors.ts'
 import { planReplay } from '../../../src/replay/plan.ts'
 import { runReplay } from '../../../src/replay/replay.ts'
 import { numbered } from '../../contract/source.ts'
@@ -57,7 +59,7 @@ describe.skipIf(missing !== undefined)('kafka sink under fire', () => {
   })
 
   /** An archive of three lanes with a job that replays them into a new topic. */
-  async function prepare(messages: number, rateMessagesPerSecond: number, on = cluster) {
+  async function prepare(messages: number, rateMessagesPerSecond?: number, { on = cluster, blockCount = 200 } = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'millpond-kafka-sink-'))
     folders.push(folder)
     const topic = newTopic()
@@ -69,9 +71,10 @@ describe.skipIf(missing !== undefined)('kafka sink under fire', () => {
     await using index = await openSqliteIndex({ path: at.index })
     await using jobs = await openSqliteJobs({ path: at.jobs })
     const lanes = LANES.map((lane, i) => laneOf('orders', lane, messages, i * 10))
-    await archiveLanes(store, index, lanes, { blockCount: 200 })
+    await archiveLanes(store, index, lanes, { blockCount })
     const target = { kind: 'kafka', topic }
-    const order = { query: { topic: 'orders' }, target, options: { rateMessagesPerSecond } }
+    const options = rateMessagesPerSecond === undefined ? {} : { rateMessagesPerSecond }
+    const order = { query: { topic: 'orders' }, target, options }
     await jobs.create(await planReplay(order, { index, id: 'job-1', nowMs: 1 }))
     return { folder, topic, expected: lanes.map((lane) => lane.messages.map(({ value }) => value)) }
   }
@@ -172,12 +175,63 @@ describe.skipIf(missing !== undefined)('kafka sink under fire', () => {
   )
 
   it(
+    'sends blocks as they are stored, with their marks, once, while connections are cut and answers are lost',
+    async () => {
+      const count = 40_000
+      const { folder, topic, expected } = await prepare(count, undefined, { blockCount: 2000 })
+      const at = places(folder)
+      await using store = await openFileStore({ path: at.store })
+      await using index = await openSqliteIndex({ path: at.index })
+      await using jobs = await openSqliteJobs({ path: at.jobs })
+      await using sink = await openKafkaSink({
+        brokers: [kafka.proxied()],
+        codec: 'none',
+        createTopics: false,
+        deliveryTimeoutMs: 500,
+      })
+      const proxy = kafka.nodes[0]!.proxy!
+      // In kB a second: each write takes a while, so that cuts meet it.
+      await proxy.add('bandwidth', { rate: 4000 }, { stream: 'upstream' })
+      let writes = 0
+      let cuts = 0
+      const watched = {
+        ...sink,
+        // Two blocks.
+        writeBytes: 200_000,
+        writeStored: async (...call: Parameters<typeof sink.writeStored>) => {
+          const number = writes++
+          const writing = sink.writeStored(...call)
+          if (number % 2 === 0 && cuts < 8) {
+            cuts++
+            await Promise.race([after(50 + cuts * 20), writing])
+            await proxy.disable()
+            await proxy.enable()
+          }
+          const delivery = await writing
+          if (number % 5 === 1) throw new MillpondError('DELIVERY_FAILED', 'no answer came')
+          return delivery
+        },
+      }
+      const { job } = await runReplay('job-1', { archive: { store, index }, sink: watched, jobs, nowMs: Date.now }, running())
+      expect(job).toMatchObject({ state: 'done', error: null, counts: { read: 3 * count, delivered: 3 * count, failed: 0 } })
+      expect(cuts).toBe(8)
+      const partitions = await readTopic(cluster, topic)
+      expect(partitions.map(valuesOf)).toEqual(expected)
+      for (const [lane, messages] of partitions.entries()) {
+        const marks = messages.map(({ headers }) => headers.map(({ value }) => Buffer.from(value!).toString()).slice(1))
+        expect(marks).toEqual(messages.map((_, i) => ['job-1', 'orders', String(lane), String(lane * 10 + i)]))
+      }
+    },
+    TIME_LIMIT_MS,
+  )
+
+  it(
     'follows the leaders of partitions and coordinators from broker to broker',
     async () => {
       const properties = { 'broker.session.timeout.ms': '3000', 'broker.heartbeat.interval.ms': '500' }
       await using three = await startKafka({ nodeCount: 3, properties })
       await using client = await openCluster({ brokers: three.bootstrap.split(',') })
-      const { folder, topic, expected } = await prepare(6000, 2000, client)
+      const { folder, topic, expected } = await prepare(6000, 2000, { on: client })
       const at = places(folder)
       await using store = await openFileStore({ path: at.store })
       await using index = await openSqliteIndex({ path: at.index })
