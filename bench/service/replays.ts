@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Bench, type Figures, makeBucket, makeFolder, millpond } from '../kafka/bench.ts'
 import { PARTITIONS, type SourceTopic } from '../kafka/fill.ts'
 
@@ -51,11 +53,26 @@ interface JobTimes {
   readonly counts: { readonly delivered: number }
 }
 
-/** The same by worker processes that share the job, from the first delivery to the end of the job. */
-export async function replayByWorkers(bench: Bench, folder: string, topic: SourceTopic, workers: number): Promise<Figures> {
+/** What a job does to each message whose messages go through a function. */
+const FUNCTION = `export default (message) => {
+  const value = message.json()
+  return { value: { ...value, replayedFrom: message.position } }
+}
+`
+
+/** The same by worker processes that share the job, from the first delivery to the end of the job; `changes` messages by a function. */
+export async function replayByWorkers(
+  bench: Bench,
+  folder: string,
+  topic: SourceTopic,
+  { workers, changes = false }: { readonly workers: number; readonly changes?: boolean },
+): Promise<Figures> {
   const to = `by-${workers}-${Date.now()}`
   await makeTopic(bench, to)
-  const { answer } = await millpond(bench, folder, ['replay', '--topic', topic.name, '--to', `kafka:${to}`, '--detach'])
+  const path = join(folder, 'change.mjs')
+  if (changes) await writeFile(path, FUNCTION)
+  const order = ['replay', '--topic', topic.name, '--to', `kafka:${to}`, '--detach', ...(changes ? ['--function', path] : [])]
+  const { answer } = await millpond(bench, folder, order)
   const id = String(answer['id'])
   const [command = '', ...words] = bench.program
   const work = async () => {

@@ -26,6 +26,7 @@ const CASES = [
   'replay',
   'replay-marked',
   'replay-workers',
+  'replay-workers-function',
 ] as const
 
 const { values } = parseArgs({
@@ -66,6 +67,7 @@ Then:
   replay             \`millpond replay --to kafka:…\`, a recorded job from MinIO: messages a second in the order of each lane
   replay-marked      the same with the marks that are standard: headers that name the job and the origin, so that every message is written anew
   replay-workers     the same job by one and by two worker processes
+  replay-workers-function  a job whose messages go through a JavaScript function, by one and by two
 `
 
 const wanted = (values.case ?? CASES) as readonly string[]
@@ -207,11 +209,16 @@ async function replayCases(base: string): Promise<void> {
       return { ...(Object.fromEntries(figures) as Figures), ...goal, ran: `${topic.ran}; from MinIO into Kafka ${kafka.version}` }
     })
   }
-  await run('replay-workers', async () => ({
-    one: (await replayByWorkers(bench, folder, topic, 1))['messagesPerSecond'],
-    two: (await replayByWorkers(bench, folder, topic, 2))['messagesPerSecond'],
-    ran: `${topic.ran}; broker, MinIO and workers share the same two cores, which one worker fills`,
-  }))
+  for (const [name, changes, limit] of [
+    ['replay-workers', false, 'which one worker fills'],
+    ['replay-workers-function', true, 'of which one worker takes one for the function'],
+  ] as const) {
+    await run(name, async () => ({
+      one: (await replayByWorkers(bench, folder, topic, { workers: 1, changes }))['messagesPerSecond'],
+      two: (await replayByWorkers(bench, folder, topic, { workers: 2, changes }))['messagesPerSecond'],
+      ran: `${topic.ran}; broker, MinIO and workers share the same two cores, ${limit}`,
+    }))
+  }
 }
 
 async function main(): Promise<void> {

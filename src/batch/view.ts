@@ -33,12 +33,33 @@ export function idAt(batch: MessageBatch, row: number): string | null {
   return bytes === null ? null : decoder.decode(bytes)
 }
 
+/** Names that were decoded last, by a few bits of them: messages of a stream have the same headers. */
+const recentNames: { readonly bytes: Uint8Array; readonly name: string }[] = []
+const RECENT_NAMES = 64
+const LONGEST_RECENT_BYTES = 64
+
+function nameIn(bytes: Uint8Array, start: number, end: number): string {
+  const length = end - start
+  if (length === 0) return ''
+  if (length > LONGEST_RECENT_BYTES) return decoder.decode(bytes.subarray(start, end))
+  const slot = (length * 7 + bytes[start]! + bytes[end - 1]! * 3) % RECENT_NAMES
+  const recent = recentNames[slot]
+  if (recent?.bytes.byteLength === length) {
+    let same = 0
+    while (same < length && recent.bytes[same] === bytes[start + same]) same++
+    if (same === length) return recent.name
+  }
+  const name = decoder.decode(bytes.subarray(start, end))
+  recentNames[slot] = { bytes: bytes.slice(start, end), name }
+  return name
+}
+
 /** The headers of message `row` in their order. */
 export function headersAt(batch: MessageBatch, row: number): Header[] {
   const headers: Header[] = []
   for (let h = batch.headerFrom[row]!; h < batch.headerFrom[row + 1]!; h++) {
     headers.push({
-      name: decoder.decode(batch.bytes.subarray(batch.headerNameStart[h], batch.headerNameEnd[h])),
+      name: nameIn(batch.bytes, batch.headerNameStart[h]!, batch.headerNameEnd[h]!),
       value: span(batch, batch.headerValueStart[h]!, batch.headerValueEnd[h]!),
     })
   }

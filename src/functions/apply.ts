@@ -1,6 +1,6 @@
 import type { MessageBatch } from '../batch/batch.ts'
 import { BatchBuilder, type MessageInput } from '../batch/builder.ts'
-import { messageAt } from '../batch/view.ts'
+import { type Header, type Message, messageAt } from '../batch/view.ts'
 import { MillpondError } from '../errors.ts'
 import type { ChangedMessage, Content, FunctionMessage, MessageFunction } from './function.ts'
 
@@ -19,23 +19,46 @@ export interface AppliedBatch {
   readonly failed: readonly { readonly position: number; readonly reason: string }[]
 }
 
+/** Looking at a signal of several costs as much as a small message. */
+const SIGNAL_EVERY = 64
 const MAX_REASON_CHARACTERS = 500
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const NAMES: ReadonlySet<string> = new Set(['topic', 'lane', 'position', 'timestamp', 'key', 'value', 'id', 'headers'])
 
-/** Methods of messages: not their own, so that a copy by `{ ...message }` has the fields alone. */
-const methods = {
-  text(this: FunctionMessage): string | null {
+/** A message as a function gets it. A class: methods are not its own, so that a copy by `{ ...message }` has the fields alone. */
+class GivenMessage implements FunctionMessage {
+  readonly topic: string
+  readonly lane: string
+  readonly position: number
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly id: string | null
+  readonly headers: readonly Header[]
+
+  constructor({ topic, lane }: FunctionOrigin, { position, timestamp, key, value, id, headers }: Message) {
+    this.topic = topic
+    this.lane = lane
+    this.position = position
+    this.timestamp = timestamp
+    this.key = key
+    this.value = value
+    this.id = id
+    this.headers = headers
+  }
+
+  text(): string | null {
     return this.value === null ? null : decoder.decode(this.value)
-  },
-  json(this: FunctionMessage): unknown {
+  }
+
+  json(): unknown {
     try {
       return JSON.parse(this.text() ?? 'null')
     } catch {
       // JSON.parse quotes the text, which belongs into no error.
       throw new SyntaxError('the value is no JSON')
     }
-  },
+  }
 }
 
 /**
@@ -52,16 +75,18 @@ export async function applyFunction(
   const failed: { position: number; reason: string }[] = []
   const leftOut: number[] = []
   let unchanged = 0
-  const { topic, lane } = origin
+  let isSlow = false
   for (let row = 0; row < batch.count; row++) {
-    signal.throwIfAborted()
+    if (isSlow || row % SIGNAL_EVERY === 0) signal.throwIfAborted()
     const stored = messageAt(batch, row)
-    const given: FunctionMessage = Object.assign(Object.create(methods) as typeof methods, { topic, lane, ...stored })
+    const given = new GivenMessage(origin, stored)
     let changed: MessageInput | undefined
     try {
       const answer = call(given)
       // Awaiting what is no promise costs a turn for each message.
-      const result = isPromise(answer) ? await answer : answer
+      const isLater = isPromise(answer)
+      isSlow ||= isLater
+      const result = isLater ? await answer : answer
       if (result === given) unchanged++
       if (result !== null && result !== undefined) changed = result === given ? stored : inputOf(stored, result)
       if (changed === undefined) leftOut.push(stored.position)

@@ -116,4 +116,15 @@ describe('applyFunction', () => {
     const ended = AbortSignal.abort(new Error('enough'))
     await expect(applyFunction((message) => message, orders, origin, ended)).rejects.toThrow('enough')
   })
+
+  it('ends between two messages where the function takes its time', async () => {
+    const ending = new AbortController()
+    let calls = 0
+    const call: MessageFunction = async (message) => {
+      if (++calls === 2) ending.abort(new Error('enough'))
+      return message
+    }
+    await expect(applyFunction(call, orders, origin, ending.signal)).rejects.toThrow('enough')
+    expect(calls).toBe(2)
+  })
 })
