@@ -64,6 +64,15 @@ export function positionsOf(text: string): { readonly from?: number; readonly to
   }
 }
 
+/** Reads an option that is one of some words; where it may be given several times, which `choices` of an option cannot. */
+export const oneOf =
+  <Word extends string>(option: string, words: readonly Word[]) =>
+  (text: string): Word => {
+    const word = words.find((known) => known === text)
+    if (word !== undefined) return word
+    throw invalid(option, text, `one of ${words.join(', ')}`)
+  }
+
 /** Collects an option that may be given several times. */
 export const several =
   <T>(parse: (text: string) => T) =>

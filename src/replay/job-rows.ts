@@ -80,7 +80,7 @@ export interface JobRows extends AsyncDisposable {
   failures(job: string): Promise<readonly ReplayFailure[]>
   /** Stores the record, in the place of the one of the same job and ending. */
   putAudit(audit: JobAudit): Promise<void>
-  /** By `endedMs`, then `job`, both falling. */
+  /** By `endedMs`, then `job`, then `ending`, all falling. */
   audits(page: AuditListOptions & { readonly limit: number }): Promise<readonly JobAudit[]>
   /** What makes jobs again and again. */
   readonly schedules: ScheduleRows

@@ -70,12 +70,19 @@ export interface JobListOptions {
   readonly before?: JobPlace
 }
 
+/** Where a page of audit records begins: behind this ending. */
+export interface AuditPlace {
+  readonly endedMs: number
+  readonly job: string
+  readonly ending: number
+}
+
 /** Which audit records a list shows: the newest endings first. */
 export interface AuditListOptions {
   readonly job?: string
   readonly outcomes?: readonly JobOutcome[]
   readonly limit?: number
-  readonly before?: { readonly endedMs: number; readonly job: string }
+  readonly before?: AuditPlace
 }
 
 /**

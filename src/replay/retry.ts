@@ -1,5 +1,6 @@
 import { MillpondError } from '../errors.ts'
 import type { LaneId } from '../source/lane.ts'
+import { retryKey } from './job-key.ts'
 import type { NewJob, ReplayFailure, ReplayJob } from './job.ts'
 import { newPart } from './split.ts'
 
@@ -48,7 +49,7 @@ export function planRetry(job: ReplayJob, { id, nowMs, requestedBy }: RetryOrder
       createdMs: nowMs,
       requestedBy: requestedBy ?? null,
       note: null,
-      key: `retry of ${job.id}, ${counts.failed} refused`,
+      key: retryKey(job.id, counts.failed),
       retryOf: job.id,
       planned: { segments: 0, blocks: 0, bytes: 0, messages, exact: true },
       workers,

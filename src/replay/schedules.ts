@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { MillpondError, wrapError } from '../errors.ts'
+import { scheduleKey } from './job-key.ts'
 import type { JobStore } from './jobs.ts'
 import { type PlanParts, planReplay } from './plan.ts'
 import { queryOf } from './query-record.ts'
@@ -139,7 +140,7 @@ function planFire(schedule: ReplaySchedule, { fireMs, fromMs, toMs }: ScheduleFi
     options: request.options,
     isDetached: true,
     note: note ?? `schedule ${name}`,
-    key: `schedule ${id} ${fireMs}`,
+    key: scheduleKey(id, fireMs),
     ...(requestedBy === null ? {} : { requestedBy }),
   }
   return planReplay(order, parts)

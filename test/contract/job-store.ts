@@ -331,7 +331,26 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
       expect(await jobsOf()).toEqual(['job-3', 'job-4', 'job-2', 'job-1', 'job-0'])
       expect(await jobsOf({ outcomes: ['done'] })).toEqual(['job-3', 'job-1'])
       expect(await jobsOf({ job: 'job-2' })).toEqual(['job-2'])
-      expect(await jobsOf({ limit: 2, before: { endedMs: 102, job: 'job-4' } })).toEqual(['job-2', 'job-1'])
+      expect(await jobsOf({ limit: 2, before: { endedMs: 102, job: 'job-4', ending: 0 } })).toEqual(['job-2', 'job-1'])
+
+      // A job that fails again in the same moment is in two places.
+      await make('again', 1)
+      for (const ending of [0, 1, 2]) {
+        const { part } = (await jobs.take(lease('w', 200), { job: 'again' }))!
+        await jobs.release(lease('w', 200), part, { state: 'failed', error: { code: 'BLOCK_CORRUPT', message: 'damaged' } })
+        expect(await jobs.audits({ job: 'again', limit: 1 })).toMatchObject([{ ending, endedMs: 200 }])
+        await jobs.want('again', 'run', { nowMs: 200 })
+      }
+      const seen: string[] = []
+      for (
+        let page = await jobs.audits({ limit: 1 });
+        page.length > 0;
+        page = await jobs.audits({ limit: 1, before: page[0]! })
+      ) {
+        seen.push(`${page[0]!.job} ${page[0]!.ending}`)
+      }
+      const once = ['job-3', 'job-4', 'job-2', 'job-1', 'job-0'].map((job) => `${job} 0`)
+      expect(seen).toEqual(['again 2', 'again 1', 'again 0', ...once])
     })
 
     it('stops all workers of a job that failed, and lets it go on when it is wanted to', async () => {

@@ -4,7 +4,7 @@ import type { FreePartsPage, JobPage, JobRow, JobRows } from '../../replay/job-r
 import { createJobStore } from '../../replay/job-store.ts'
 import type { JobAudit, ReplayFailure } from '../../replay/job.ts'
 import { MAX_RECORDED_FAILURES } from '../../replay/job.ts'
-import type { AuditListOptions, JobPlace, JobStore } from '../../replay/jobs.ts'
+import type { AuditListOptions, AuditPlace, JobPlace, JobStore } from '../../replay/jobs.ts'
 import type { PartFacts, ReplayPart } from '../../replay/part.ts'
 import { once, openMongo, type OpenMongo } from './client.ts'
 import { isDuplicate, mongoError } from './errors.ts'
@@ -87,6 +87,11 @@ const freeFilter = ({ nowMs, isDue }: FreePartsPage): Filter<PartDocument> => ({
   state: 'open',
   heldUntilMs: { $lte: nowMs },
   ...(isDue ? { notBeforeMs: { $lte: nowMs } } : {}),
+})
+
+/** Behind a place in the order of the list. */
+const endedBefore = ({ endedMs, job, ending }: AuditPlace): Filter<AuditDocument> => ({
+  $or: [{ endedMs: { $lt: endedMs } }, { endedMs, job: { $lt: job } }, { endedMs, job, ending: { $lt: ending } }],
 })
 
 /** A class for its collections, and for what it knows of jobs that never changes. */
@@ -236,9 +241,7 @@ class StoredJobs {
     const filter: Filter<AuditDocument> = {
       ...(job === undefined ? {} : { job }),
       ...(outcomes === undefined ? {} : { outcome: { $in: [...outcomes] } }),
-      ...(before === undefined
-        ? {}
-        : { $or: [{ endedMs: { $lt: before.endedMs } }, { endedMs: before.endedMs, job: { $lt: before.job } }] }),
+      ...(before === undefined ? {} : endedBefore(before)),
     }
     const found = this.#audits.find(filter, NEWEST).sort({ endedMs: -1, job: -1, ending: -1 })
     return (await found.limit(limit).toArray()).map(auditOf)

@@ -51,8 +51,8 @@ export function jobStatements(schema: string) {
     putAudit: `INSERT INTO ${schema}.job_audits VALUES ($1, $2, $3, $4, $5) ON CONFLICT (job, ending)
       DO UPDATE SET ended_ms = excluded.ended_ms, outcome = excluded.outcome, record = excluded.record`,
     audits: `SELECT record FROM ${schema}.job_audits WHERE ($1::text IS NULL OR job = $1)
-      AND ($2::text[] IS NULL OR outcome = ANY($2)) AND ($3::bigint IS NULL OR (ended_ms, job) < ($3, $4 COLLATE "C"))
-      ORDER BY ended_ms DESC, job DESC, ending DESC LIMIT $5`,
+      AND ($2::text[] IS NULL OR outcome = ANY($2)) AND ($3::bigint IS NULL OR (ended_ms, job, ending) < ($3, $4 COLLATE "C", $5::bigint))
+      ORDER BY ended_ms DESC, job DESC, ending DESC LIMIT $6`,
     insertSchedule: `INSERT INTO ${schema}.job_schedules VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING id`,
     schedule: `SELECT record FROM ${schema}.job_schedules WHERE id = $1`,
     schedules: `SELECT record FROM ${schema}.job_schedules`,

@@ -180,7 +180,7 @@ function createRows(database: Database, sql: JobStatements, ready: () => Promise
     },
     async audits({ job, outcomes, before, limit }) {
       const among = outcomes === undefined ? null : [...outcomes]
-      const place = [before?.endedMs ?? null, nullable(before?.job ?? null)]
+      const place = [before?.endedMs ?? null, nullable(before?.job ?? null), before?.ending ?? null]
       return (await ask(sql.audits, [nullable(job ?? null), among, ...place, limit])).map(auditOf)
     },
     schedules: createScheduleRows(ask, sql),

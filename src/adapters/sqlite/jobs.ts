@@ -53,7 +53,7 @@ function prepare(db: DatabaseSync) {
     putAudit: db.prepare('INSERT OR REPLACE INTO audits VALUES (?, ?, ?, ?, ?)'),
     audits: db.prepare(
       `SELECT record FROM audits WHERE (?1 IS NULL OR job = ?1) AND (?2 IS NULL OR outcome IN (SELECT value FROM json_each(?2)))
-         AND (?3 IS NULL OR (ended_ms, job) < (?3, ?4)) ORDER BY ended_ms DESC, job DESC, ending DESC LIMIT ?5`,
+         AND (?3 IS NULL OR (ended_ms, job, ending) < (?3, ?4, ?5)) ORDER BY ended_ms DESC, job DESC, ending DESC LIMIT ?6`,
     ),
   }
 }
@@ -188,7 +188,7 @@ function createRows(db: DatabaseSync, name: string): JobRows {
       }),
     audits: ({ job, outcomes, before, limit }) =>
       attempt(() => {
-        const place = [before?.endedMs ?? null, before?.job ?? null]
+        const place = [before?.endedMs ?? null, before?.job ?? null, before?.ending ?? null]
         return sql.audits.all(job ?? null, json(outcomes), ...place, limit).map((row) => recordIn(row) as JobAudit)
       }),
     schedules: createScheduleRows(db, attempt),

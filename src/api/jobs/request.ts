@@ -1,5 +1,6 @@
 import { MillpondError } from '../../errors.ts'
 import { nearest } from '../../nearest.ts'
+import { callerKey } from '../../replay/job-key.ts'
 import type { ReplayOptions, ReplayTarget } from '../../replay/job.ts'
 import type { ReplayOrder } from '../../replay/plan.ts'
 import { isNoRemap } from '../../replay/remap.ts'
@@ -26,6 +27,8 @@ const text: Field = (value, path) => {
   if (typeof value === 'string' && value !== '' && value.length <= MAX_TEXT_CHARACTERS) return value
   throw invalid(path, `must be text of 1 to ${MAX_TEXT_CHARACTERS} characters`)
 }
+/** Reads a key of a job; `path` names where it was given. @throws MillpondError `INPUT_INVALID`. */
+export const keyOf = (value: unknown, path: string): string => callerKey(text(value, path) as string, path)
 const truth: Field = (value, path) => {
   if (typeof value === 'boolean') return value
   throw invalid(path, 'must be true or false')
@@ -81,7 +84,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
   dropHeaders: texts,
   function: text,
   note: text,
-  key: text,
+  key: keyOf,
 }
 const NAMES = ['select', 'to', ...Object.keys(FIELDS)]
 

@@ -12,7 +12,10 @@ import { noteForAudit } from '../auth/audit.ts'
 import { bodyJson } from '../body-json.ts'
 import { maySee, requireReplay } from './access.ts'
 import { sendEvents } from './events.ts'
-import { parseJobRequest } from './request.ts'
+import { listHistory } from './history.ts'
+import { limitOf, wordsOf } from './page-query.ts'
+import { keyOf, parseJobRequest } from './request.ts'
+import { visiblePage } from './visible-page.ts'
 
 /** What replay jobs over HTTP need. */
 export interface JobsParts {
@@ -35,7 +38,7 @@ interface JobRoute {
 type Asked = FastifyRequest<JobRoute>
 
 const JSON_TYPE = 'application/json; charset=utf-8'
-const STATES: readonly string[] = [
+const STATES = [
   'queued',
   'running',
   'paused',
@@ -43,10 +46,8 @@ const STATES: readonly string[] = [
   'failed',
   'cancelled',
   'interrupted',
-] satisfies ReplayState[]
+] as const satisfies readonly ReplayState[]
 const WISHES: Readonly<Record<string, JobWish>> = { pause: 'pause', resume: 'run', cancel: 'cancel' }
-const PAGE_JOBS = 100
-const MAX_PAGE_JOBS = 1000
 /** Progress that is watched at once. */
 const MAX_WATCHERS = 200
 
@@ -65,6 +66,9 @@ export function addJobs(server: FastifyInstance, parts: JobsParts): void {
     return json(reply, shown(job))
   })
   server.get<JobRoute>('/jobs', ANYONE, async (request, reply) => json(reply, await listJobs(parts, request)))
+  server.get<JobRoute>('/jobs/history', ANYONE, async (request, reply) =>
+    json(reply, await listHistory(parts.jobs, callerOf(request), request.query)),
+  )
   server.get<JobRoute>('/jobs/:id', ANYONE, async (request, reply) =>
     json(reply, shown(await knownJob(parts, request.params.id, callerOf(request)))),
   )
@@ -104,7 +108,7 @@ async function makeJob(parts: JobsParts, request: Asked): Promise<{ readonly id:
     options: { ...order.options, ...file },
     isDetached: true,
     requestedBy: caller.name,
-    ...(typeof key === 'string' ? { key } : {}),
+    ...(key === undefined ? {} : { key: keyOf(key, 'idempotency-key') }),
   }
   return parts.jobs.create(
     await planReplay(whole, { index: parts.index, id: newId(), nowMs: parts.nowMs(), source: parts.source }),
@@ -137,23 +141,22 @@ async function steerableJob(parts: JobsParts, request: Asked): Promise<ReplayJob
 }
 
 async function listJobs({ jobs, nowMs }: JobsParts, request: Asked) {
-  const { state, limit = String(PAGE_JOBS), cursor } = request.query
-  const states = state?.split(',')
-  const unknown = states?.find((one) => !STATES.includes(one))
-  if (unknown !== undefined) throw new MillpondError('INPUT_INVALID', `state must be some of ${STATES.join(', ')}`)
-  if (!/^[1-9]\d{0,3}$/u.test(limit) || Number(limit) > MAX_PAGE_JOBS)
-    throw new MillpondError('INPUT_INVALID', `limit must be a number from 1 to ${MAX_PAGE_JOBS}`)
-  const all = await jobs.list(nowMs(), {
-    limit: Number(limit),
-    ...(states === undefined ? {} : { states: states as ReplayState[] }),
-    ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
-  })
+  const { state, cursor } = request.query
+  const states = wordsOf('state', state, STATES)
   const caller = callerOf(request)
-  const last = all.length < Number(limit) ? undefined : all.at(-1)
-  return {
-    jobs: all.filter((job) => maySee(caller, job)).map(shown),
-    next: last === undefined ? null : `${last.createdMs}.${last.id}`,
-  }
+  const { rows, next } = await visiblePage<ReplaySummary, JobPlace>({
+    limit: limitOf(request.query),
+    from: cursor === undefined ? undefined : placeOf(cursor),
+    read: (limit, before) =>
+      jobs.list(nowMs(), {
+        limit,
+        ...(states === undefined ? {} : { states }),
+        ...(before === undefined ? {} : { before }),
+      }),
+    placeOf: ({ createdMs, id }) => ({ createdMs, id }),
+    isVisible: (job) => maySee(caller, job),
+  })
+  return { jobs: rows.map(shown), next: next === undefined ? null : `${next.createdMs}.${next.id}` }
 }
 
 function placeOf(cursor: string): JobPlace {

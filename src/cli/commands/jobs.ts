@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import type { JobWish, ReplayJob, ReplayState, ReplaySummary } from '../../replay/job.ts'
+import type { JobOutcome, JobWish, ReplayJob, ReplayState, ReplaySummary } from '../../replay/job.ts'
 import { publicJob } from '../../replay/job.ts'
 import type { JobStore } from '../../replay/jobs.ts'
 import { MillpondError } from '../../errors.ts'
@@ -7,7 +7,7 @@ import { openJobs } from '../../wiring.ts'
 import { addDefault, type Cli, defineCommand } from '../command.ts'
 import { formatCount, formatTable, formatTime } from '../format.ts'
 import { fullId, knownJob, targetText } from '../job-text.ts'
-import { several, wholeNumber } from '../parse.ts'
+import { oneOf, several, wholeNumber } from '../parse.ts'
 import { retryCommand, workCommand } from '../jobs-work.ts'
 
 /** `millpond jobs`: list, show, work, pause, resume, cancel, retry, history. */
@@ -33,13 +33,15 @@ export function jobsCommand(cli: Cli): Command {
     .addCommand(historyCommand(cli))
 }
 
-const STATES = ['queued', 'running', 'paused', 'done', 'failed', 'cancelled', 'interrupted'] satisfies ReplayState[]
-
-function stateOf(text: string): ReplayState {
-  const state = STATES.find((known) => known === text)
-  if (state !== undefined) return state
-  throw new MillpondError('USAGE', `--state must be one of ${STATES.join(', ')}, not ${JSON.stringify(text.slice(0, 80))}`)
-}
+const STATES = [
+  'queued',
+  'running',
+  'paused',
+  'done',
+  'failed',
+  'cancelled',
+  'interrupted',
+] as const satisfies readonly ReplayState[]
 
 interface ListOptions {
   readonly state?: readonly ReplayState[]
@@ -55,7 +57,9 @@ function listCommand(cli: Cli): Command {
       { run: 'millpond jobs list --state failed', does: 'those that need somebody' },
     ],
   })
-    .addOption(new Option('--state <state>', 'only these; may be given several times').argParser(several(stateOf)))
+    .addOption(
+      new Option('--state <state>', 'only these; may be given several times').argParser(several(oneOf('--state', STATES))),
+    )
     .addOption(
       new Option('--limit <count>', 'so many at the most; 100 unless given').argParser(wholeNumber('--limit', 1, 100_000)),
     )
@@ -176,23 +180,44 @@ function cancelCommand(cli: Cli): Command {
     })
 }
 
+const OUTCOMES = ['done', 'failed', 'cancelled'] as const satisfies readonly JobOutcome[]
+
+interface HistoryOptions {
+  readonly limit?: number
+  readonly job?: string
+  readonly outcome?: readonly JobOutcome[]
+}
+
 function historyCommand(cli: Cli): Command {
   return defineCommand('history', {
     summary: 'who replayed what, when, and what became of it',
     description: 'Lists the records that jobs leave when they end, the newest first. They are kept.',
-    examples: [{ run: 'millpond jobs history --json', does: 'JSON lines, one an ending' }],
+    examples: [
+      { run: 'millpond jobs history --json', does: 'JSON lines, one an ending' },
+      { run: 'millpond jobs history --outcome failed', does: 'what went wrong' },
+    ],
   })
+    .addOption(
+      new Option('--outcome <outcome>', 'only these; may be given several times').argParser(
+        several(oneOf('--outcome', OUTCOMES)),
+      ),
+    )
+    .addOption(new Option('--job <job>', 'only this job'))
     .addOption(
       new Option('--limit <count>', 'so many at the most; 100 unless given').argParser(wholeNumber('--limit', 1, 100_000)),
     )
-    .action(async ({ limit }: ListOptions) => {
+    .action(async ({ limit, job, outcome }: HistoryOptions) => {
       await using jobs = await openJobs(await cli.loadConfig())
-      const audits = await jobs.audits(limit === undefined ? {} : { limit })
+      const audits = await jobs.audits({
+        ...(limit === undefined ? {} : { limit }),
+        ...(job === undefined ? {} : { job: await fullId(jobs, job) }),
+        ...(outcome === undefined ? {} : { outcomes: outcome }),
+      })
       if (cli.json) {
         for (const audit of audits) await cli.printJson(audit)
         return
       }
-      if (audits.length === 0) return cli.print('no replay has ended yet')
+      if (audits.length === 0) return cli.print(outcome === undefined ? 'no replay has ended yet' : 'no replay has ended so')
       const rows = audits.map((audit) => [
         formatTime(audit.endedMs),
         audit.job,

@@ -1,0 +1,42 @@
+import { MillpondError } from '../../errors.ts'
+import type { JobAudit, JobOutcome } from '../../replay/job.ts'
+import type { AuditPlace, JobStore } from '../../replay/jobs.ts'
+import type { Caller } from '../access.ts'
+import { maySee } from './access.ts'
+import { limitOf, type PageQuery, wordsOf } from './page-query.ts'
+import { visiblePage } from './visible-page.ts'
+
+const OUTCOMES = ['done', 'failed', 'cancelled'] as const satisfies readonly JobOutcome[]
+
+/**
+ * A page of the records that jobs left when they ended, the newest ending first, of topics that the caller may replay.
+ * @throws MillpondError `INPUT_INVALID`.
+ */
+export async function listHistory(
+  jobs: JobStore,
+  caller: Caller,
+  query: PageQuery,
+): Promise<{ readonly history: readonly JobAudit[]; readonly next: string | null }> {
+  const { job, outcome, cursor } = query
+  const outcomes = wordsOf('outcome', outcome, OUTCOMES)
+  const { rows, next } = await visiblePage<JobAudit, AuditPlace>({
+    limit: limitOf(query),
+    from: cursor === undefined ? undefined : placeOf(cursor),
+    read: (limit, before) =>
+      jobs.audits({
+        limit,
+        ...(before === undefined ? {} : { before }),
+        ...(job === undefined ? {} : { job }),
+        ...(outcomes === undefined ? {} : { outcomes }),
+      }),
+    placeOf: ({ endedMs, job: id, ending }) => ({ endedMs, job: id, ending }),
+    isVisible: (audit) => maySee(caller, audit),
+  })
+  return { history: rows, next: next === undefined ? null : `${next.endedMs}.${next.ending}.${next.job}` }
+}
+
+function placeOf(cursor: string): AuditPlace {
+  const [, endedMs, ending, job] = /^(\d{1,15})\.(\d{1,9})\.(\S{1,100})$/u.exec(cursor) ?? []
+  if (job === undefined) throw new MillpondError('INPUT_INVALID', 'cursor must be what `next` of a page said')
+  return { endedMs: Number(endedMs), ending: Number(ending), job }
+}

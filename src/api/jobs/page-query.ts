@@ -1,0 +1,26 @@
+import { MillpondError } from '../../errors.ts'
+
+/** What a page of a list is asked with. */
+export type PageQuery = Readonly<Record<string, string | undefined>>
+
+const PAGE_ROWS = 100
+const MAX_PAGE_ROWS = 1000
+
+/** How many rows a page is to have. @throws MillpondError `INPUT_INVALID`. */
+export function limitOf({ limit = String(PAGE_ROWS) }: PageQuery): number {
+  if (/^[1-9]\d{0,3}$/u.test(limit) && Number(limit) <= MAX_PAGE_ROWS) return Number(limit)
+  throw new MillpondError('INPUT_INVALID', `limit must be a number from 1 to ${MAX_PAGE_ROWS}`)
+}
+
+/** Words between commas; undefined where nothing is given. @throws MillpondError `INPUT_INVALID` for one that is not known. */
+export function wordsOf<Word extends string>(
+  name: string,
+  given: string | undefined,
+  known: readonly Word[],
+): readonly Word[] | undefined {
+  return given?.split(',').map((word) => {
+    const found = known.find((one) => one === word)
+    if (found !== undefined) return found
+    throw new MillpondError('INPUT_INVALID', `${name} must be some of ${known.join(', ')}`)
+  })
+}
