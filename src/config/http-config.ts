@@ -56,6 +56,8 @@ export interface HttpTlsConfig {
 export interface AuditConfig {
   readonly path: string
   readonly rotateBytes: number
+  /** Rotated files that are kept; undefined is all. */
+  readonly keep: number | undefined
   readonly onFailure: 'refuse-changes' | 'refuse-all' | 'go-on'
   readonly puts: boolean
   readonly hashKey: Secret | undefined

@@ -20,7 +20,7 @@ export function resolveHttp(
   inData: (path: string | undefined, name: string) => string,
 ): HttpConfig {
   const { host, port, token, behindProxy, openProbes, maxConnections } = http
-  const { type, path, rotateBytes, onFailure, puts, hashKey } = http.audit
+  const { type, path, rotateBytes, keep, onFailure, puts, hashKey } = http.audit
   const { rate, burst, concurrent, refusedPerMinute } = http.limits
   return {
     host,
@@ -33,7 +33,7 @@ export function resolveHttp(
     openProbes,
     corsOrigins: http.cors.origins,
     limits: { rate, burst, concurrent, refusedPerMinute },
-    audit: { type, path: inData(path, 'audit.jsonl'), rotateBytes: bytesOf(rotateBytes), onFailure, puts, hashKey },
+    audit: { type, path: inData(path, 'audit.jsonl'), rotateBytes: bytesOf(rotateBytes), keep, onFailure, puts, hashKey },
     maxBodyBytes: bytesOf(http.maxBodyBytes),
     maxMessageBytes: bytesOf(http.maxMessageBytes),
     maxConnections,

@@ -116,6 +116,7 @@ const audit = section(
     ),
     path: optionalPath('The file, JSON lines. Without it: `audit.jsonl` in the `data` folder.'),
     rotateBytes: size(4096, 1024 * 1024 * MiB, 'The file gets a new name with the time when it is larger.').default('100 MiB'),
+    keep: optionalNumber(1, 100_000, 'Files that got a new name and are kept; older ones are removed. Without it: all of them.'),
     onFailure: oneOf(
       ['refuse-changes', 'refuse-all', 'go-on'],
       'refuse-changes',

@@ -74,6 +74,7 @@ describe('mistakes in the section http', () => {
     { text: 'cors: { origins: ["https://a.example/"] }', told: 'http.cors.origins[0]: must be an origin' },
     { text: 'limits: { burst: 5 }', told: 'http.limits.burst: has no meaning' },
     { text: 'audit: { rotateBytes: 1 }', told: 'http.audit.rotateBytes: must be a size' },
+    { text: 'audit: { keep: 0 }', told: 'http.audit.keep: must be' },
   ])('$text', async ({ text, told }) => {
     const message = await mistakes(`http: { ${text} }`)
     expect(message).toContain(told)

@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { MillpondError } from '../../errors.ts'
+import { removeRotated, rotatedName } from './rotated-files.ts'
 
 /** A file of lines that only grows. */
 export interface LineFile extends AsyncDisposable {
@@ -16,7 +17,11 @@ export interface LineFileOptions {
   readonly path: string
   /** The file gets another name, with the time, before it would be larger. */
   readonly rotateBytes: number
+  /** So many of the files that got another name are kept, all where it is undefined. */
+  readonly keep?: number | undefined
   readonly nowMs: () => number
+  /** Told why files that are not to be kept could not be removed; lines are written all the same. */
+  readonly onKept?: (reason: string) => void
 }
 
 interface Waiting {
@@ -38,21 +43,31 @@ interface OpenFile {
 }
 
 /** Appends lines: those that come while the disk is busy go to it together. Several processes may append to one file. */
-export function openLineFile({ path, rotateBytes, nowMs }: LineFileOptions): LineFile {
+export function openLineFile({ path, rotateBytes, keep, nowMs, onKept }: LineFileOptions): LineFile {
   let waiting: Waiting[] = []
   let waitingCharacters = 0
   let writing: Promise<void> | undefined
   let current: OpenFile | undefined
+  let isBegun = false
 
   const ready = async (moreBytes: number): Promise<OpenFile> => {
     if (current !== undefined && !(await isAt(path, current.ino))) await drop()
     current ??= await openAt(path)
+    // Fewer may be wanted than when they were made.
+    if (!isBegun) await prune(undefined)
+    isBegun = true
     if (current.bytes > 0 && current.bytes + moreBytes > rotateBytes) {
-      await rename(path, await freeName(path, nowMs()))
+      const rotated = await rotatedName(path, nowMs())
+      await rename(path, rotated)
       await drop()
       current = await openAt(path)
+      await prune(rotated)
     }
     return current
+  }
+  const prune = async (newest: string | undefined): Promise<void> => {
+    if (keep === undefined) return
+    await removeRotated(path, keep, newest).catch((error: unknown) => onKept?.(reasonOf(error)))
   }
   const drop = async (): Promise<void> => {
     const { file } = current!
@@ -127,16 +142,8 @@ async function isAt(path: string, ino: number): Promise<boolean> {
   return found?.ino === ino
 }
 
-/** `audit.jsonl.2026-11-29T22-01-02.003Z`, or with a number behind it where that is taken. */
-async function freeName(path: string, nowMs: number): Promise<string> {
-  const base = `${path}.${new Date(nowMs).toISOString().replaceAll(':', '-')}`
-  for (let count = 1; ; count++) {
-    const name = count === 1 ? base : `${base}.${count}`
-    if ((await stat(name).catch(() => undefined)) === undefined) return name
-  }
-}
+const reasonOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : String(error))
 
 function unavailable(error: unknown): MillpondError {
-  const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  return new MillpondError('AUDIT_UNAVAILABLE', `the audit log cannot be written: ${reason}`, { cause: error })
+  return new MillpondError('AUDIT_UNAVAILABLE', `the audit log cannot be written: ${reasonOf(error)}`, { cause: error })
 }

@@ -99,7 +99,9 @@ function warnOf({ host, tls, behindProxy }: HttpConfig, { onNews }: SafetyParts)
 
 function openAudit({ host, audit }: HttpConfig, { readiness, metrics, onNews }: SafetyParts): Audit | undefined {
   if (audit.type === 'none' || (audit.type === 'auto' && isLoopback(host))) return undefined
-  const file = openLineFile({ path: audit.path, rotateBytes: audit.rotateBytes, nowMs: Date.now })
+  const { path, rotateBytes, keep } = audit
+  const onKept = (reason: string) => onNews('warn', `files of the audit log that are to be removed are still there: ${reason}`)
+  const file = openLineFile({ path, rotateBytes, keep, nowMs: Date.now, onKept })
   let told = false
   return createAudit(file, audit, (failure, lost) => {
     metrics.auditLost.inc(lost)

@@ -62,6 +62,75 @@ describe('a file of lines', () => {
     expect(found.toSorted()).toEqual(lines.flat().toSorted())
   })
 
+  const names = async () => (await readdir(join(folder, 'logs'))).toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+
+  it('keeps so many of the files that it was, the newest, and nothing else is removed', async () => {
+    let nowMs = NOW_MS
+    const kept: string[] = []
+    const others = ['audit.jsonl.moved', 'audit.jsonl.2026-11-29T00-00-00.000Z.gz', 'other.jsonl.2026-11-29T00-00-00.000Z']
+    await mkdir(join(folder, 'logs'))
+    for (const name of others) await writeFile(join(folder, 'logs', name), name)
+    const options = { path, rotateBytes: 1024, nowMs: () => nowMs, onKept: (reason: string) => void kept.push(reason) }
+    await using file = openLineFile({ ...options, keep: 3 })
+    const lines = Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat(95)}`)
+    for (const line of lines) {
+      await file.append(line)
+      // Several in one moment: those have a number behind the time.
+      if (line.startsWith('5')) nowMs += 1000
+    }
+    const rotated = (await names()).filter((name) => /Z(\.\d+)?$/u.test(name) && name.startsWith('audit'))
+    expect(rotated).toHaveLength(3)
+    const left = (await Promise.all([...rotated, 'audit.jsonl'].map((name) => text(name)))).join('').trimEnd().split('\n')
+    expect(left).toEqual(lines.slice(-left.length))
+    expect(left.length).toBeGreaterThan(30)
+    for (const name of others) expect(await text(name)).toBe(name)
+
+    // Who wants fewer has fewer from the first line on; who wants all removes none.
+    await using fewer = openLineFile({ ...options, keep: 1 })
+    await fewer.append('next')
+    expect((await names()).filter((name) => name.startsWith('audit') && name.includes('Z')).length).toBe(2)
+    expect((await text()).endsWith('next\n')).toBe(true)
+    expect(kept).toEqual([])
+  })
+
+  it('keeps what it has just been, though the clock went back', async () => {
+    let nowMs = NOW_MS
+    await using file = openLineFile({ path, rotateBytes: 100, nowMs: () => nowMs, keep: 2 })
+    for (const text of ['a', 'b', 'c', 'd']) await file.append(text.repeat(90))
+    nowMs -= 3_600_000
+    await file.append('e'.repeat(90))
+    expect(await text('audit.jsonl.2026-11-28T23-00-00.000Z')).toBe(`${'d'.repeat(90)}\n`)
+    expect(await names()).toHaveLength(3)
+  })
+
+  it('is written on where old files cannot be removed, and says so', async () => {
+    const kept: string[] = []
+    const stuck = join(folder, 'logs', 'audit.jsonl.2026-01-01T00-00-00.000Z')
+    await mkdir(stuck, { recursive: true })
+    const old = join(folder, 'logs', 'audit.jsonl.2026-01-01T00-00-00.000Z.2')
+    await writeFile(old, 'old')
+    const onKept = (reason: string) => void kept.push(reason)
+    await using file = openLineFile({ path, rotateBytes: 100, nowMs: () => NOW_MS, keep: 1, onKept })
+    for (const text of ['a', 'b']) await file.append(text.repeat(90))
+    // When it is opened, and when it was rotated.
+    expect(kept).toHaveLength(2)
+    expect(kept.every((reason) => /^(?:EISDIR|EPERM)$/u.test(reason))).toBe(true)
+    expect(await names()).toEqual(['audit.jsonl', 'audit.jsonl.2026-01-01T00-00-00.000Z', 'audit.jsonl.2026-11-29T00-00-00.000Z'])
+  })
+
+  it('loses no line of two writers but with the files that go', async () => {
+    const open = () => openLineFile({ path, rotateBytes: 700, nowMs: () => NOW_MS, keep: 2 })
+    await using first = open()
+    await using second = open()
+    const lines = Array.from({ length: 60 }, (_, i) => `${i} ${'x'.repeat(60)}`)
+    for (const [i, line] of lines.entries()) await (i % 3 === 0 ? first : second).append(line)
+    const left = await names()
+    expect(left).toHaveLength(3)
+    const parts = await Promise.all([...left.slice(1), left[0]!].map((name) => text(name)))
+    const found = parts.join('').trimEnd().split('\n')
+    expect(found).toEqual(lines.slice(-found.length))
+  })
+
   it('is no link to somewhere else', async () => {
     const target = join(folder, 'target')
     await writeFile(target, 'kept')

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { createHmac } from 'node:crypto'
 import { tmpdir } from 'node:os'
@@ -111,6 +111,15 @@ describe('the audit log', () => {
       ['refused', 'shop', 403, 'FORBIDDEN'],
     ])
     expect(await readFile(file, 'utf8')).not.toMatch(/wrong-key|the-key-of/u)
+  })
+
+  it('keeps so many files as it is told to', async () => {
+    const { server } = await serverWith({ rotateBytes: 4096, keep: 2 })
+    for (let n = 0; n < 200; n++) await server.inject({ url: '/find', headers: BOSS })
+    const files = () => readdir(join(folder, 'audit'))
+    await until(async () => (await files()).length === 3, 'two files that are kept')
+    const rotated = (await files()).filter((name) => name !== 'calls.jsonl')
+    expect(rotated.every((name) => /^calls\.jsonl\.\d{4}-.*Z/u.test(name))).toBe(true)
   })
 
   it('counts puts elsewhere, unless it is asked for them', async () => {
