@@ -3,9 +3,9 @@ export interface Listing<Row, Place> {
   readonly limit: number
   readonly from: Place | undefined
   /** The first `limit` rows behind a place, or of all. */
-  read(limit: number, behind: Place | undefined): Promise<readonly Row[]>
-  placeOf(row: Row): Place
-  isVisible(row: Row): boolean
+  readonly read: (limit: number, behind: Place | undefined) => Promise<readonly Row[]>
+  readonly placeOf: (row: Row) => Place
+  readonly isVisible: (row: Row) => boolean
 }
 
 /** Rows that are looked at for one page at the most, whoever may see few of them. */

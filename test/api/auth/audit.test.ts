@@ -115,7 +115,12 @@ describe('the audit log', () => {
 
   it('keeps so many files as it is told to', async () => {
     const { server } = await serverWith({ rotateBytes: 4096, keep: 2 })
-    for (let n = 0; n < 200; n++) await server.inject({ url: '/find', headers: BOSS })
+    for (let round = 0; round < 6; round++) {
+      for (let n = 0; n < 20; n++)
+        await server.inject({ url: '/find', headers: { 'x-request-id': `round-${round}-${n}-`, ...BOSS } })
+      const written = () => readFile(file, 'utf8').catch(() => '')
+      await until(async () => (await written()).includes(`round-${round}-19-`), `round ${round} to be written`)
+    }
     const files = () => readdir(join(folder, 'audit'))
     await until(async () => (await files()).length === 3, 'two files that are kept')
     const rotated = (await files()).filter((name) => name !== 'calls.jsonl')
