@@ -22,9 +22,13 @@ export interface SelectionOptions {
 
 /** Adds the options. */
 export function addSelection(command: Command): Command {
+  return addSelectionWithin(command.addOption(new Option('-t, --topic <topic>', 'messages of this topic')))
+}
+
+/** Adds all options but that of the topic, for a command that names it otherwise. */
+export function addSelectionWithin(command: Command): Command {
   const text = several((word) => word)
   return command
-    .addOption(new Option('-t, --topic <topic>', 'messages of this topic'))
     .addOption(new Option('-l, --lane <lane>', 'of this lane; may be given several times').argParser(text))
     .addOption(new Option('--from <time>', 'not before: RFC 3339, milliseconds, or -1h').argParser(timeOf('--from', Date.now)))
     .addOption(new Option('--until <time>', 'before this time').argParser(timeOf('--until', Date.now)))

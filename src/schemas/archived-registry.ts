@@ -5,13 +5,14 @@ import type { SchemaName } from '../values/schema-lookup.ts'
 import { decodeSchema, schemaKey } from './archived-schema.ts'
 
 /**
- * The schemas that the archive keeps of a topic as a registry that is only read. What the archive does not have is asked of `registry`, where there is one.
+ * The schemas that the archive keeps of a topic, where there is one, as a registry that is only read. What the archive does not have is asked of `registry`, where there is one.
  * Its calls throw MillpondError `SCHEMA_DAMAGED`, and of the store.
  */
-export function createArchivedRegistry(store: Store, topic: string, registry?: SchemaRegistry): SchemaRegistry {
+export function createArchivedRegistry(store: Store | undefined, topic: string, registry?: SchemaRegistry): SchemaRegistry {
   // References name a subject and a version; the archive has them by id.
   const ids = new Map<string, number>()
   const load = async (name: SchemaName, signal: AbortSignal): Promise<RegisteredSchema | undefined> => {
+    if (store === undefined) return undefined
     const key = schemaKey(topic, name)
     try {
       const { type, text, references, guid } = decodeSchema(key, await store.read(key, undefined, signal))

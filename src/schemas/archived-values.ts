@@ -12,10 +12,10 @@ const MAX_TOPICS = 1000
 
 /**
  * Values as JSON, whatever registered schema they have: those that name one in Confluent's wire format are read by it, all others are JSON. The schemas are
- * those that the archive keeps, and of `registry` where it lacks one.
+ * those that the archive keeps, and of `registry` where it lacks one, or where there is no archive yet.
  */
 export function createArchivedValues(
-  store: Store,
+  store: Store | undefined,
   { nowMs, registry }: { readonly nowMs: () => number; readonly registry?: SchemaRegistry | undefined },
 ): DecodedValues {
   const topics = new Map<string, Values>()
