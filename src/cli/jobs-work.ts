@@ -92,8 +92,8 @@ async function tell(cli: Cli, news: WorkerNews): Promise<void> {
 export function retryCommand(cli: Cli): Command {
   return defineCommand('retry', {
     summary: 'send again what the target of a job refused',
-    description: `Queues a job of the messages that a job's target refused, as far as they are recorded (the first 1,000 with their reasons; all are counted).
-The job itself stays as it ended. What failed as a whole goes on with millpond jobs resume.`,
+    description: `Queues a job of the messages that a job's target refused: the first 1,000 are recorded with their reasons, the others by where they lie, as
+ranges of which a part of a job keeps 1,000; it says how many are only counted. The job itself stays as it ended. What failed as a whole goes on with millpond jobs resume.`,
     examples: [{ run: 'millpond jobs retry 7f3a', does: 'by workers, to the same target' }],
   })
     .argument('<job>', 'the job, or the beginning of its id')
@@ -104,6 +104,6 @@ The job itself stays as it ended. What failed as a whole goes on with millpond j
       const made = await knownJob(jobs, (await jobs.create(retry)).id)
       if (cli.json) return cli.printJson({ ...publicJob(made), beyond: retry.beyond })
       await cli.print(`job ${made.id} ${made.state}: ${formatMessages(made.planned.messages)} to ${targetText(made)} again`)
-      if (retry.beyond > 0) await cli.print(`${formatMessages(retry.beyond)} more were refused that are not recorded by name`)
+      if (retry.beyond > 0) await cli.print(`${formatMessages(retry.beyond)} more were refused in too many places to be kept`)
     })
 }

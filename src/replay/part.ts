@@ -1,4 +1,6 @@
 import type { LaneId } from '../source/lane.ts'
+import type { Positions } from './positions.ts'
+import type { Refused } from './refused.ts'
 
 /** Why something could not go on. */
 export interface JobError {
@@ -34,8 +36,8 @@ export interface ReplayPart {
   readonly toPosition: number
   /** Only messages whose key falls to this shard of so many; those without a key fall to shard 0. */
   readonly shard: { readonly index: number; readonly count: number } | null
-  /** Only these positions, rising. */
-  readonly only: readonly number[] | null
+  /** Only these positions. */
+  readonly only: Positions | null
   /** What tells the target this part of a lane from others that write messages of the lane; null where the part is the whole lane. */
   readonly share: string | null
   /** Parts that have to be done before this one is begun. */
@@ -43,6 +45,8 @@ export interface ReplayPart {
   /** Everything below is dealt with. */
   readonly nextPosition: number
   readonly counts: PartCounts
+  /** What its target refused; left out as long as that is nothing, and in records of older versions. */
+  readonly refused?: Refused
   readonly state: PartState
   /** Who holds it, and until when nobody else may. */
   readonly owner: string | null

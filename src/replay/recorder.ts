@@ -2,6 +2,7 @@ import type { ReplayCounts, ReplayFailure, ReplaySummary } from './job.ts'
 import { addCounts } from './job.ts'
 import type { JobStore, Lease, PartOutcome, Wanted } from './jobs.ts'
 import type { ReplayPart } from './part.ts'
+import { addRefused } from './refused.ts'
 
 /** What one step did to a part. */
 export interface PartStep {
@@ -90,7 +91,10 @@ export function createRecorder(job: ReplaySummary, { jobs, lease, onLost }: Reco
     step(place, { nextPosition, counts: more, failures: refused, done = false }) {
       const part = parts.get(place)
       if (part === undefined) return
-      parts.set(place, { ...part, nextPosition, counts: addCounts(part.counts, more) })
+      const moved = { ...part, nextPosition, counts: addCounts(part.counts, more) }
+      const isClean = part.refused === undefined && refused.length === 0
+      const told = { from: part.nextPosition, to: nextPosition, counts: more, refused: refused.map(({ position }) => position) }
+      parts.set(place, isClean ? moved : { ...moved, refused: addRefused(part.refused, told) })
       counts = addCounts(counts, more)
       if (done) partsDone++
       unstoredBytes += more.bytes

@@ -2,6 +2,7 @@ import type { MessageBatch } from '../batch/batch.ts'
 import { selectRows } from '../batch/batch.ts'
 import { partitionKeys } from '../kernel/partition.ts'
 import type { ReplayPart } from './part.ts'
+import { rangeOf } from './positions.ts'
 
 /** Whether every message of the selection in the part's range is the part's. */
 export const isWholeLane = ({ shard, only }: ReplayPart): boolean => shard === null && only === null
@@ -16,13 +17,14 @@ export function* rangesOf({ only, toPosition }: ReplayPart, position: number): G
     return
   }
   let range: { from: number; to: number } | undefined
-  for (const each of only) {
-    if (each < position) continue
-    if (range !== undefined && each - range.to > NEAR_POSITIONS) {
+  for (const [first, to] of only.map(rangeOf)) {
+    if (to <= position) continue
+    const from = Math.max(first, position)
+    if (range !== undefined && from - range.to > NEAR_POSITIONS) {
       yield range
       range = undefined
     }
-    range = { from: range?.from ?? each, to: each + 1 }
+    range = { from: range?.from ?? from, to }
   }
   if (range !== undefined) yield range
 }
@@ -31,13 +33,19 @@ export function* rangesOf({ only, toPosition }: ReplayPart, position: number): G
 export function rowsOf(batch: MessageBatch, { shard, only }: ReplayPart): MessageBatch {
   if (shard === null && only === null) return batch
   const shards = shard === null || batch.count === 0 ? undefined : partitionKeys(batch, shard.count)
-  const named = only === null ? undefined : new Set(only)
+  const named = only?.map(rangeOf)
+  let next = 0
   const rows = new Int32Array(batch.count)
   let count = 0
   for (let row = 0; row < batch.count; row++) {
     // Messages without a key have -1.
     if (shards !== undefined && Math.max(0, shards[row]!) !== shard!.index) continue
-    if (named !== undefined && !named.has(batch.positions[row]!)) continue
+    if (named !== undefined) {
+      const position = batch.positions[row]!
+      while (next < named.length && named[next]![1] <= position) next++
+      if (next === named.length) break
+      if (position < named[next]![0]) continue
+    }
     rows[count++] = row
   }
   return count === batch.count ? batch : selectRows(batch, rows.subarray(0, count))

@@ -92,7 +92,8 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
       const parts = [
         partOf('a', 0, { toPosition: Number.MAX_SAFE_INTEGER }),
         partOf('a', 1, { shard: { index: 1, count: 4 }, share: '1/4' }),
-        partOf('a', 2, { only: [10, 12, 499], after: [0, 1], share: 'retry' }),
+        partOf('a', 2, { only: [10, 12, [20, 300], 499], after: [0, 1], share: 'retry' }),
+        partOf('a', 3, { refused: { at: [12, [20, 300]], count: 7, clearTo: 310 } }),
       ]
       const record = recordOf('a', { options: replayOptions('http', { rateMessagesPerSecond: 0.5 }), retryOf: 'before' })
       await jobs.create({ job: record, parts })
@@ -101,7 +102,7 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
         state: 'queued',
         counts: NO_COUNTS,
         error: null,
-        partCount: 3,
+        partCount: 4,
         partsDone: 0,
         leaseUntilMs: null,
       }
@@ -234,7 +235,8 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
     it('keeps what progress said, adds up the parts, and shows it to other processes', async () => {
       await make('a', 3)
       const { part } = (await jobs.take(lease('one', 77)))!
-      const moved = { ...part, nextPosition: 400, counts: counts(9, 2) }
+      const refused = { at: [0, 1], count: 2, clearTo: 2 }
+      const moved = { ...part, nextPosition: 400, counts: counts(9, 2), refused }
       const { held } = await jobs.progress(lease('one', 78), { job: 'a', parts: [moved], failures: refusals(2) })
       const other = await another()
       expect(await other.get('a', 78)).toMatchObject({
@@ -243,7 +245,7 @@ export function jobStoreContract(name: string, openFixture: () => Promise<JobSto
         leaseUntilMs: 1078,
         counts: counts(9, 2),
         failures: refusals(2),
-        parts: [{ nextPosition: 400, owner: 'one' }, { nextPosition: 10, owner: null }, {}],
+        parts: [{ nextPosition: 400, owner: 'one', refused }, { nextPosition: 10, owner: null }, {}],
       })
       const error = { code: 'DELIVERY_FAILED', message: 'the target is away' }
       const ended = { ...held[0]!, nextPosition: 450, counts: counts(12, 3) }
