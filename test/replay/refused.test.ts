@@ -182,7 +182,11 @@ describe('a retry', { timeout: 120_000 }, () => {
   it('of a job of an older version is of what is known by name', async () => {
     await using scene = await openLanes()
     const { first } = await retried(scene, (position) => position < 600)
-    const old = { ...first, parts: first.parts.map(({ refused: _, ...part }) => part) }
+    const parts = first.parts.map((part) => {
+      const { refused: _, ...before } = part
+      return before
+    })
+    const old = { ...first, parts }
     const retry = planRetry(old, { id: 'old', nowMs: 1 })
     expect(retry).toMatchObject({ beyond: 0, job: { planned: { messages: 800 } } })
     // One that went on in a newer version has both.
