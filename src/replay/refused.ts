@@ -1,4 +1,3 @@
-import type { PartCounts } from './part.ts'
 import { compactRange, type PositionRange, type Positions, rangeOf } from './positions.ts'
 
 /** Which messages of a part its target refused, so that they can be sent again, however many there are. */
@@ -22,7 +21,7 @@ export const MAX_REFUSED_RANGES = 1000
 export interface RefusingStep {
   readonly from: number
   readonly to: number
-  readonly counts: PartCounts
+  readonly counts: { readonly read: number; readonly failed: number }
   /** The positions of what was refused, in any order. */
   readonly refused: readonly number[]
 }
