@@ -98,9 +98,13 @@ describe('jobs over HTTP', () => {
     const { id } = await json(post('/jobs', { select: { topic: 'other' }, to: 'topic:again', function: 'half.mjs' }))
     await work()
     expect(await show(id)).toMatchObject({ state: 'done', counts: { read: 20, delivered: 10 } })
-    for (const name of ['../half.mjs', '/etc/passwd', '.hidden', 'missing.mjs']) {
+    await writeFile(join(folder, 'needs.mjs'), "import './gone.mjs'\nexport default (m) => m")
+    for (const name of ['../half.mjs', '/etc/passwd', '.hidden', 'missing.mjs', 'needs.mjs']) {
       const refused = await post('/jobs', { select: { topic: 'other' }, to: 'topic:again', function: name })
-      expect([refused.status, await json<object>(refused)]).toMatchObject([400, { error: { code: 'FUNCTION_INVALID' } }])
+      const answer = await json<object>(refused)
+      expect([refused.status, answer]).toMatchObject([400, { error: { code: 'FUNCTION_INVALID' } }])
+      // Where the folder is, is nobody's business.
+      expect(JSON.stringify(answer)).not.toContain(folder)
     }
   })
 
@@ -121,6 +125,14 @@ describe('jobs over HTTP', () => {
     expect(new Set(seen)).toEqual(new Set(ids))
     expect(seen).toHaveLength(3)
   })
+
+  it.each(['state=done&state=failed', 'state=gone', 'limit=0', 'limit=1&limit=2', 'cursor=1', 'cursor=1.a&cursor=1.b'])(
+    'are not listed for %s, which is refused',
+    async (query) => {
+      const response = await fetch(`${url}/jobs?${query}`)
+      expect([response.status, await jsonOf(response)]).toMatchObject([400, { error: { code: 'INPUT_INVALID' } }])
+    },
+  )
 
   it('tell of their progress as it goes, until they end', async () => {
     const { id } = await json(post('/jobs', { select: { topic: 'orders' }, to: 'topic:again' }))
@@ -147,6 +159,8 @@ describe('jobs over HTTP', () => {
     { body: { select: { topic: 'orders' }, to: 'topic:x', rate: 0 }, path: 'rate' },
     { body: { select: { topc: 'orders' }, to: 'topic:x' }, path: 'topc' },
     { body: { select: {}, to: 'topic:x', setHeaders: { a: 1 } }, path: 'setHeaders.a' },
+    { body: { select: {}, to: 'topic:x', split: 257 }, path: 'split' },
+    { body: { select: {}, to: 'topic:x', split: 1.5 }, path: 'split' },
   ])('refuse $body and name $path', async ({ body, path }) => {
     const refused = await post('/jobs', body)
     expect([refused.status, await json<object>(refused)]).toMatchObject([400, { error: { code: 'INPUT_INVALID', path } }])

@@ -3,10 +3,14 @@ import type { JobAudit, JobOutcome } from '../../replay/job.ts'
 import type { AuditPlace, JobStore } from '../../replay/jobs.ts'
 import type { Caller } from '../access.ts'
 import { maySee } from './access.ts'
-import { limitOf, type PageQuery, wordsOf } from './page-query.ts'
+import { limitOf, onceEach, type PageQuery, wordsOf } from './page-query.ts'
 import { visiblePage } from './visible-page.ts'
 
-const OUTCOMES = ['done', 'failed', 'cancelled'] as const satisfies readonly JobOutcome[]
+/** How jobs end. */
+export const OUTCOMES = ['done', 'failed', 'cancelled'] as const satisfies readonly JobOutcome[]
+
+/** A place in the history: when a job ended, how often it had before, and its id. */
+export const HISTORY_CURSOR = /^([0-9]{1,15})\.([0-9]{1,9})\.(\S{1,100})$/u
 
 /**
  * A page of the records that jobs left when they ended, the newest ending first, of topics that the caller may replay.
@@ -17,7 +21,7 @@ export async function listHistory(
   caller: Caller,
   query: PageQuery,
 ): Promise<{ readonly history: readonly JobAudit[]; readonly next: string | null }> {
-  const { job, outcome, cursor } = query
+  const { job, outcome, cursor } = onceEach(query)
   const outcomes = wordsOf('outcome', outcome, OUTCOMES)
   const { rows, next } = await visiblePage<JobAudit, AuditPlace>({
     limit: limitOf(query),
@@ -36,7 +40,7 @@ export async function listHistory(
 }
 
 function placeOf(cursor: string): AuditPlace {
-  const [, endedMs, ending, job] = /^(\d{1,15})\.(\d{1,9})\.(\S{1,100})$/u.exec(cursor) ?? []
+  const [, endedMs, ending, job] = HISTORY_CURSOR.exec(cursor) ?? []
   if (job === undefined) throw new MillpondError('INPUT_INVALID', 'cursor must be what `next` of a page said')
   return { endedMs: Number(endedMs), ending: Number(ending), job }
 }

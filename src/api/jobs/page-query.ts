@@ -3,8 +3,17 @@ import { MillpondError } from '../../errors.ts'
 /** What a page of a list is asked with. */
 export type PageQuery = Readonly<Record<string, string | undefined>>
 
-const PAGE_ROWS = 100
-const MAX_PAGE_ROWS = 1000
+/** Rows of a page whose size nobody says. */
+export const PAGE_ROWS = 100
+/** Rows of a page at the most. */
+export const MAX_PAGE_ROWS = 1000
+
+/** The query. @throws MillpondError `INPUT_INVALID` where something is there several times, which is a list then, whatever the type says. */
+export function onceEach(query: PageQuery): PageQuery {
+  const several = Object.entries(query).find(([, value]) => typeof value !== 'string')
+  if (several === undefined) return query
+  throw new MillpondError('INPUT_INVALID', `${several[0].slice(0, 100)} is there several times`)
+}
 
 /** How many rows a page is to have. @throws MillpondError `INPUT_INVALID`. */
 export function limitOf({ limit = String(PAGE_ROWS) }: PageQuery): number {

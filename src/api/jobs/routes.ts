@@ -13,7 +13,7 @@ import { bodyJson } from '../body-json.ts'
 import { maySee, requireReplay } from './access.ts'
 import { sendEvents } from './events.ts'
 import { listHistory } from './history.ts'
-import { limitOf, wordsOf } from './page-query.ts'
+import { limitOf, onceEach, wordsOf } from './page-query.ts'
 import { keyOf, parseJobRequest } from './request.ts'
 import { visiblePage } from './visible-page.ts'
 
@@ -38,7 +38,8 @@ interface JobRoute {
 type Asked = FastifyRequest<JobRoute>
 
 const JSON_TYPE = 'application/json; charset=utf-8'
-const STATES = [
+/** States of jobs. */
+export const STATES = [
   'queued',
   'running',
   'paused',
@@ -50,6 +51,9 @@ const STATES = [
 const WISHES: Readonly<Record<string, JobWish>> = { pause: 'pause', resume: 'run', cancel: 'cancel' }
 /** Progress that is watched at once. */
 const MAX_WATCHERS = 200
+
+/** A place in the list of jobs: when one was made, and its id. */
+export const CURSOR = /^([0-9]{1,15})\.(\S{1,100})$/u
 
 /** Callers need `replay` of the topics that a job reads and writes, which each route asks for itself. */
 const REPLAYING = { config: { access: { scope: 'replay', of: 'asks' } as const } }
@@ -108,7 +112,7 @@ async function makeJob(parts: JobsParts, request: Asked): Promise<{ readonly id:
     options: { ...order.options, ...file },
     isDetached: true,
     requestedBy: caller.name,
-    ...(key === undefined ? {} : { key: keyOf(key, 'idempotency-key') }),
+    ...(key === undefined || key === '' ? {} : { key: keyOf(key, 'idempotency-key') }),
   }
   return parts.jobs.create(
     await planReplay(whole, { index: parts.index, id: newId(), nowMs: parts.nowMs(), source: parts.source }),
@@ -141,7 +145,7 @@ async function steerableJob(parts: JobsParts, request: Asked): Promise<ReplayJob
 }
 
 async function listJobs({ jobs, nowMs }: JobsParts, request: Asked) {
-  const { state, cursor } = request.query
+  const { state, cursor } = onceEach(request.query)
   const states = wordsOf('state', state, STATES)
   const caller = callerOf(request)
   const { rows, next } = await visiblePage<ReplaySummary, JobPlace>({
@@ -160,7 +164,7 @@ async function listJobs({ jobs, nowMs }: JobsParts, request: Asked) {
 }
 
 function placeOf(cursor: string): JobPlace {
-  const [, createdMs, id] = /^(\d{1,15})\.(\S{1,100})$/u.exec(cursor) ?? []
+  const [, createdMs, id] = CURSOR.exec(cursor) ?? []
   if (id === undefined) throw new MillpondError('INPUT_INVALID', 'cursor must be what `next` of a page said')
   return { createdMs: Number(createdMs), id }
 }
