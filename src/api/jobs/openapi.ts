@@ -1,6 +1,5 @@
 import type {
   FunctionFile,
-  JobAudit,
   PlannedReplay,
   ReplayCounts,
   ReplayFailure,
@@ -31,20 +30,13 @@ import {
   TRUTH,
   WHOLE,
 } from '../openapi/schema.ts'
-import { HISTORY_CURSOR, OUTCOMES } from './history.ts'
-import { MAX_PAGE_ROWS, PAGE_ROWS } from './page-query.ts'
+import { LIMIT, someOf } from './page-query.ts'
 import { jobSchemas } from './request.ts'
 import { CURSOR, STATES } from './routes.ts'
 
 const TAG = 'jobs'
-const LIMIT: Schema = { type: 'integer', minimum: 1, maximum: MAX_PAGE_ROWS, default: PAGE_ROWS }
-/** Some of the words, with commas between. */
-const someOf = (words: readonly string[]): Schema => ({
-  type: 'string',
-  pattern: `^(?:${words.join('|')})(?:,(?:${words.join('|')}))*$`,
-  description: `some of ${words.join(', ')}, with commas between`,
-})
-const ID: Schema = told(TEXT, 'the id of the job')
+/** The id of a job. */
+export const JOB_ID: Schema = told(TEXT, 'the id of the job')
 /** What can go wrong with jobs and schedules wherever they are stored. */
 export const STORE_ERRORS = ['JOBS_UNAVAILABLE', 'JOBS_CORRUPT'] as const satisfies readonly ErrorCode[]
 /** What can go wrong when a job is planned. */
@@ -62,7 +54,8 @@ export const PLAN_ERRORS = [
 ] as const satisfies readonly ErrorCode[]
 
 const RANGE = answerOf<NonNullable<QueryRecord['positions']>>({}, { from: WHOLE, to: WHOLE })
-const error = orNull(answerOf<JobError>({ code: TEXT, message: TEXT }, {}))
+/** Why a job or a part of it failed or was interrupted. */
+export const JOB_ERROR = orNull(answerOf<JobError>({ code: TEXT, message: TEXT }, {}))
 const partition = { oneOf: [oneOf('lane', 'key'), COUNT, { type: 'object' }] }
 
 /** What a job is asked to do, as schemas. */
@@ -105,7 +98,11 @@ export const requestSchemas: Readonly<Record<'query' | 'target' | 'options', Sch
   ),
 }
 
-const planned = answerOf<PlannedReplay>({ segments: COUNT, blocks: COUNT, bytes: COUNT, messages: COUNT, exact: TRUTH }, {})
+/** What the index said that a job selects. */
+export const PLANNED = answerOf<PlannedReplay>(
+  { segments: COUNT, blocks: COUNT, bytes: COUNT, messages: COUNT, exact: TRUTH },
+  {},
+)
 const POSITIONS = listOf({ oneOf: [WHOLE, { type: 'array', items: WHOLE, minItems: 2, maxItems: 2 }] })
 
 const summary: Readonly<Record<keyof ReplaySummary, Schema>> = {
@@ -119,9 +116,9 @@ const summary: Readonly<Record<keyof ReplaySummary, Schema>> = {
   note: orNull(TEXT),
   key: orNull(TEXT),
   retryOf: told(orNull(TEXT), 'the job whose refused messages this one sends again'),
-  planned,
+  planned: PLANNED,
   counts: ref('JobCounts'),
-  error,
+  error: JOB_ERROR,
   workers: oneOf('one', 'many'),
   offered: told(TRUTH, 'whether workers that name no job take parts of it'),
   wish: oneOf('run', 'pause', 'cancel'),
@@ -168,7 +165,7 @@ const schemas: Readonly<Record<string, Schema>> = {
       leaseUntilMs: orNull(WHOLE),
       attempts: COUNT,
       notBeforeMs: orNull(WHOLE),
-      error,
+      error: JOB_ERROR,
       version: COUNT,
     },
     {
@@ -177,23 +174,6 @@ const schemas: Readonly<Record<string, Schema>> = {
         'where what the target refused lies, and how many of it that is; what found no place there is in `counts.failed` alone',
       ),
     },
-  ),
-  JobEnding: answerOf<JobAudit>(
-    {
-      job: TEXT,
-      ending: told(COUNT, 'how often the job had ended before: a failed one can go on'),
-      ...requestSchemas,
-      requestedBy: orNull(TEXT),
-      note: orNull(TEXT),
-      createdMs: MOMENT,
-      startedMs: orNull(WHOLE),
-      endedMs: MOMENT,
-      outcome: oneOf(...OUTCOMES),
-      planned,
-      counts: ref('JobCounts'),
-      error,
-    },
-    {},
   ),
 }
 
@@ -209,7 +189,7 @@ const steering = (id: string, summaryText: string): Operation => ({
   id,
   tag: TAG,
   summary: summaryText,
-  path: { id: ID },
+  path: { id: JOB_ID },
   answers: { 200: jsonAnswer('the job as it is now', ref('JobSummary')) },
   errors: ['JOB_UNKNOWN', 'JOB_CONFLICT', ...BODY_ERRORS, ...STORE_ERRORS],
 })
@@ -266,33 +246,11 @@ export const describedJobs: DescribedPart = {
       },
       errors: ['INPUT_INVALID', ...STORE_ERRORS],
     },
-    'GET /jobs/history': {
-      id: 'listJobHistory',
-      tag: TAG,
-      summary: 'List how jobs ended, the newest ending first',
-      description: 'Who asked for what, when, how many messages there were, and what became of it. These records are kept.',
-      query: {
-        outcome: someOf(OUTCOMES),
-        job: ID,
-        limit: LIMIT,
-        cursor: { type: 'string', pattern: HISTORY_CURSOR.source, description: '`next` of the page before' },
-      },
-      answers: {
-        200: jsonAnswer(
-          'endings of jobs of topics that the caller may replay',
-          answerOf<{ readonly history: unknown; readonly next: unknown }>(
-            { history: listOf(ref('JobEnding')), next: orNull(TEXT) },
-            {},
-          ),
-        ),
-      },
-      errors: ['INPUT_INVALID', ...STORE_ERRORS],
-    },
     'GET /jobs/:id': {
       id: 'showJob',
       tag: TAG,
       summary: 'Show a job with its parts and what was refused',
-      path: { id: ID },
+      path: { id: JOB_ID },
       answers: { 200: jsonAnswer('the job', ref('Job')) },
       errors: ['JOB_UNKNOWN', ...STORE_ERRORS],
     },
@@ -300,7 +258,7 @@ export const describedJobs: DescribedPart = {
       id: 'watchJob',
       tag: TAG,
       summary: 'Watch a job until it ends',
-      path: { id: ID },
+      path: { id: JOB_ID },
       answers: {
         200: {
           description:

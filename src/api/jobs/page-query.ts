@@ -1,12 +1,22 @@
 import { MillpondError } from '../../errors.ts'
+import type { Schema } from '../openapi/schema.ts'
 
 /** What a page of a list is asked with. */
 export type PageQuery = Readonly<Record<string, string | undefined>>
 
 /** Rows of a page whose size nobody says. */
-export const PAGE_ROWS = 100
+const PAGE_ROWS = 100
 /** Rows of a page at the most. */
-export const MAX_PAGE_ROWS = 1000
+const MAX_PAGE_ROWS = 1000
+
+/** How many rows a page is to have, as the description of the interface says it. */
+export const LIMIT: Schema = { type: 'integer', minimum: 1, maximum: MAX_PAGE_ROWS, default: PAGE_ROWS }
+/** Some of the words, with commas between, as the description of the interface says it. */
+export const someOf = (words: readonly string[]): Schema => ({
+  type: 'string',
+  pattern: `^(?:${words.join('|')})(?:,(?:${words.join('|')}))*$`,
+  description: `some of ${words.join(', ')}, with commas between`,
+})
 
 /** The query. @throws MillpondError `INPUT_INVALID` where something is there several times, which is a list then, whatever the type says. */
 export function onceEach(query: PageQuery): PageQuery {

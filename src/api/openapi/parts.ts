@@ -1,3 +1,4 @@
+import { describedHistory } from '../jobs/history-openapi.ts'
 import { describedJobs } from '../jobs/openapi.ts'
 import { describedSchedules } from '../jobs/schedule-openapi.ts'
 import { describedKafkaRest } from '../kafka-rest/openapi.ts'
@@ -11,6 +12,7 @@ export const describedParts = (limits: MessageLimits, search: SearchLimits | und
   describeService(limits),
   ...(search === undefined ? [] : [describeSearch(search)]),
   describedJobs,
+  describedHistory,
   describedSchedules,
   describedKafkaRest,
 ]
