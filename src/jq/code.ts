@@ -96,11 +96,16 @@ export function keysOf(path: Path, value: JqValue): JqValue[] {
 }
 
 /** Every output as an array. */
-export function outputsOf(code: Code, input: JqValue, env: Env, path?: Path): JqValue[] {
-  if (code.one !== undefined && path === undefined) {
+export function outputsOf(code: Code, input: JqValue, env: Env): JqValue[] {
+  if (code.one !== undefined) {
     const value = code.one(input, env)
     return value === undefined ? [] : [value]
   }
+  return outputsAt(code, input, undefined, env)
+}
+
+/** Every output as an array, of an input at a path. */
+export function outputsAt(code: Code, input: JqValue, path: Path | undefined, env: Env): JqValue[] {
   const values: JqValue[] = []
   code.each(input, path, env, (value) => {
     values.push(value)

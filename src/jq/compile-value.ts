@@ -1,6 +1,6 @@
 import { index } from './access.ts'
 import { spend, spendText } from './budget.ts'
-import { type Code, type Env, type One, type Path, constant, outputsOf, several, single } from './code.ts'
+import { type Code, type Env, type One, constant, outputsAt, outputsOf, several, single } from './code.ts'
 import { described } from './json-text.ts'
 import { type Operation, operations } from './operators.ts'
 import { raise } from './raised.ts'
@@ -95,14 +95,13 @@ export function logicCode(decides: boolean, left: Code, right: Code): Code {
 /** `[items]`. */
 export function arrayCode(items: Code | undefined): Code {
   if (items === undefined) return constant([])
-  const array = (input: JqValue, path: Path | undefined, env: Env): JqValue => {
-    const values = outputsOf(items, input, env, path)
+  const made = (values: readonly JqValue[]): JqValue => {
     spend(1 + values.length / 4)
     return values
   }
   return {
-    one: (input, env) => array(input, undefined, env),
-    each: (input, path, env, emit) => emit(array(input, path, env), path),
+    one: (input, env) => made(outputsOf(items, input, env)),
+    each: (input, path, env, emit) => emit(made(path ? outputsAt(items, input, path, env) : outputsOf(items, input, env)), path),
   }
 }
 

@@ -32,7 +32,7 @@ const calls = [
   ...words('floor sqrt fabs utf8bytelength paths leaf_paths tostream recurse transpose isnan isinfinite isnormal infinite'),
   ...words('keys_unsorted @json @text @csv @tsv @html @uri @sh @base64 todate round ceil trunc combinations'),
   ...words('significand logb frexp modf rint fromstream(tostream) [implode?] nan'),
-].concat('(values | error)', '(@base64 | @base64d)', 'tojson | fromjson', '[fromdate?]', '[.[]? | numbers | gmtime]')
+].concat('(values | error)', '(@base64 | @base64d)', '(tojson | fromjson)', '[fromdate?]', '[.[]? | numbers | gmtime]')
 const calls1 = [
   ...words('map select sort_by group_by unique_by min_by max_by later_any later_all with_entries first has contains'),
   ...words('inside startswith endswith ltrimstr rtrimstr split join getpath paths test in nth flatten IN INDEX'),
