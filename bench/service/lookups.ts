@@ -23,15 +23,7 @@ async function lookUp(url: string, messages: number): Promise<number> {
 /** Look-ups of messages drawn at random, one after the other, from request to the last byte; each must find its one message. */
 export async function lookUpIds(url: string, messages: number, count: number) {
   const taken: number[] = []
-  for (let i = 0; i < count; i++) {
-    const id = idOf(randomInt(messages))
-    const startMs = performance.now()
-    const response = await fetch(`${url}/search?topic=${TOPIC}&id=${id}&format=page`)
-    const page = (await response.json()) as { readonly messages?: readonly { readonly id: string }[] }
-    taken.push(performance.now() - startMs)
-    if (page.messages?.length !== 1 || page.messages[0]?.id !== id)
-      throw new Error(`${id}: ${JSON.stringify(page).slice(0, 300)}`)
-  }
+  for (let i = 0; i < count; i++) taken.push(await lookUp(url, messages))
   // The first ones open files and warm the program up, once for a service that runs for months.
   return times(taken.slice(Math.floor(count / 10)))
 }

@@ -11,6 +11,7 @@ import { startPostgres } from '../../test/servers/postgres.ts'
 import { type Bench, type Figures, programWords, run as runCommand } from '../kafka/bench.ts'
 import { ordersTopic } from '../kafka/fill.ts'
 import { median } from '../kafka/rounds.ts'
+import { guardCosts } from './guard.ts'
 import { lookUpIds, readRanges, searchWhileArchiving } from './lookups.ts'
 import { archiveTopic, replayByWorkers, replayOnce } from './replays.ts'
 import { startService, writeConfig } from './service.ts'
@@ -23,6 +24,7 @@ const CASES = [
   'range-postgres',
   'rows-postgres',
   'searches-while-archiving',
+  'guard',
   'replay',
   'replay-marked',
   'replay-workers',
@@ -35,6 +37,7 @@ const { values } = parseArgs({
     'replay-messages': { type: 'string', default: '1000000' },
     lookups: { type: 'string', default: '300' },
     ranges: { type: 'string', default: '60' },
+    requests: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: '3' },
     folder: { type: 'string' },
     case: { type: 'string', multiple: true },
@@ -55,7 +58,8 @@ disk, and replays from MinIO into Kafka. A line for each case; what fails is tol
   --lookups N            300 unless given; the first tenth is not counted
   --ranges N             60 unless given; the first tenth is not counted
   --replay-messages N    1000000 unless given
-  --rounds N             of the replay; 3 unless given, the first is not counted
+  --requests N           of the guard; 20000 unless given
+  --rounds N             of the guard and the replay; 3 unless given, the first is not counted
   --source               the program from its source, not from dist
 
 Cases, each with the index in SQLite and in PostgreSQL:
@@ -64,8 +68,9 @@ Cases, each with the index in SQLite and in PostgreSQL:
   rows-…             rows of the index for a million messages
 Then:
   searches-while-archiving  twenty callers look up ids in 10 million messages for 20 seconds while others put messages, all of which are archived
+  guard              CPU time of a request of GET /topics: by nobody in particular, with 20 keys, with limits, with an audit file
   replay             \`millpond replay --to kafka:…\`, a recorded job from MinIO: messages a second in the order of each lane
-  replay-marked      the same with the marks that are standard: headers that name the job and the origin, so that every message is written anew
+  replay-marked      the same with the marks that are standard: four headers that name the job and the origin of each message
   replay-workers     the same job by one and by two worker processes
   replay-workers-function  a job whose messages go through a JavaScript function, by one and by two
 `
@@ -205,8 +210,11 @@ async function replayCases(base: string): Promise<void> {
         rounds.push(await replayOnce(bench, folder, topic, { round, marks }))
       const counted = rounds.length > 1 ? rounds.slice(1) : rounds
       const figures = Object.keys(counted[0]!).map((figure) => [figure, median(counted.map((each) => Number(each[figure])))])
-      const goal = marks ? {} : { goal: 400_000 }
-      return { ...(Object.fromEntries(figures) as Figures), ...goal, ran: `${topic.ran}; from MinIO into Kafka ${kafka.version}` }
+      return {
+        ...(Object.fromEntries(figures) as Figures),
+        goal: 400_000,
+        ran: `${topic.ran}; from MinIO into Kafka ${kafka.version}`,
+      }
     })
   }
   for (const [name, changes, limit] of [
@@ -234,6 +242,10 @@ async function main(): Promise<void> {
     await postgresCases(base, archive)
   }
   await liveCase(base)
+  await run('guard', async () => ({
+    ...(await guardCosts(program, base, { requests: Number(values.requests), rounds: Number(values.rounds) })),
+    ran: `${values.requests} requests of GET /topics by 16 callers, nothing archived`,
+  }))
   await replayCases(base)
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { spawn } from 'node:child_process'
@@ -7,6 +7,8 @@ import { spawn } from 'node:child_process'
 /** A service in a process of its own; disposing stops it. */
 export interface Service extends AsyncDisposable {
   readonly url: string
+  /** CPU time of the process so far, all threads. */
+  cpuSeconds(): Promise<number>
 }
 
 /** Writes the configuration of a folder. */
@@ -28,6 +30,12 @@ export async function startService(program: readonly string[], folder: string): 
   const { url } = JSON.parse(line) as { readonly url: string }
   return {
     url,
+    async cpuSeconds() {
+      // Behind the name in parentheses: user and system time, in hundredths of a second.
+      const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      return (Number(fields[11]) + Number(fields[12])) / 100
+    },
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM')
       if (child.exitCode === null) await once(child, 'exit')

@@ -38,7 +38,8 @@ const recentNames: { readonly bytes: Uint8Array; readonly name: string }[] = []
 const RECENT_NAMES = 64
 const LONGEST_RECENT_BYTES = 64
 
-function nameIn(bytes: Uint8Array, start: number, end: number): string {
+/** A header's name that lies there. */
+export function headerNameIn(bytes: Uint8Array, start: number, end: number): string {
   const length = end - start
   if (length === 0) return ''
   if (length > LONGEST_RECENT_BYTES) return decoder.decode(bytes.subarray(start, end))
@@ -59,7 +60,7 @@ export function headersAt(batch: MessageBatch, row: number): Header[] {
   const headers: Header[] = []
   for (let h = batch.headerFrom[row]!; h < batch.headerFrom[row + 1]!; h++) {
     headers.push({
-      name: nameIn(batch.bytes, batch.headerNameStart[h]!, batch.headerNameEnd[h]!),
+      name: headerNameIn(batch.bytes, batch.headerNameStart[h]!, batch.headerNameEnd[h]!),
       value: span(batch, batch.headerValueStart[h]!, batch.headerValueEnd[h]!),
     })
   }

@@ -61,12 +61,18 @@ export interface AuditConfig {
   readonly hashKey: Secret | undefined
 }
 
-/** How much callers may ask; undefined is no limit. */
-export interface LimitsConfig {
+/** How much one caller may ask; undefined is no limit. */
+export interface CallerLimits {
+  /** Requests a second. */
   readonly rate: number | undefined
   readonly burst: number | undefined
   readonly concurrent: number | undefined
+}
+
+/** How much callers may ask, and what holds for some by their names instead. */
+export interface LimitsConfig extends CallerLimits {
   readonly refusedPerMinute: number
+  readonly callers: readonly (CallerLimits & { readonly name: string })[]
 }
 
 /** The HTTP interface. */

@@ -22,5 +22,6 @@ export interface PostgresConfig {
   readonly maxConnections: number
   readonly connectTimeoutMs: number
   readonly statementTimeoutMs: number
+  readonly pooler: 'none' | 'transaction'
   readonly caFile: string | undefined
 }

@@ -21,7 +21,6 @@ export function resolveHttp(
 ): HttpConfig {
   const { host, port, token, behindProxy, openProbes, maxConnections } = http
   const { type, path, rotateBytes, onFailure, puts, hashKey } = http.audit
-  const { rate, burst, concurrent, refusedPerMinute } = http.limits
   return {
     host,
     port,
@@ -32,12 +31,28 @@ export function resolveHttp(
     behindProxy,
     openProbes,
     corsOrigins: http.cors.origins,
-    limits: { rate, burst, concurrent, refusedPerMinute },
+    limits: limitsOf(http.limits),
     audit: { type, path: inData(path, 'audit.jsonl'), rotateBytes: bytesOf(rotateBytes), onFailure, puts, hashKey },
     maxBodyBytes: bytesOf(http.maxBodyBytes),
     maxMessageBytes: bytesOf(http.maxMessageBytes),
     maxConnections,
     requestTimeoutMs: msOf(http.requestTimeout),
+  }
+}
+
+function limitsOf({ rate, burst, concurrent, refusedPerMinute, callers }: Written['limits']): HttpConfig['limits'] {
+  return {
+    rate,
+    burst,
+    concurrent,
+    refusedPerMinute,
+    callers: callers.map((caller) => ({
+      name: caller.name,
+      rate: caller.rate ?? rate,
+      // A burst of others belongs to their rate.
+      burst: caller.burst ?? (caller.rate === undefined ? burst : undefined),
+      concurrent: caller.concurrent ?? concurrent,
+    })),
   }
 }
 
@@ -96,9 +111,24 @@ export function httpRules({ http }: FileConfig, broken: Broken): Finding[] {
     ...oidcRule(http.oidc, broken),
     ...tlsRule(http.tls, broken),
     ...http.cors.origins.flatMap((origin, index) => originRule(origin, index)),
-    ...(http.limits.burst === undefined || http.limits.rate !== undefined
+    ...limitsRule(http.limits),
+  ]
+}
+
+function limitsRule({ rate, burst, callers }: Written['limits']): Finding[] {
+  const path = ['http', 'limits', 'callers']
+  return [
+    ...(burst === undefined || rate !== undefined
       ? []
       : [{ path: ['http', 'limits', 'burst'], message: 'has no meaning without http.limits.rate' }]),
+    ...callers.flatMap((caller, index) => [
+      ...(caller.burst === undefined || caller.rate !== undefined || rate !== undefined
+        ? []
+        : [{ path: [...path, index, 'burst'], message: 'has no meaning without a rate' }]),
+      ...(callers.findIndex(({ name }) => name === caller.name) === index
+        ? []
+        : [{ path: [...path, index, 'name'], message: `is that of another entry too: ${caller.name}` }]),
+    ]),
   ]
 }
 

@@ -14,7 +14,7 @@ const OPEN_MODES: ReadonlySet<string> = new Set(['allow', 'prefer'])
 
 /** The database as it is written, its addresses taken apart. */
 export function resolvePostgres(postgres: FileConfig['postgres'], folder: string): PostgresConfig {
-  const { url, readUrls, schema, maxConnections, connectTimeout, statementTimeout, ca } = postgres
+  const { url, readUrls, schema, maxConnections, connectTimeout, statementTimeout, pooler, ca } = postgres
   // The rules have let through only addresses that can be taken apart.
   const endpoint = (address: Secret) => endpointOf(address) as PostgresEndpoint
   return {
@@ -24,6 +24,7 @@ export function resolvePostgres(postgres: FileConfig['postgres'], folder: string
     maxConnections,
     connectTimeoutMs: parseDuration(connectTimeout)!,
     statementTimeoutMs: parseDuration(statementTimeout)!,
+    pooler,
     caFile: ca === undefined ? undefined : resolve(folder, ca),
   }
 }

@@ -129,11 +129,29 @@ const audit = section(
   'The audit log.',
 )
 
+const callerLimits = section(
+  {
+    name: z
+      .string({ error: 'must be text' })
+      .min(1, { error: 'must be the name of a caller' })
+      .meta({ description: 'Its name: that of its key, or what its token says of it (`http.oidc.nameClaim`).' }),
+    rate: optionalNumber(1, 1_000_000, 'Requests a second. Without it: as others.'),
+    burst: optionalNumber(
+      1,
+      1_000_000,
+      'Requests that may come at once after a pause. Without it: as `rate`, where that is given here.',
+    ),
+    concurrent: optionalNumber(1, 65_535, 'Requests under way at once. Without it: as others.'),
+  },
+  'A caller with limits of its own.',
+)
+
 const limits = section(
   {
     rate: optionalNumber(1, 1_000_000, 'Requests a second of one caller. Without it: no limit.'),
     burst: optionalNumber(1, 1_000_000, 'Requests that may come at once after a pause. Without it: as `rate`.'),
     concurrent: optionalNumber(1, 65_535, 'Requests of one caller that are under way at once. Without it: no limit.'),
+    callers: sectionList(callerLimits, 'callers', 'Callers for whom other limits hold.'),
     refusedPerMinute: wholeNumber(
       1,
       1_000_000,

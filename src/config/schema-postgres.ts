@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DAY_MS, duration, optionalPath, section, secretText, wholeNumber } from './fields.ts'
+import { DAY_MS, duration, oneOf, optionalPath, section, secretText, wholeNumber } from './fields.ts'
 import { createSecret } from '../secret.ts'
 
 const readUrls = z
@@ -27,6 +27,11 @@ export const postgresSection = section(
     maxConnections: wholeNumber(1, 1000, 10, 'Connections of this process that are open at once, to each address.'),
     connectTimeout: duration(100, DAY_MS, 'The longest time to get a connection.').default('10s'),
     statementTimeout: duration(100, DAY_MS, 'The longest time for one answer.').default('30s'),
+    pooler: oneOf(
+      ['none', 'transaction'],
+      'none',
+      '`transaction`: the addresses lead to a pooler (PgBouncer, Pgpool, Supavisor) that lends a connection for one transaction; statements are not prepared then, and sessions get no settings.',
+    ),
     ca: optionalPath("File of the authority that signed the servers' certificates, PEM. Without it: those that Node knows."),
   },
   'The PostgreSQL database, where `index.type` or `jobs.type` is `postgres`. Version 13 or newer.',

@@ -52,6 +52,8 @@ export interface AvroRecords {
 export interface StoredRecordBatches {
   readonly format: 'kafka'
   readonly bytes: Uint8Array
+  /** As of Avro records. */
+  readonly marks?: MessageMarks
 }
 
 /** Messages of a block of which no columns were made; that the bytes are what was written was checked. */

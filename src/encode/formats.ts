@@ -87,9 +87,9 @@ export const openStoredBlock = (
 
 /** The messages of what `openBlock` gave. @throws MillpondError `BLOCK_CORRUPT`. */
 export async function decodeStored(stored: StoredMessages): Promise<MessageBatch> {
-  if (stored.format === 'kafka') return readRecordBlock(stored.bytes, 'mixed')
-  const batch = readRecords(stored.bytes, stored.count)
-  return stored.marks === undefined ? batch : markMessages(batch, stored.marks)
+  const { format, bytes, marks } = stored
+  const batch = format === 'kafka' ? await readRecordBlock(bytes, 'mixed') : readRecords(bytes, stored.count)
+  return marks === undefined ? batch : markMessages(batch, marks)
 }
 
 /** Compares a block's bytes with what its commit says of them. @throws MillpondError `BLOCK_CORRUPT`. */

@@ -2,7 +2,7 @@ import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
 import type { MessageMarks } from '../batch/mark.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
-import { type RecordMarks, transcodeRecords } from '../kernel/record-transcode.ts'
+import { markRecords, type RecordMarks, type TranscodedRecords, transcodeRecords } from '../kernel/record-transcode.ts'
 import { encodeRecords } from '../kernel/record-write.ts'
 import type { AvroRecords } from './block.ts'
 import { packRecords } from './record-codec.ts'
@@ -27,7 +27,7 @@ import {
   TRANSACTIONAL,
   viewOf,
 } from './record-header.ts'
-import type { RecordBatchInfo } from './record-set.ts'
+import { type RecordBatchInfo, unpackRecordBatches } from './record-set.ts'
 
 /** The producer fields of a batch. */
 export interface RecordProducer {
@@ -130,22 +130,61 @@ function withHeader(
  */
 export async function transcodeRecordBatch(
   { bytes: raw, count, firstPosition, marks }: AvroRecords,
-  options: Omit<WriteRecordBatchOptions, 'baseOffset' | 'keepOffsets'>,
+  options: TranscodeOptions,
 ): Promise<Uint8Array> {
+  const records = transcodeRecords(raw, count, transcodingOf(options.codec, marks))
+  const span = { count, firstPosition, lastPosition: firstPosition + count - 1 }
+  checkSpan(records, span, 'BLOCK_CORRUPT')
+  return finish(records, span, options)
+}
+
+/**
+ * A stored batch, for which `isProducible` holds, in its own codec, with headers behind those of its records: as its messages would be written, but no
+ * columns are made of them in between.
+ * @throws MillpondError `RECORD_SET_CORRUPT`.
+ */
+export async function markRecordBatch(
+  set: Uint8Array,
+  info: RecordBatchInfo,
+  marks: MessageMarks,
+  options: Omit<TranscodeOptions, 'codec'>,
+): Promise<Uint8Array> {
+  const { codec, count, baseOffset: firstPosition, lastOffset: lastPosition } = info
+  const visit = await unpackRecordBatches(set, [info], firstPosition)
+  const records = markRecords(visit, transcodingOf(codec, marks))
+  checkSpan(records, { count, firstPosition, lastPosition }, 'RECORD_SET_CORRUPT')
+  return finish(records, { count, firstPosition, lastPosition }, { ...options, codec })
+}
+
+type TranscodeOptions = Omit<WriteRecordBatchOptions, 'baseOffset' | 'keepOffsets'>
+
+interface Span {
+  readonly count: number
+  readonly firstPosition: number
+  readonly lastPosition: number
+}
+
+/** How the kernel writes records for this codec: threads of Node's compress what it does not. */
+const transcodingOf = (codec: RecordCodec, marks: MessageMarks | undefined) => ({
+  form: codec === 'gzip' || codec === 'zstd' || codec === 'none' ? ('plain' as const) : codec,
+  headBytes: codec === 'gzip' || codec === 'zstd' ? 0 : HEADER_BYTES,
+  ...(marks === undefined ? {} : { marks: recordMarks(marks) }),
+})
+
+function checkSpan(
+  { firstPosition, lastPosition }: TranscodedRecords,
+  span: Span,
+  code: 'BLOCK_CORRUPT' | 'RECORD_SET_CORRUPT',
+): void {
+  if (firstPosition === span.firstPosition && lastPosition === span.lastPosition) return
+  const said = `a block of positions ${span.firstPosition} to ${span.lastPosition}`
+  throw new MillpondError(code, `${said} holds positions ${firstPosition} to ${lastPosition}`)
+}
+
+async function finish(records: TranscodedRecords, { count }: Span, options: TranscodeOptions): Promise<Uint8Array> {
   const { codec, level } = options
-  const isThreaded = codec === 'gzip' || codec === 'zstd'
-  const form = isThreaded || codec === 'none' ? 'plain' : codec
-  const records = transcodeRecords(raw, count, {
-    form,
-    headBytes: isThreaded ? 0 : HEADER_BYTES,
-    ...(marks === undefined ? {} : { marks: recordMarks(marks) }),
-  })
-  const lastPosition = firstPosition + count - 1
-  if (records.firstPosition !== firstPosition || records.lastPosition !== lastPosition) {
-    const found = `positions ${records.firstPosition} to ${records.lastPosition}`
-    throw new MillpondError('BLOCK_CORRUPT', `a block of positions ${firstPosition} to ${lastPosition} holds ${found}`)
-  }
   const times = { first: records.firstTimestamp, most: records.maxTimestamp }
+  const isThreaded = codec === 'gzip' || codec === 'zstd'
   const bytes = isThreaded ? behindHeader(await packRecords(codec, records.bytes, level)) : records.bytes
   return withHeader(bytes, { baseOffset: 0, lastDelta: count - 1, count, times, codec }, options)
 }

@@ -1,6 +1,8 @@
+import { MillpondError } from '../errors.ts'
 import { columnsBytes } from './columns.ts'
 import { checkResult, HEADERS_FULL } from './fault.ts'
 import { type Kernel, SLACK_BYTES, withKernel } from './kernel.ts'
+import type { RecordRows, RecordVisitor } from './record-read.ts'
 import { packIn, packedRoom, packing, type RecordForm } from './record-write.ts'
 
 /** Avro records as records of Kafka's. */
@@ -50,48 +52,70 @@ export function transcodeRecords(raw: Uint8Array, count: number, transcoding: Tr
 function tryRecords(
   raw: Uint8Array,
   { count, headers }: { readonly count: number; readonly headers: number },
-  { form, headBytes, marks = NO_MARKS }: Transcoding,
+  transcoding: Transcoding,
 ): TranscodedRecords | undefined {
-  const columns = columnsBytes(count, headers)
-  const markBytes = marks.headers === 0 ? 0 : marks.bytes.byteLength + POSITION_BYTES
-  const recordsRoom = raw.byteLength + count * (RECORD_GROWTH_BYTES + markBytes)
-  const room = recordsRoom + packedRoom(form, recordsRoom)
-  const needed = RESULT_BYTES + columns + raw.byteLength + marks.bytes.byteLength + room + 6 * SLACK_BYTES
-  return withKernel(needed, (kernel) => {
+  const room = columnsBytes(count, headers) + raw.byteLength + outputRoom({ count, bytes: raw.byteLength }, transcoding)
+  return withKernel(RESULT_BYTES + room + 3 * SLACK_BYTES, (kernel) => {
     const result = kernel.arenaStart
     const start = result + RESULT_BYTES
-    const source = align(start + columns)
+    const source = align(start + columnsBytes(count, headers))
     kernel.bytes.set(raw, source)
     const found = kernel.exports.readRows(source, raw.byteLength, start, count, headers, result)
     if (found === HEADERS_FULL) return undefined
     const at = { row: kernel.i32[result / 4], offset: kernel.i32[result / 4 + 1] }
     checkResult(found, 'BLOCK_CORRUPT', `a block of ${count} messages cannot be read`, found < 0 ? at : {})
-    const times = kernel.f64.subarray(start / 8 + count, start / 8 + 2 * count)
-    const firstTimestamp = times[0]!
-    const marksAt = align(source + raw.byteLength + SLACK_BYTES)
-    kernel.bytes.set(marks.bytes, marksAt)
-    const out = align(marksAt + marks.bytes.byteLength)
-    const length = kernel.exports.writeRecords(
-      start,
-      count,
-      headers,
-      source,
-      out,
-      0,
-      0,
-      firstTimestamp,
-      marks.headers,
-      marksAt,
-      marks.bytes.byteLength,
-    )
-    return {
-      bytes: packedOut(kernel, { at: out, length }, { form, headBytes }),
-      firstPosition: kernel.f64[start / 8]!,
-      lastPosition: kernel.f64[start / 8 + count - 1]!,
-      firstTimestamp,
-      maxTimestamp: times.reduce((most, time) => Math.max(most, time)),
-    }
+    const free = align(source + raw.byteLength + SLACK_BYTES)
+    return writeRows({ kernel, columns: { start, count, headers }, bytesAt: source, free }, transcoding)
   })
+}
+
+/**
+ * The records of one batch of Kafka's, which `visit` shows as `unpackRecordBatches` gives it and whose offsets have no gaps, with their marks.
+ * @throws MillpondError `RECORD_SET_CORRUPT`.
+ */
+export function markRecords(visit: (visitor: RecordVisitor) => void, transcoding: Transcoding): TranscodedRecords {
+  let marked: TranscodedRecords | undefined
+  visit({
+    scratchBytes: (rows) => outputRoom(rows, transcoding),
+    use(rows) {
+      // One batch is shown at once, and all of it.
+      if (marked === undefined && rows.count === rows.columns.count) marked = writeRows(rows, transcoding)
+    },
+  })
+  if (marked === undefined) throw new MillpondError('RECORD_SET_CORRUPT', 'a record batch does not hold the records that it says')
+  return marked
+}
+
+/** Room for what `writeRows` writes of so many messages, whose records take so many bytes. */
+function outputRoom(
+  { count, bytes }: { readonly count: number; readonly bytes: number },
+  { form, marks = NO_MARKS }: Transcoding,
+): number {
+  const markBytes = marks.headers === 0 ? 0 : marks.bytes.byteLength + POSITION_BYTES
+  const records = bytes + count * (RECORD_GROWTH_BYTES + markBytes)
+  return marks.bytes.byteLength + records + packedRoom(form, records) + 3 * SLACK_BYTES
+}
+
+/** Writes the rows behind themselves as records, and gives a copy of those. */
+function writeRows(
+  { kernel, columns, bytesAt, free }: Pick<RecordRows, 'kernel' | 'columns' | 'bytesAt' | 'free'>,
+  { form, headBytes, marks = NO_MARKS }: Transcoding,
+): TranscodedRecords {
+  const { start, count, headers } = columns
+  const positions = kernel.f64.subarray(start / 8, start / 8 + count)
+  const times = kernel.f64.subarray(start / 8 + count, start / 8 + 2 * count)
+  const firstTimestamp = times[0]!
+  kernel.bytes.set(marks.bytes, free)
+  const out = align(free + marks.bytes.byteLength)
+  const place = [marks.headers, free, marks.bytes.byteLength] as const
+  const length = kernel.exports.writeRecords(start, count, headers, bytesAt, out, 0, 0, firstTimestamp, ...place)
+  return {
+    bytes: packedOut(kernel, { at: out, length }, { form, headBytes }),
+    firstPosition: positions[0]!,
+    lastPosition: positions[count - 1]!,
+    firstTimestamp,
+    maxTimestamp: times.reduce((most, time) => Math.max(most, time)),
+  }
 }
 
 function packedOut(

@@ -1,7 +1,5 @@
 import type { MessageBatch } from '../batch/batch.ts'
-import { joinBatches } from '../batch/join.ts'
-import { markMessages, type MessageMarks } from '../batch/mark.ts'
-import { decodeStored } from '../encode/formats.ts'
+import { markMessages } from '../batch/mark.ts'
 import { MillpondError } from '../errors.ts'
 import { type AppliedBatch, applyFunction } from '../functions/apply.ts'
 import type { MessageFunction } from '../functions/function.ts'
@@ -166,7 +164,9 @@ function createPrepare({ job, parts }: Run, part: ReplayPart, { to }: PositionRa
   const origin = { job: job.id, topic: lane.topic, lane: lane.lane }
   const marks = job.options.marks ? replayMarks(origin) : undefined
   return async (selected: SelectedBatch | SelectedStored): Promise<PreparedBatch | SelectedStored> => {
-    if ('stored' in selected) return marked(selected, marks)
+    if ('stored' in selected) {
+      return marks === undefined ? selected : { ...selected, stored: selected.stored.map((each) => ({ ...each, marks })) }
+    }
     const meant = rowsOf(selected.batch, part)
     const nextPosition = Math.min(selected.nextPosition, to)
     const applied = change === undefined ? undefined : await applyFunction(change, meant, origin, signal)
@@ -176,16 +176,6 @@ function createPrepare({ job, parts }: Run, part: ReplayPart, { to }: PositionRa
     const shaped = shapeBatch(batch, job.options, parts.nowMs())
     return { batch: marks === undefined ? shaped : markMessages(shaped, marks), nextPosition, withheld }
   }
-}
-
-/** Stored messages with marks, which Avro records can be given as they are; others are decoded for that. */
-async function marked(selected: SelectedStored, marks: MessageMarks | undefined): Promise<PreparedBatch | SelectedStored> {
-  if (marks === undefined) return selected
-  const { stored, nextPosition } = selected
-  const records = stored.filter((each) => each.format === 'avro')
-  if (records.length === stored.length) return { ...selected, stored: records.map((each) => ({ ...each, marks })) }
-  const batches = await Promise.all(stored.map(decodeStored))
-  return { batch: markMessages(joinBatches(batches), marks), nextPosition, withheld: [] }
 }
 
 const withheldBy = ({ leftOut, failed }: AppliedBatch): Withheld[] =>

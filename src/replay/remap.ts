@@ -1,4 +1,5 @@
 import type { MessageBatch } from '../batch/batch.ts'
+import { headerNameIn } from '../batch/view.ts'
 import { MAX_BATCH_BYTES } from '../batch/builder.ts'
 import { MillpondError } from '../errors.ts'
 
@@ -33,32 +34,40 @@ export function remapHeaders(batch: MessageBatch, remap: HeaderRemap): MessageBa
   }
   const set = Object.entries(remap.set ?? {}).map(([name, value]) => [...place(name), ...place(value)] as const)
   const nameOf = namesBy(remap, place)
-  const names: number[] = []
-  const values: number[] = []
-  const headerFrom = new Int32Array(batch.count + 1)
-  for (let row = 0; row < batch.count; row++) {
-    for (let h = batch.headerFrom[row]!; h < batch.headerFrom[row + 1]!; h++) {
-      const name = nameOf(batch, batch.headerNameStart[h]!, batch.headerNameEnd[h]!)
-      if (name === undefined) continue
-      names.push(name[0], name[1])
-      values.push(batch.headerValueStart[h]!, batch.headerValueEnd[h]!)
+  const { bytes, count, headerFrom: before } = batch
+  const most = before[count]! - before[0]! + count * set.length
+  const headerFrom = new Int32Array(count + 1)
+  const nameStart = new Int32Array(most)
+  const nameEnd = new Int32Array(most)
+  const valueStart = new Int32Array(most)
+  const valueEnd = new Int32Array(most)
+  let header = 0
+  for (let row = 0; row < count; row++) {
+    for (let h = before[row]!, own = before[row + 1]!; h < own; h++) {
+      const [start, end] = [batch.headerNameStart[h]!, batch.headerNameEnd[h]!]
+      const name = nameOf(headerNameIn(bytes, start, end))
+      if (name === 'gone') continue
+      nameStart[header] = name === 'kept' ? start : name[0]
+      nameEnd[header] = name === 'kept' ? end : name[1]
+      valueStart[header] = batch.headerValueStart[h]!
+      valueEnd[header++] = batch.headerValueEnd[h]!
     }
-    for (const [nameStart, nameEnd, valueStart, valueEnd] of set) {
-      names.push(nameStart, nameEnd)
-      values.push(valueStart, valueEnd)
+    for (const place of set) {
+      nameStart[header] = place[0]
+      nameEnd[header] = place[1]
+      valueStart[header] = place[2]
+      valueEnd[header++] = place[3]
     }
-    headerFrom[row + 1] = names.length / 2
+    headerFrom[row + 1] = header
   }
-  const side = (pairs: readonly number[], offset: 0 | 1) =>
-    Int32Array.from({ length: pairs.length / 2 }, (_, i) => pairs[i * 2 + offset]!)
   return {
     ...batch,
-    bytes: extended(batch.bytes, added, used),
+    bytes: extended(bytes, added, used),
     headerFrom,
-    headerNameStart: side(names, 0),
-    headerNameEnd: side(names, 1),
-    headerValueStart: side(values, 0),
-    headerValueEnd: side(values, 1),
+    headerNameStart: nameStart.subarray(0, header),
+    headerNameEnd: nameEnd.subarray(0, header),
+    headerValueStart: valueStart.subarray(0, header),
+    headerValueEnd: valueEnd.subarray(0, header),
   }
 }
 
@@ -77,15 +86,11 @@ function extended(bytes: Uint8Array, added: readonly Uint8Array[], size: number)
 
 type Place = readonly [start: number, end: number]
 
-/** Gives where the new name of a header lies; undefined for one that leaves. Names are few and come again and again, so each is looked at once. */
+/** Says of a header's name where the new one lies, or that it stays or leaves. */
 function namesBy({ drop = [], rename = {}, set = {} }: HeaderRemap, place: (text: string) => Place) {
-  const gone = new Set(drop)
   const isSet = (name: string) => Object.hasOwn(set, name)
-  const renamed = new Map(Object.entries(rename).map(([from, to]) => [from, isSet(to) ? undefined : place(to)]))
-  return ({ bytes }: MessageBatch, start: number, end: number): Place | undefined => {
-    const name = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8')
-    if (gone.has(name)) return undefined
-    if (renamed.has(name)) return renamed.get(name)
-    return isSet(name) ? undefined : [start, end]
-  }
+  const changes = new Map<string, Place | 'gone'>(Object.keys(set).map((name) => [name, 'gone']))
+  for (const [from, to] of Object.entries(rename)) changes.set(from, isSet(to) ? 'gone' : place(to))
+  for (const name of drop) changes.set(name, 'gone')
+  return (name: string): Place | 'gone' | 'kept' => changes.get(name) ?? 'kept'
 }

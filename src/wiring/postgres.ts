@@ -25,9 +25,9 @@ export async function dropDamagedPostgresIndex(config: Config): Promise<string |
 }
 
 async function postgresOptions({ postgres }: Config): Promise<PostgresOptions> {
-  const { primary, replicas, schema, maxConnections, connectTimeoutMs, statementTimeoutMs, caFile } = postgres
+  const { primary, replicas, schema, maxConnections, connectTimeoutMs, statementTimeoutMs, pooler, caFile } = postgres
   // The rules of the configuration see to it.
   if (primary === undefined) throw new MillpondError('CONFIG_INVALID', 'postgres.url: name the database')
   const ca = caFile === undefined ? undefined : await readPem(caFile)
-  return { primary, replicas, schema, maxConnections, connectTimeoutMs, statementTimeoutMs, ca }
+  return { primary, replicas, schema, maxConnections, connectTimeoutMs, statementTimeoutMs, pooler, ca }
 }

@@ -73,6 +73,10 @@ describe('mistakes in the section http', () => {
     { text: 'cors: { origins: ["*"] }', told: 'http.cors.origins[0]: must be an origin' },
     { text: 'cors: { origins: ["https://a.example/"] }', told: 'http.cors.origins[0]: must be an origin' },
     { text: 'limits: { burst: 5 }', told: 'http.limits.burst: has no meaning' },
+    { text: 'limits: { callers: [{ name: a, burst: 5 }] }', told: 'http.limits.callers[0].burst: has no meaning' },
+    { text: 'limits: { callers: [{ name: a }, { name: a }] }', told: 'http.limits.callers[1].name: is that of another' },
+    { text: 'limits: { callers: [{ rate: 1 }] }', told: 'http.limits.callers[0].name: must be' },
+    { text: 'limits: { callers: [{ name: a, rates: 1 }] }', told: 'rate' },
     { text: 'audit: { rotateBytes: 1 }', told: 'http.audit.rotateBytes: must be a size' },
   ])('$text', async ({ text, told }) => {
     const message = await mistakes(`http: { ${text} }`)

@@ -7,6 +7,7 @@ import { markMessages } from '../../src/batch/mark.ts'
 import { batchOf, type MessageInput } from '../../src/batch/builder.ts'
 import {
   isProducible,
+  markRecordBatch,
   rebaseRecordBatch,
   rowsThatFit,
   transcodeRecordBatch,
@@ -561,6 +562,32 @@ describe('transcodeRecordBatch', () => {
       await expect(transcodeRecordBatch({ ...records, ...change }, { codec: 'lz4' })).rejects.toMatchObject({
         code: 'BLOCK_CORRUPT',
       })
+    }
+  })
+})
+
+describe('markRecordBatch', () => {
+  const dense = nonEmpty.map((messages) => messages.map((message, i) => ({ ...message, position: messages[0]!.position + i })))
+
+  it.each(codecs)('gives the records of a stored batch their marks (%s)', async (codec) => {
+    await fc.assert(
+      fc.asyncProperty(dense, marksArbitrary, fc.boolean(), async (messages, marks, isTransactional) => {
+        const options = { codec, producer: { id: 9n, epoch: 1, baseSequence: 30 }, isTransactional }
+        const set = Buffer.concat([await write(orders(3, 0), codec), await write(messages, codec)])
+        const info = scanRecordSet(set).batches[1]!
+        const marked = markMessages(batchOf(messages), marks)
+        const expected = await writeRecordBatch(marked, 0, messages.length, options)
+        expect(Buffer.compare(await markRecordBatch(set, info, marks, options), expected)).toBe(0)
+      }),
+      { numRuns: 40 },
+    )
+  })
+  it('refuses a batch that does not hold what its header says', async () => {
+    const set = await write(orders(10, 5), 'lz4')
+    const [info] = scanRecordSet(set).batches
+    const marks = { headers: [], positionName: 'at' }
+    for (const change of [{ count: 9 }, { count: 11 }, { baseOffset: 4 }, { lastOffset: 15 }]) {
+      await expect(markRecordBatch(set, { ...info!, ...change }, marks, {})).rejects.toMatchObject({ code: 'RECORD_SET_CORRUPT' })
     }
   })
 })

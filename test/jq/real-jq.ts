@@ -1,19 +1,10 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Cached } from '../servers/cache.ts'
 import { cachedFolder, cachedMissing } from '../servers/cache.ts'
+import { debianFiles, librariesOf } from '../servers/debian.ts'
 
 /** The jq of Debian 12 with the libraries it takes, for machines that have none or another one. */
-const jqFiles: Cached = {
-  name: 'jq',
-  version: '1.6',
-  tools: ['apt-get', 'dpkg-deb', 'sh'],
-  get: async (_folder, run) => {
-    await run('apt-get', ['download', 'jq', 'libjq1', 'libonig5'])
-    await run('sh', ['-c', 'for package in *.deb; do dpkg-deb -x "$package" . || exit 1; done'])
-  },
-}
+const jqFiles = debianFiles('jq', '1.6', ['jq', 'libjq1', 'libonig5'])
 
 /** Runs the program over each input in turn. Gives the lines that it wrote, and what it said of errors. */
 export type RealJq = (
@@ -38,10 +29,7 @@ export function realJqMissing(): string | undefined {
 export async function openRealJq(): Promise<RealJq> {
   if (isInstalled()) return runner('jq', {})
   const folder = await cachedFolder(jqFiles)
-  const libraries = ['x86_64-linux-gnu', 'aarch64-linux-gnu']
-    .map((name) => join(folder, 'usr/lib', name))
-    .find((path) => existsSync(path))
-  return runner(join(folder, 'usr/bin/jq'), { LD_LIBRARY_PATH: libraries ?? '' })
+  return runner(join(folder, 'usr/bin/jq'), { LD_LIBRARY_PATH: librariesOf(folder) })
 }
 
 /** A program that jq does not end by itself is a mistake of the test. */

@@ -56,8 +56,8 @@ describe('a replay of messages as blocks hold them', () => {
     expect(sink.positions('orders', '1')).toEqual(range(1000, 1030))
   })
 
-  it('hands Avro records to it with the marks that their messages are to get', async () => {
-    await using scene = await openKafka('avro')
+  it.each<Format>(['avro', 'kafka'])('hands blocks to it with the marks that their messages are to get (%s)', async (format) => {
+    await using scene = await openKafka(format)
     const sink = createRecordSink()
     // The target goes away within a block, the rest of which goes on as messages.
     let faults = 1
@@ -85,7 +85,6 @@ describe('a replay of messages as blocks hold them', () => {
   })
 
   it.each<{ what: string; query?: MessageQuery; options?: Partial<ReplayOptions> }>([
-    { what: 'messages are marked', options: { marks: true } },
     { what: 'keys are dropped', options: { keys: 'drop' } },
     { what: 'headers are dropped', options: { headers: 'drop' } },
     { what: 'the time changes', options: { timestamps: 'now' } },
@@ -101,7 +100,7 @@ describe('a replay of messages as blocks hold them', () => {
     expect(job.counts.delivered).toBe(query.key === undefined ? 125 : 18)
     const headers = sink.writes[0]!.messages[0]!.headers.map(({ name }) => name)
     const own = options.headers === 'drop' ? [] : ['own']
-    expect(headers).toEqual(options.marks ? [...own, ...REPLAY_HEADERS] : own)
+    expect(headers).toEqual(own)
   })
 
   it('goes on with messages where a delivery broke off, and sends nothing twice to a target that says how far it got', async () => {

@@ -6,6 +6,7 @@ import { kafkaFiles } from './kafka/files.ts'
 import { minioFiles } from './minio.ts'
 import { mongoJavaServerFiles } from './mongo-java-server.ts'
 import { schemaRegistryFiles } from './schema-registry.ts'
+import { pgbouncerFiles } from './pgbouncer.ts'
 import { postgresMissing } from './postgres.ts'
 import { toxiproxyFiles } from './toxiproxy.ts'
 import { versitygwFiles } from './versitygw.ts'
@@ -18,6 +19,7 @@ const servers = {
   'fake-gcs': { files: fakeGcsFiles, tools: [] },
   ferretdb: { files: ferretdbFiles, tools: ['openssl'] },
   'mongo-java-server': { files: mongoJavaServerFiles, tools: ['java'] },
+  pgbouncer: { files: pgbouncerFiles, tools: [] },
   'schema-registry': { files: schemaRegistryFiles, tools: [] },
   toxiproxy: { files: toxiproxyFiles, tools: [] },
 } satisfies Record<string, { readonly files: Cached; readonly tools: readonly string[] }>

@@ -38,7 +38,8 @@ export async function startMongoJavaServer(): Promise<MongoJavaServer> {
     portCount: 1,
     async prepare({ folder, ports: [port] }) {
       await mkdir(join(folder, 'data'), { recursive: true })
-      const java = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+      // 60,000 commits are more than 256 MB hold; without memory its store closes itself.
+      const java = ['-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
       const classes = ['-cp', `${join(files, 'classes')}:${join(files, 'libs', '*')}`]
       return { command: 'java', words: [...java, ...classes, 'Main', String(port), join(folder, 'data', 'documents.mv')] }
     },

@@ -79,7 +79,11 @@ async function start(name: string, { tls, settings }: Required<PostgresOptions>,
     const encrypted = tls ? { ssl: 'on', ssl_cert_file: 'certificate.pem', ssl_key_file: 'key.pem' } : {}
     if (tls) await writeFile(join(data, 'pg_hba.conf'), 'hostssl all all all scram-sha-256\n')
     const all = { ...SMALL, port: String(port), unix_socket_directories: data, ...encrypted, ...settings }
-    return asServer('postgres', ['-D', data, ...Object.entries(all).map(([key, value]) => `--${key}=${value}`)])
+    return asServer(join(programFolder()!, 'postgres'), [
+      '-D',
+      data,
+      ...Object.entries(all).map(([key, value]) => `--${key}=${value}`),
+    ])
   }
   const urlOf = (port: number, database: string) =>
     `postgres://${USER}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/${database}`
@@ -156,16 +160,15 @@ function childrenOf(pid: number): number[] {
   }
 }
 
-/** PostgreSQL refuses to run as root, so there it runs as the user that Debian makes for it, or as nobody. */
-function asServer(program: string, words: readonly string[]): { command: string; words: readonly string[] } {
-  const path = join(programFolder()!, program)
+/** PostgreSQL and its poolers refuse to run as root, so there they run as the user that Debian makes for it, or as nobody. */
+export function asServer(path: string, words: readonly string[]): { command: string; words: readonly string[] } {
   const owner = serverUser()
   if (owner === undefined) return { command: path, words }
   return { command: 'setpriv', words: [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups', path, ...words] }
 }
 
 async function run(program: string, words: readonly string[]): Promise<void> {
-  const as = asServer(program, words)
+  const as = asServer(join(programFolder()!, program), words)
   await outputOfChild(as.command, as.words)
 }
 

@@ -1,5 +1,5 @@
 // Real servers for tests, benchmarks and the soak, one a file: kafka.ts, minio.ts, versitygw.ts, fake-gcs.ts, azurite.ts, schema-registry.ts,
-// ferretdb.ts, mongo-java-server.ts, postgres.ts, toxiproxy.ts.
+// ferretdb.ts, mongo-java-server.ts, postgres.ts, pgbouncer.ts, toxiproxy.ts.
 //
 //   const kafka = await startKafka({ listeners: ['scram-sha-512+tls'] })
 //   await kafka.createTopic('orders', { partitions: 8 })

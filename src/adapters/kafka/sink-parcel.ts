@@ -1,12 +1,14 @@
 import type { MessageBatch } from '../../batch/batch.ts'
 import { selectRows, sliceBatch } from '../../batch/batch.ts'
 import { giveAway } from '../../batch/given-away.ts'
+import { markMessages, type MessageMarks } from '../../batch/mark.ts'
 import type { AvroRecords, StoredMessages } from '../../encode/block.ts'
 import type { RecordProducer } from '../../encode/record-batch.ts'
 import type { RecordCodec } from '../../encode/record-header.ts'
 import type { RecordBatchInfo } from '../../encode/record-set.ts'
 import {
   isProducible,
+  markRecordBatch,
   rebaseRecordBatch,
   recordMarks,
   rowsThatFit,
@@ -20,7 +22,7 @@ import { decodeStored } from '../../encode/formats.ts'
 export type Parcel =
   | { readonly kind: 'rows'; readonly batch: MessageBatch }
   | { readonly kind: 'records'; readonly records: AvroRecords }
-  | { readonly kind: 'stored'; readonly set: Uint8Array; readonly info: RecordBatchInfo }
+  | { readonly kind: 'stored'; readonly set: Uint8Array; readonly info: RecordBatchInfo; readonly marks?: MessageMarks }
 
 /** How parcels are encoded. */
 export interface ParcelEncoding {
@@ -49,12 +51,14 @@ export async function storedParcels(stored: StoredMessages, maxBytes: number, co
     if (recordsBytes(stored, codec) <= maxBytes * MOST_RECORDS) return [{ kind: 'records', records: stored }]
     return parcelsOf(await decodeStored(stored), maxBytes)
   }
+  const { bytes: set, marks } = stored
   const parcels: Parcel[] = []
   // As part of its block it was checked.
-  for (const info of scanRecordSet(stored.bytes, { isChecked: true }).batches) {
+  for (const info of scanRecordSet(set, { isChecked: true }).batches) {
     if (info.isControl || info.count === 0) continue
-    if (isProducible(info)) parcels.push({ kind: 'stored', set: stored.bytes, info })
-    else parcels.push(...parcelsOf(await readRecordBatches(stored.bytes, [info], info.baseOffset), maxBytes))
+    const parcel = { kind: 'stored' as const, set, info, ...(marks === undefined ? {} : { marks }) }
+    if (isProducible(info)) parcels.push(parcel)
+    else parcels.push(...parcelsOf(await openParcel(parcel), maxBytes))
   }
   return parcels
 }
@@ -88,14 +92,18 @@ export async function encodeParcel(
   const options = { codec, producer, isTransactional, ...(level === undefined ? {} : { level }) }
   if (parcel.kind === 'rows') return [giveAway(await writeRecordBatch(parcel.batch, 0, parcel.batch.count, options))]
   if (parcel.kind === 'records') return [giveAway(await transcodeRecordBatch(parcel.records, options))]
-  return rebaseRecordBatch(parcel.set, parcel.info, { baseOffset: 0, producer, isTransactional })
+  const { set, info, marks } = parcel
+  if (marks === undefined) return rebaseRecordBatch(set, info, { baseOffset: 0, producer, isTransactional })
+  return [giveAway(await markRecordBatch(set, info, marks, { producer, isTransactional }))]
 }
 
 /** The parcel's messages as rows. */
 async function openParcel(parcel: Parcel): Promise<MessageBatch> {
   if (parcel.kind === 'rows') return parcel.batch
   if (parcel.kind === 'records') return decodeStored(parcel.records)
-  return readRecordBatches(parcel.set, [parcel.info], parcel.info.baseOffset)
+  const { set, info, marks } = parcel
+  const batch = await readRecordBatches(set, [info], info.baseOffset)
+  return marks === undefined ? batch : markMessages(batch, marks)
 }
 
 /** The parcel as two halves; it has two messages or more. */

@@ -45,6 +45,9 @@ export interface Codes {
 export async function openDatabase(endpoint: PostgresEndpoint, options: PostgresOptions, codes: Codes): Promise<Database> {
   const driver = await loadDriver()
   const pool = new driver.Pool(poolConfig(endpoint, options))
+  const isLent = options.pooler === 'transaction'
+  const plain = (statement: Statement | string) => (isLent && typeof statement !== 'string' ? statement.text : statement)
+  const begin = isLent ? `BEGIN; ${localTimeouts(options)}` : 'BEGIN'
   // A connection that breaks while nobody uses it is left out of the pool by itself.
   pool.on('error', () => undefined)
   const name = `postgres://${endpoint.host}:${endpoint.port}/${endpoint.database}`
@@ -58,8 +61,9 @@ export async function openDatabase(endpoint: PostgresEndpoint, options: Postgres
   let closed: Promise<void> | undefined
   return {
     name,
-    ask: (statement, values) => guard(() => askAgain(pool, statement, values)),
-    transaction: (work) => guard(() => transact(pool, work)),
+    ask: (statement, values) => guard(() => askAgain(pool, plain(statement), values)),
+    transaction: (work) =>
+      guard(() => transact(pool, begin, (ask) => work((statement, values) => ask(plain(statement), values)))),
     [Symbol.asyncDispose]: () => (closed ??= pool.end()),
   }
 }
@@ -72,9 +76,22 @@ async function loadDriver(): Promise<typeof Driver> {
   }
 }
 
+const statementTimeoutOf = ({ statementTimeoutMs = STATEMENT_TIMEOUT_MS }: PostgresOptions): number => statementTimeoutMs
+
+/** What sessions have otherwise, for one transaction. */
+function localTimeouts(options: PostgresOptions): string {
+  const ms = statementTimeoutOf(options)
+  return `SET LOCAL statement_timeout = ${ms}; SET LOCAL idle_in_transaction_session_timeout = ${ms}`
+}
+
 function poolConfig(endpoint: PostgresEndpoint, options: PostgresOptions): PoolConfig {
   const { host, port, database, user, password } = endpoint
-  const statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS
+  const statementTimeoutMs = statementTimeoutOf(options)
+  // Poolers refuse settings of sessions that they do not know.
+  const timeouts =
+    options.pooler === 'transaction'
+      ? {}
+      : { statement_timeout: statementTimeoutMs, idle_in_transaction_session_timeout: statementTimeoutMs }
   return {
     host,
     port,
@@ -84,9 +101,8 @@ function poolConfig(endpoint: PostgresEndpoint, options: PostgresOptions): PoolC
     ssl: tlsOptions(endpoint, options.ca),
     max: options.maxConnections ?? MAX_CONNECTIONS,
     connectionTimeoutMillis: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
-    statement_timeout: statementTimeoutMs,
+    ...timeouts,
     query_timeout: statementTimeoutMs + GRACE_MS,
-    idle_in_transaction_session_timeout: statementTimeoutMs,
     keepAlive: true,
     application_name: 'millpond',
   }
@@ -125,20 +141,27 @@ async function askClient(
   return rows
 }
 
-async function transact<T>(pool: Pool, work: (ask: Ask) => Promise<T>): Promise<T> {
+async function transact<T>(pool: Pool, begin: string, work: (ask: Ask) => Promise<T>): Promise<T> {
   const client = await pool.connect()
+  // A connection may break between two statements: the next one says so.
+  const ignore = () => undefined
+  client.on('error', ignore)
+  const release = (isClean: boolean) => {
+    if (isClean) client.off('error', ignore)
+    client.release(!isClean)
+  }
   try {
-    await client.query('BEGIN')
+    await client.query(begin)
     const done = await work((statement, values) => askClient(client, statement, values))
     await client.query('COMMIT')
-    client.release()
+    release(true)
     return done
   } catch (error) {
     const isClean = await client.query('ROLLBACK').then(
       () => true,
       () => false,
     )
-    client.release(!isClean)
+    release(isClean)
     throw error
   }
 }
@@ -159,6 +182,9 @@ const isLost = (error: unknown): boolean =>
 /** Node's own codes but those of TLS; and a server that starts, stops or has no room. */
 const AWAY = /^(?:E(?!RR_)[A-Z]+$|08|53|57P0)/u
 
+/** What poolers refuse of sessions, and what gets lost between them. */
+const OF_POOLER = /unsupported startup parameter|prepared statement .* (?:does not exist|already exists)/u
+
 /** Whether an error says that a server is not there, or takes nobody, for now. */
 export const isAway = (error: unknown): boolean =>
   AWAY.test(codeOf(error)) || isLost(error) || (error instanceof Error && error.message.startsWith('timeout exceeded'))
@@ -168,7 +194,9 @@ function databaseError(error: unknown, name: string, { unavailable, corrupt, rem
   if (isMillpondError(error)) return error
   if (CORRUPT.test(codeOf(error)) || error instanceof RangeError)
     return new MillpondError(corrupt, `${name} holds what does not belong there (${remedy}): ${textOf(error)}`, { cause: error })
-  return new MillpondError(unavailable, `${name} cannot be used: ${textOf(error)}`, { cause: error })
+  const text = textOf(error)
+  const pooled = OF_POOLER.test(text) ? '; behind a pooler in transaction mode set postgres.pooler: transaction' : ''
+  return new MillpondError(unavailable, `${name} cannot be used: ${text}${pooled}`, { cause: error })
 }
 
 /** An error's message; where a name has several addresses there is one for each. */

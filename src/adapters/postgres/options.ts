@@ -23,6 +23,8 @@ export interface PostgresOptions {
   readonly maxConnections?: number
   readonly connectTimeoutMs?: number
   readonly statementTimeoutMs?: number
+  /** Whether the addresses lead to a pooler that gives a connection for one transaction: then nothing of a session is relied on. */
+  readonly pooler?: 'none' | 'transaction'
   /** Authorities that the servers' certificates are trusted by, PEM. */
   readonly ca?: string | undefined
 }

@@ -94,9 +94,8 @@ function enter(visit: Visit, found: Authentication, reply: FastifyReply, gate: G
   }
   visit.identity = found
   setCaller(request, found)
-  const name = `${found.via}:${found.name}`
-  gate.limits.begin(name, (headers) => void reply.headers(headers))
-  if (gate.limits.countsOpen) onceClosed(reply, () => gate.limits.end(name))
+  gate.limits.begin(found, (headers) => void reply.headers(headers))
+  if (gate.limits.countsOpen(found)) onceClosed(reply, () => gate.limits.end(found))
   if (found.via === 'nothing' && !gate.behindProxy) refuseForeign(request.raw, gate.corsOrigins)
   checkAccess(request, access, found)
   if (gate.audit !== undefined && isStrict(visit, gate.audit.policy)) {

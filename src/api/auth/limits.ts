@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { MillpondError } from '../../errors.ts'
-import type { LimitsConfig } from '../../config/http-config.ts'
+import type { CallerLimits, LimitsConfig } from '../../config/http-config.ts'
+import type { Identity } from './identity.ts'
 import { createRecent } from './lru.ts'
 
 /** What a bucket says of one request. */
@@ -57,6 +58,9 @@ export function createBuckets(
 /** Headers that go with an answer. */
 export type Headers = Readonly<Record<string, string>>
 
+/** Who asks; names of one way may also be there in another, as somebody else. */
+export type LimitedCaller = Pick<Identity, 'via' | 'name'>
+
 /** What is allowed of one caller, and of addresses whose requests are refused. */
 export interface Limits {
   /** @throws MillpondError `TOO_MANY_REQUESTS` where the address had too many requests refused. */
@@ -67,15 +71,34 @@ export interface Limits {
    * Counts a request of a caller; the answer gets the headers.
    * @throws MillpondError `TOO_MANY_REQUESTS`.
    */
-  begin(caller: string, tell: (headers: Headers) => void): void
-  /** Whether `end` has to be called for every request that began. */
-  readonly countsOpen: boolean
-  end(caller: string): void
+  begin(caller: LimitedCaller, tell: (headers: Headers) => void): void
+  /** Whether `end` has to be called for every request of the caller that began. */
+  countsOpen(caller: LimitedCaller): boolean
+  end(caller: LimitedCaller): void
 }
 
 /** Limits of one server; `nowMs` need not be the time of day. */
-export function createLimits({ rate, burst = rate, concurrent, refusedPerMinute }: LimitsConfig, nowMs: () => number): Limits {
+export function createLimits({ refusedPerMinute, callers, ...others }: LimitsConfig, nowMs: () => number): Limits {
   const refusals = createBuckets({ perSecond: refusedPerMinute / 60, burst: refusedPerMinute }, nowMs)
+  const ofOthers = createAllowance(others, nowMs)
+  const byName = new Map(callers.map(({ name, ...own }) => [name, createAllowance(own, nowMs)]))
+  const allowanceOf = ({ name }: LimitedCaller) => byName.get(name) ?? ofOthers
+  return {
+    checkAddress(address) {
+      const { isGranted, waitMs } = refusals.look(network(address))
+      if (!isGranted) throw tooMany('too many requests of this address were refused', waitMs)
+    },
+    refused: (address) => void refusals.take(network(address)),
+    begin: (caller, tell) => allowanceOf(caller).begin(keyOf(caller), tell),
+    countsOpen: (caller) => allowanceOf(caller).countsOpen,
+    end: (caller) => allowanceOf(caller).end(keyOf(caller)),
+  }
+}
+
+const keyOf = ({ via, name }: LimitedCaller): string => `${via}:${name}`
+
+/** What is counted of callers for whom the same limits hold; each of them by itself. */
+function createAllowance({ rate, burst = rate, concurrent }: CallerLimits, nowMs: () => number) {
   const calls = rate === undefined ? undefined : createBuckets({ perSecond: rate, burst: burst! }, nowMs)
   // Only callers with a request under way have an entry, so connections bound it.
   const open = new Map<string, number>()
@@ -86,12 +109,8 @@ export function createLimits({ rate, burst = rate, concurrent, refusedPerMinute 
     open.set(caller, count + 1)
   }
   return {
-    checkAddress(address) {
-      const { isGranted, waitMs } = refusals.look(network(address))
-      if (!isGranted) throw tooMany('too many requests of this address were refused', waitMs)
-    },
-    refused: (address) => void refusals.take(network(address)),
-    begin(caller, tell) {
+    countsOpen: concurrent !== undefined,
+    begin(caller: string, tell: (headers: Headers) => void): void {
       if (calls !== undefined) {
         const { isGranted, remaining, waitMs } = calls.take(caller)
         const untilFullMs = ((burst! - remaining) * 1000) / rate!
@@ -104,8 +123,7 @@ export function createLimits({ rate, burst = rate, concurrent, refusedPerMinute 
       }
       checkOpen(caller)
     },
-    countsOpen: concurrent !== undefined,
-    end(caller) {
+    end(caller: string): void {
       const count = open.get(caller) ?? 0
       if (count > 1) open.set(caller, count - 1)
       else open.delete(caller)

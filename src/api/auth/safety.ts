@@ -41,14 +41,14 @@ export function requireKeysFor(http: Guarded & Pick<HttpConfig, 'host'>): void {
   )
 }
 
+const NO_LIMITS = { rate: undefined, burst: undefined, concurrent: undefined, refusedPerMinute: 60, callers: [] }
+
 /** The gate of a service with one key, or none, and nothing else; for programs that embed the server. */
 export function gateFor(token: string | undefined): Gate {
   const ring = token === undefined ? undefined : createKeyRing({ keys: [], token: createSecret(token) }, Date.now)
   return {
     authenticate: createAuthenticate(ring, undefined),
-    limits: createLimits({ rate: undefined, burst: undefined, concurrent: undefined, refusedPerMinute: 60 }, () =>
-      performance.now(),
-    ),
+    limits: createLimits(NO_LIMITS, () => performance.now()),
     audit: undefined,
     behindProxy: false,
     openProbes: false,

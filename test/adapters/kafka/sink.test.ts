@@ -215,6 +215,37 @@ describe.skipIf(serverMissing('kafka') !== undefined)('kafka sink', () => {
       },
     )
 
+    it.each<RecordCodec>(['none', 'gzip', 'snappy', 'lz4', 'zstd'])(
+      'get the marks that they are to have, also where they are too large with them (%s)',
+      async (codec) => {
+        await using sink = await open({ createTopics: made({ 'max.message.bytes': '12000' }) })
+        const marks = { headers: [{ name: 'job', value: 'x'.repeat(200) }], positionName: 'at' }
+        for (const values of [10, 1500]) {
+          const topic = newTopic()
+          const sent = numbered(0, 30).map((message) => ({ ...message, value: randomBytes(values) }))
+          const set = await recordSet(sent, { codec, first: 1000, each: values === 10 ? 30 : 6 })
+          const target = { topic, origin, job: 'job' }
+          expect(await sink.writeStored(target, [{ format: 'kafka', bytes: set, marks }], running())).toEqual({
+            delivered: 30,
+            failed: [],
+          })
+          const [messages] = await readTopic(cluster, topic)
+          const shown = messages!.map(({ headers }) =>
+            headers.slice(-2).map(({ name, value }) => [name, Buffer.from(value!).toString()]),
+          )
+          expect(shown).toEqual(
+            sent.map((_, i) => [
+              ['job', 'x'.repeat(200)],
+              ['at', String(1000 + i)],
+            ]),
+          )
+          expect(messages!.map(({ value }) => Buffer.from(value!).toString('hex'))).toEqual(
+            sent.map(({ value }) => value.toString('hex')),
+          )
+        }
+      },
+    )
+
     it('are written anew where offsets have gaps, a message is too large, or partitions go by key', async () => {
       await using sink = await open({ createTopics: made({ 'max.message.bytes': '3000' }) })
       await using byKey = await open({ partition: 'key' })

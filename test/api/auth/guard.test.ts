@@ -189,6 +189,14 @@ describe('a key', () => {
     expect(answers[2]!.headers).toMatchObject({ 'retry-after': '1', 'ratelimit-limit': '2', 'ratelimit-remaining': '0' })
     expect(answers[2]!.json()).toMatchObject({ error: { code: 'TOO_MANY_REQUESTS' } })
   })
+
+  it('has limits of its own where the configuration names it', async () => {
+    const callers = [{ name: 'boss', rate: 100 }]
+    const { server } = await serverWith({ keys: KEYS, limits: { rate: 1, burst: 2, concurrent: 8, callers } })
+    const limitOf = async (name: string) =>
+      (await server.inject({ url: '/readyz', headers: keyOf(name) })).headers['ratelimit-limit']
+    expect([await limitOf('boss'), await limitOf('desk')]).toEqual(['100', '2'])
+  })
 })
 
 describe('probes', () => {

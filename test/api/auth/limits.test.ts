@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { createBuckets, createLimits } from '../../../src/api/auth/limits.ts'
+import { createBuckets, createLimits, type LimitedCaller } from '../../../src/api/auth/limits.ts'
 
-const LIMITS = { rate: undefined, burst: undefined, concurrent: undefined, refusedPerMinute: 2 }
+const LIMITS = { rate: undefined, burst: undefined, concurrent: undefined, refusedPerMinute: 2, callers: [] }
+const [a, b] = ['a', 'b'].map((name) => ({ via: 'key' as const, name })) as [LimitedCaller, LimitedCaller]
 const refused = (act: () => void): unknown => {
   try {
     act()
@@ -75,22 +76,32 @@ describe('limits', () => {
   it('tell a caller what is left, and when it may ask again', () => {
     const limits = createLimits({ ...LIMITS, rate: 10, burst: 2 }, () => 0)
     const told: unknown[] = []
-    const begin = () => limits.begin('a', (headers) => told.push(headers['ratelimit-remaining']))
+    const begin = () => limits.begin(a, (headers) => told.push(headers['ratelimit-remaining']))
     begin()
     begin()
     expect(refused(begin)).toMatchObject({ code: 'TOO_MANY_REQUESTS', httpStatus: 429, details: { retryAfterSeconds: 1 } })
     expect(told).toEqual(['1', '0', '0'])
-    expect(refused(() => limits.begin('b', () => undefined))).toBeUndefined()
+    expect(refused(() => limits.begin(b, () => undefined))).toBeUndefined()
   })
 
   it('count what is under way', () => {
     const limits = createLimits({ ...LIMITS, concurrent: 2 }, () => 0)
-    const begin = () => limits.begin('a', () => undefined)
+    const begin = () => limits.begin(a, () => undefined)
     begin()
     begin()
     expect(refused(begin)).toMatchObject({ code: 'TOO_MANY_REQUESTS' })
-    limits.end('a')
+    limits.end(a)
     begin()
     expect(refused(begin)).toMatchObject({ code: 'TOO_MANY_REQUESTS' })
+  })
+  it('hold for callers of some names instead of those of others, and for each by itself', () => {
+    const callers = [{ name: 'a', rate: 1, burst: 3, concurrent: 5 }]
+    const limits = createLimits({ ...LIMITS, rate: 1, burst: 1, callers }, () => 0)
+    const granted = (caller: LimitedCaller, count: number) =>
+      Array.from({ length: count }, () => refused(() => limits.begin(caller, () => undefined)) === undefined)
+    expect(granted(a, 4)).toEqual([true, true, true, false])
+    expect(granted({ via: 'token', name: 'a' }, 4)).toEqual([true, true, true, false])
+    expect(granted(b, 2)).toEqual([true, false])
+    expect([limits.countsOpen(a), limits.countsOpen(b)]).toEqual([true, false])
   })
 })
