@@ -139,6 +139,7 @@ function limited(most: JqValue, of: Code, given: Parameters<Code['each']>): bool
   const [input, path, env, emit] = given
   if (compareValues(most, 0) < 0) return of.each(input, path, env, emit)
   if (typeof most === 'number') return most > 0 && part(of, 0, Math.ceil(most), given)
+  // jq counts down from it with the first output there is: an error.
   return of.each(input, path, env, () => isTruthy(subtract(most, 1)))
 }
 
