@@ -193,7 +193,7 @@ function compileRegex(pattern: string, given: RegexFlags): Compiled {
     return { regex, flags, names, tree, bound, canBeEmpty: canBeEmpty(tree), program: undefined }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
-    const reason = error.message.replace(/^.*: /u, '')
+    const reason = error.message.replace(/^.*: /su, '')
     return raise(`Regex failure: ${REASONS[reason] ?? reason}`)
   }
 }

@@ -209,7 +209,7 @@ const shared: readonly (readonly [program: string, input?: unknown])[] = [
     ['[match("(a)(?:b)(c)?"; "g") | .captures | map(.name, .offset)]', 'ab abc'],
     ['[match("a{2}|b{,1}c|d{2,}|\\\\Q.*\\\\E"; "g").string]', 'aabcddd.*b{,1}c'],
     [
-      '["[]", "[^]", "[]a", "[", "[a", "[z-a]", "[a-\\\\d]", "a{2,1}", "[[:foo:]]", "[]]"] as $all | $all[] as $re | try test($re) catch .',
+      '["[]", "[^]", "[]a", "[", "[a", "[z-a]", "[\\n-\\t]", "[z-a\\n]", "[a-\\\\d]", "a{2,1}", "[[:foo:]]", "[]]"] as $all | $all[] as $re | try test($re) catch .',
       'a',
     ],
     ['try test("(") catch "bad", try test("a"; "q") catch ., try test(1) catch ., try test("a") catch .', 'x'],
