@@ -23,6 +23,7 @@ export const errorTable = {
   MESSAGE_TOO_LARGE: meaning(413, 2),
   MEDIA_TYPE_UNSUPPORTED: meaning(415, 2),
   NOT_ACCEPTABLE: meaning(406, 2),
+  METHOD_NOT_ALLOWED: meaning(405, 2),
   TOPIC_INVALID: meaning(400, 2),
   TOPIC_EXISTS: meaning(409, 2),
   CONFIG_INVALID: meaning(500, 3),

@@ -40,7 +40,10 @@ export function requestError(error: unknown): MillpondError {
   return new MillpondError('INTERNAL', 'a defect in Millpond; its log says more', { cause: error })
 }
 
-/** The JSON text of an error, with what helps to find the place, here and in the log: nothing of a message's content is in it. */
+/**
+ * The JSON text of an error, with what helps to find the place, here and in the log: nothing of a message's content is in it. Details never take the place of
+ * what every error has.
+ */
 export function errorJson({ code, message, details }: MillpondError, requestId: string): string {
-  return JSON.stringify({ error: { code, message, ...details, requestId } })
+  return JSON.stringify({ error: Object.assign({ code, message }, details, { code, message, requestId }) })
 }

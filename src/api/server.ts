@@ -7,8 +7,9 @@ import type { SchemaRegistry } from '../values/schema-registry.ts'
 import { errorJson, requestError, takenJson } from './answer.ts'
 import { noteForAudit } from './auth/audit.ts'
 import { answerBroken } from './auth/broken-request.ts'
-import { dress, guard } from './auth/guard.ts'
+import { dress, type Gate, guard } from './auth/guard.ts'
 import { requestIdOf } from './auth/request-id.ts'
+import { routesOf } from './auth/route-access.ts'
 import { gateFor, type Safety } from './auth/safety.ts'
 import { tlsOptions } from './auth/tls.ts'
 import { type BodyReader, createBodyReader } from './body.ts'
@@ -16,7 +17,10 @@ import { decodeMessages } from './decode.ts'
 import { addJobs, type JobsParts } from './jobs/routes.ts'
 import { addSchedules } from './jobs/schedule-routes.ts'
 import { addKafkaRest, isOfRestClient, sendError } from './kafka-rest/routes.ts'
+import { methodsAt } from './methods.ts'
 import type { Metrics } from './metrics.ts'
+import { describeInterface } from './openapi/document.ts'
+import { describedParts } from './openapi/parts.ts'
 import type { Readiness } from './readiness.ts'
 import { addSearch, type SearchParts } from './search/routes.ts'
 
@@ -42,6 +46,8 @@ export interface ServerParts {
 }
 
 export interface ServerOptions {
+  /** Of the program, for the description of the interface. */
+  readonly version?: string
   /** Who is let in. */
   readonly safety?: Pick<Safety, 'gate' | 'tls'>
   /** In its place: a key that may do everything, or undefined for a service that asks nobody who it is. */
@@ -74,7 +80,8 @@ export function createServer(parts: ServerParts, options: ServerOptions): Fastif
   const server = fastify(serverOptions(parts, options))
   server.server.maxConnections = options.maxConnections
   reportErrors(server, parts)
-  guard(server, options.safety?.gate ?? gateFor(options.token))
+  const gate = options.safety?.gate ?? gateFor(options.token)
+  guard(server, gate)
   const { maxBodyBytes, maxHeldBytes = Math.max(LEAST_HELD_BYTES, 2 * maxBodyBytes) } = options
   const bodies = createBodyReader({ maxBodyBytes, maxHeldBytes })
   server.removeAllContentTypeParsers()
@@ -95,6 +102,7 @@ export function createServer(parts: ServerParts, options: ServerOptions): Fastif
     addJobs(server, jobs)
     addSchedules(server, jobs)
   }
+  addDescription(server, parts, { ...options, gate })
   return server
 }
 
@@ -129,10 +137,16 @@ function serverOptions(parts: ServerParts, { maxBodyBytes, requestTimeoutMs, saf
 function reportErrors(server: FastifyInstance, parts: ServerParts): void {
   server.setErrorHandler(async (error, request, reply) => {
     const known = notice(parts, error, reply)
-    if (known.code === 'NOT_FOUND' && isOfRestClient(request)) return sendError(reply, known, request.headers.accept)
+    const isElsewhere = known.code === 'NOT_FOUND' || known.code === 'METHOD_NOT_ALLOWED'
+    if (isElsewhere && isOfRestClient(request)) return sendError(reply, known, request.headers.accept)
     return reply.code(known.httpStatus).type(JSON_TYPE).send(errorJson(known, request.id))
   })
-  server.setNotFoundHandler(() => {
+  server.setNotFoundHandler(({ method, url }, reply) => {
+    const methods = methodsAt(routesOf(server), url)
+    if (methods.length > 0) {
+      void reply.header('allow', methods.join(', '))
+      throw new MillpondError('METHOD_NOT_ALLOWED', `this address takes ${methods.join(', ')}, not ${method}`)
+    }
     throw new MillpondError('NOT_FOUND', 'there is nothing at this address; see docs/http.md')
   })
 }
@@ -175,6 +189,20 @@ function addHealth(server: FastifyInstance, parts: ServerParts): void {
   server.get('/metrics', { config: { access: 'probe' } }, async (_request, reply) => {
     await parts.observe()
     return reply.type(parts.metrics.registry.contentType).send(await parts.metrics.registry.metrics())
+  })
+}
+
+/** The interface in OpenAPI, with all routes that there are when it is first asked for. */
+function addDescription(
+  server: FastifyInstance,
+  { search }: ServerParts,
+  { gate: { ways, openProbes }, version = '0.0.0', ...limits }: ServerOptions & { readonly gate: Gate },
+): void {
+  let text: string | undefined
+  server.get('/openapi.json', { config: { access: 'anyone' } }, (_request, reply) => {
+    const described = describedParts(limits, search?.limits)
+    text ??= JSON.stringify(describeInterface({ version, routes: routesOf(server), parts: described, ways, openProbes }))
+    void reply.type(JSON_TYPE).send(text)
   })
 }
 

@@ -31,6 +31,8 @@ import { watchSource } from './source-watch.ts'
 import { keepWorking } from './working.ts'
 
 export interface ServiceOptions {
+  /** Of the program. */
+  readonly version: string
   readonly logger: Logger
   /** Told the URL once requests are taken. */
   readonly onListening: (url: string) => void
@@ -46,7 +48,11 @@ const CLOSE_WITHIN_MS = 15_000
  * The whole service in one process: HTTP into the local log, the archive loop, the index behind it, retention. When `signal` aborts
  * it takes no more requests, finishes those it has, commits what was read, and brings that into the index.
  */
-export async function runService(config: Config, { logger, onListening }: ServiceOptions, signal: AbortSignal): Promise<void> {
+export async function runService(
+  config: Config,
+  { version, logger, onListening }: ServiceOptions,
+  signal: AbortSignal,
+): Promise<void> {
   await using opened = new AsyncDisposableStack()
   const wayIn = opened.use(await openWayIn(config))
   const { inlet, broker, log } = wayIn
@@ -95,7 +101,7 @@ export async function runService(config: Config, { logger, onListening }: Servic
       nowMs: Date.now,
       onError: (error, requestId) => logger.error({ err: error, code: error.code, requestId }, 'a request failed'),
     },
-    { ...limitsOf(config), safety },
+    { ...limitsOf(config), safety, version },
   )
   opened.defer(() => server.close())
 

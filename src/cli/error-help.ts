@@ -40,6 +40,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   MEDIA_TYPE_UNSUPPORTED: { means: 'A request says a content type or encoding that Millpond cannot read.' },
   NOT_ACCEPTABLE: { means: 'A request takes no content type in which Millpond could answer it.' },
+  METHOD_NOT_ALLOWED: { means: 'The HTTP interface has this address, but not for this method; `allow` says for which.' },
   TOPIC_INVALID: { means: 'A topic cannot have this name: 1 to 1,024 bytes of UTF-8.' },
   TOPIC_EXISTS: { means: 'A topic of this name is there already.', next: 'millpond topics lists all topics' },
   CONFIG_INVALID: {

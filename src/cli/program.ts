@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { Cli } from './command.ts'
+import { packageVersion } from './version.ts'
 
 /** A command as the program knows it before it is loaded. */
 interface Entry {
@@ -174,6 +174,12 @@ const entries: readonly Entry[] = [
     load: async (cli) => (await import('./commands/keys.ts')).keysCommand(cli),
   },
   {
+    name: 'openapi',
+    summary: 'print the HTTP interface in OpenAPI, for clients, gateways and tests',
+    group: MORE,
+    load: async (cli) => (await import('./commands/openapi.ts')).openapiCommand(cli),
+  },
+  {
     name: 'bench',
     summary: 'measure this machine',
     group: MORE,
@@ -195,12 +201,6 @@ export interface CommonOptions {
   readonly config?: string
   readonly dir?: string
   readonly json?: true
-}
-
-/** The version of this package. */
-export function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return String((JSON.parse(text) as { version: unknown }).version)
 }
 
 /** The program with the commands that `words` call for; the others are there by name only, for the help and for suggestions. */

@@ -59,7 +59,8 @@ export interface ReplaySchedule extends ScheduleRule {
 /** How long after a fire its job is made unless said otherwise: segments close within 10 minutes unless configured otherwise. */
 export const DEFAULT_DELAY_MS = 15 * 60_000
 const TROUBLE_REST_MS = 60_000
-const NAME = /^[\w][\w.-]{0,99}$/u
+/** What schedules may be called. */
+export const NAME = /^[\w][\w.-]{0,99}$/u
 /** Five fields, or a word like @daily: what else croner takes (seconds, single moments) is none of ours. */
 const CRON = /^(?:@[a-z]+|\S+(?:\s+\S+){4})$/iu
 

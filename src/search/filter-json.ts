@@ -16,12 +16,16 @@ export const LIMITS: FilterLimits = { depth: 32, parts: 1000, operands: 10_000 }
 /** Of a filter that this program wrote down: put together of several. */
 export const RECORD_LIMITS: FilterLimits = { depth: 64, parts: 20_000, operands: 100_000 }
 
-const FIELDS = ['topic', 'lane', 'position', 'timestamp', 'id', 'key'] as const
-const OPERATORS = ['equals', 'in', 'prefix', 'gt', 'gte', 'lt', 'lte', 'exists'] as const
-const KINDS = ['and', 'or', 'not', 'field', 'jq'] as const
+/** Fields of messages that a filter can test, beside `header:NAME`. */
+export const FILTER_FIELDS = ['topic', 'lane', 'position', 'timestamp', 'id', 'key'] as const
+/** Ways to test a field. */
+export const OPERATORS = ['equals', 'in', 'prefix', 'gt', 'gte', 'lt', 'lte', 'exists'] as const
+/** What a part of a filter can be. */
+export const KINDS = ['and', 'or', 'not', 'field', 'jq'] as const
 const BOUNDS = { gt: 'greaterThan', gte: 'atLeast', lt: 'lessThan', lte: 'atMost' } as const
 
-type Operator = (typeof OPERATORS)[number]
+/** One of them. */
+export type Operator = (typeof OPERATORS)[number]
 type JsonObject = Readonly<Record<string, unknown>>
 
 /** A filter as JSON: bytes are text, or `{"base64": …}` where they are none. */
@@ -115,12 +119,12 @@ function parseField(json: JsonObject, parsing: Parsing): MessageFilter {
 
 function fieldOf(json: unknown, path: string): FilterField {
   if (typeof json === 'string' && json.isWellFormed()) {
-    const plain = FIELDS.find((name) => name === json)
+    const plain = FILTER_FIELDS.find((name) => name === json)
     if (plain !== undefined) return plain
     if (json.startsWith('header:')) return json as `header:${string}`
-    throw invalid(path, `${shown(json)} is no field${meant(json, [...FIELDS, 'header:NAME'])}`)
+    throw invalid(path, `${shown(json)} is no field${meant(json, [...FILTER_FIELDS, 'header:NAME'])}`)
   }
-  throw invalid(path, `must be one of ${FIELDS.join(', ')}, header:NAME, not ${shown(json)}`)
+  throw invalid(path, `must be one of ${FILTER_FIELDS.join(', ')}, header:NAME, not ${shown(json)}`)
 }
 
 function testsOf(json: JsonObject, field: FilterField, { path, limits, counts }: Parsing): FieldTest[] {

@@ -122,6 +122,14 @@ describe('jobs over HTTP', () => {
     expect(seen).toHaveLength(3)
   })
 
+  it.each(['state=done&state=failed', 'state=gone', 'limit=0', 'limit=1&limit=2', 'cursor=1', 'cursor=1.a&cursor=1.b'])(
+    'are not listed for %s, which is refused',
+    async (query) => {
+      const response = await fetch(`${url}/jobs?${query}`)
+      expect([response.status, await jsonOf(response)]).toMatchObject([400, { error: { code: 'INPUT_INVALID' } }])
+    },
+  )
+
   it('tell of their progress as it goes, until they end', async () => {
     const { id } = await json(post('/jobs', { select: { topic: 'orders' }, to: 'topic:again' }))
     const response = await fetch(`${url}/jobs/${id}/events`)
@@ -147,6 +155,8 @@ describe('jobs over HTTP', () => {
     { body: { select: { topic: 'orders' }, to: 'topic:x', rate: 0 }, path: 'rate' },
     { body: { select: { topc: 'orders' }, to: 'topic:x' }, path: 'topc' },
     { body: { select: {}, to: 'topic:x', setHeaders: { a: 1 } }, path: 'setHeaders.a' },
+    { body: { select: {}, to: 'topic:x', split: 257 }, path: 'split' },
+    { body: { select: {}, to: 'topic:x', split: 1.5 }, path: 'split' },
   ])('refuse $body and name $path', async ({ body, path }) => {
     const refused = await post('/jobs', body)
     expect([refused.status, await json<object>(refused)]).toMatchObject([400, { error: { code: 'INPUT_INVALID', path } }])

@@ -172,6 +172,25 @@ describe('POST /topics/{topic}/messages', () => {
     expect(answer.json()).toMatchObject({ error: { code: 'JSON_INVALID', line: 2 } })
   })
 
+  it('says where a body of several messages is bad, and what is wrong in words', async () => {
+    const answer = await post(serverWith(), 'orders', 'application/json', '[{"value":1},{"valeu":2}]')
+    expect(answer.json()).toMatchObject({
+      error: { message: expect.stringContaining('message 2, line 1: unknown property'), line: 1 },
+    })
+  })
+
+  it.each([
+    { method: 'GET', url: '/topics/orders/messages?format=lines', allow: 'POST' },
+    { method: 'DELETE', url: '/topics/orders', allow: 'GET, HEAD, POST' },
+    { method: 'PUT', url: '/healthz', allow: 'GET, HEAD' },
+  ] as const)('answers $method $url 405 with $allow', async ({ method, url, allow }) => {
+    const answer = await serverWith().inject({ method, url })
+    expect([answer.statusCode, answer.headers['allow']]).toEqual([405, allow])
+    expect(answer.json()).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } })
+    const ofRest = await serverWith().inject({ method, url, headers: { accept: 'application/vnd.kafka.v2+json' } })
+    expect(ofRest.json()).toEqual({ error_code: 405, message: 'HTTP 405 Method Not Allowed' })
+  })
+
   it.each([
     { url: '/topics/orders/messages?format=xml', headers: {}, status: 400 },
     { url: '/topics/%ff/messages', headers: {}, status: 400 },

@@ -21,6 +21,7 @@ const COMMANDS = [
   'verify',
   'index',
   'config',
+  'openapi',
   'bench',
   'completion',
 ]

@@ -30,9 +30,14 @@ const asPattern = (line: string): RegExp =>
     'mu',
   )
 
-const steps = [...stepsOf('http.md', 'Jobs'), ...stepsOf('http.md', 'Schedules'), ...stepsOf('replay.md', 'Schedules')]
+const steps = [
+  ...stepsOf('http.md', 'OpenAPI'),
+  ...stepsOf('http.md', 'Jobs'),
+  ...stepsOf('http.md', 'Schedules'),
+  ...stepsOf('replay.md', 'Schedules'),
+]
 
-describe('jobs and schedules in the docs', { timeout: 240_000 }, () => {
+describe('OpenAPI, jobs and schedules in the docs', { timeout: 240_000 }, () => {
   let folder: string
   let service: Served
   beforeAll(async () => {
@@ -50,7 +55,7 @@ describe('jobs and schedules in the docs', { timeout: 240_000 }, () => {
   })
 
   it('have commands', () => {
-    expect(steps.map(({ section }) => section)).toEqual(['Jobs', 'Schedules', 'Schedules', 'Schedules'])
+    expect(steps.map(({ section }) => section)).toEqual(['OpenAPI', 'Jobs', 'Schedules', 'Schedules', 'Schedules'])
   })
 
   it.each(steps)('are as $file says: $commands', async ({ commands, printed }) => {

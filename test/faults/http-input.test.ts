@@ -232,7 +232,7 @@ describe('callers that do not finish', () => {
 
 describe('addresses and methods', () => {
   it.each([
-    { what: 'GET of a topic', method: 'GET', path: '/topics/a/messages', status: 404 },
+    { what: 'GET of a topic', method: 'GET', path: '/topics/a/messages', status: 405 },
     { what: 'a topic without a name', method: 'POST', path: '/topics//messages', status: 400 },
     { what: 'a percent sign alone', method: 'POST', path: '/topics/%/messages', status: 400 },
     { what: 'bytes that are no UTF-8', method: 'POST', path: '/topics/%ff/messages', status: 400 },

@@ -74,6 +74,10 @@ export const openSerializers = (): Promise<OtherTool> =>
 export const openPyarrow = (program = 'read_parquet.py'): Promise<OtherTool> =>
   openPython('pyarrow', ['pyarrow==26.0.1'], program)
 
+/** Schemathesis and openapi-spec-validator of PyPI. */
+export const openSchemathesis = (): Promise<OtherTool> =>
+  openPython('Schemathesis', ['schemathesis==4.32.5', 'openapi-spec-validator==0.9.0'], 'openapi/check.py')
+
 /** Apache Avro for Java of Maven Central, installed on first use. */
 export const openJavaAvro = (program = 'Exchange.java'): Promise<OtherTool> =>
   open('Apache Avro for Java', async () => {

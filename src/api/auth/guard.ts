@@ -11,9 +11,18 @@ import { foreignPage, remoteOf } from './remote.ts'
 import { accessOf, noteRoutes, type RouteAccess, scopesOf } from './route-access.ts'
 import { isStrict, onceClosed, recordAtEnd, recordOf, type Visit } from './visit.ts'
 
+/** By what callers can show who they are; nobody has to where there is no way. */
+export interface Ways {
+  readonly isKey: boolean
+  readonly isCertificate: boolean
+  readonly issuer: { readonly url: string; readonly scopePrefix: string } | undefined
+}
+
 /** What stands between a request and its route. */
 export interface Gate {
   readonly authenticate: Authenticate
+  /** As `authenticate` has them, for the description of the interface. */
+  readonly ways: Ways
   readonly limits: Limits
   readonly audit: Audit | undefined
   readonly behindProxy: boolean

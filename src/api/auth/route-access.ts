@@ -21,7 +21,8 @@ declare module 'fastify' {
   }
 }
 
-const UNDECLARED: RouteAccess = { scope: 'admin', of: 'every' }
+/** What holds of a route that says nothing. */
+export const UNDECLARED: RouteAccess = { scope: 'admin', of: 'every' }
 
 /** What the route of the request declares; an address that there is not is told to any caller that is known. */
 export const accessOf = (request: FastifyRequest): RouteAccess =>

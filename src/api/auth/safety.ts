@@ -7,7 +7,7 @@ import { startPeriodic } from '../periodic.ts'
 import { type Audit, createAudit } from './audit.ts'
 import { openLineFile } from './audit-file.ts'
 import { createAuthenticate } from './authenticate.ts'
-import type { Gate } from './guard.ts'
+import type { Gate, Ways } from './guard.ts'
 import { createIssuerKeys, type IssuerKeys } from './issuer-keys.ts'
 import { keepCertificate } from './keep-certificate.ts'
 import { createKeyRing } from './keys.ts'
@@ -41,6 +41,15 @@ export function requireKeysFor(http: Guarded & Pick<HttpConfig, 'host'>): void {
   )
 }
 
+/** By what callers of this configuration show who they are. */
+export function waysOf({ token, keys, oidc }: Guarded): Ways {
+  return {
+    isKey: token !== undefined || keys.some(({ sha256 }) => sha256 !== undefined),
+    isCertificate: keys.some(({ certificate }) => certificate !== undefined),
+    issuer: oidc && { url: oidc.issuer, scopePrefix: oidc.scopePrefix },
+  }
+}
+
 const NO_LIMITS = { rate: undefined, burst: undefined, concurrent: undefined, refusedPerMinute: 60, callers: [] }
 
 /** The gate of a service with one key, or none, and nothing else; for programs that embed the server. */
@@ -48,6 +57,7 @@ export function gateFor(token: string | undefined): Gate {
   const ring = token === undefined ? undefined : createKeyRing({ keys: [], token: createSecret(token) }, Date.now)
   return {
     authenticate: createAuthenticate(ring, undefined),
+    ways: { isKey: ring !== undefined, isCertificate: false, issuer: undefined },
     limits: createLimits(NO_LIMITS, () => performance.now()),
     audit: undefined,
     behindProxy: false,
@@ -74,6 +84,7 @@ export async function openSafety(http: HttpConfig, parts: SafetyParts): Promise<
   return {
     gate: {
       authenticate: createAuthenticate(ring, checkToken),
+      ways: waysOf(http),
       limits: createLimits(http.limits, () => performance.now()),
       audit,
       behindProxy: http.behindProxy,

@@ -35,7 +35,8 @@ interface JobRoute {
 type Asked = FastifyRequest<JobRoute>
 
 const JSON_TYPE = 'application/json; charset=utf-8'
-const STATES: readonly string[] = [
+/** States of jobs. */
+export const STATES: readonly string[] = [
   'queued',
   'running',
   'paused',
@@ -45,10 +46,15 @@ const STATES: readonly string[] = [
   'interrupted',
 ] satisfies ReplayState[]
 const WISHES: Readonly<Record<string, JobWish>> = { pause: 'pause', resume: 'run', cancel: 'cancel' }
-const PAGE_JOBS = 100
-const MAX_PAGE_JOBS = 1000
+/** Jobs of a page whose size nobody says. */
+export const PAGE_JOBS = 100
+/** Jobs of a page at the most. */
+export const MAX_PAGE_JOBS = 1000
 /** Progress that is watched at once. */
 const MAX_WATCHERS = 200
+
+/** A place in the list of jobs: when one was made, and its id. */
+export const CURSOR = /^([0-9]{1,15})\.(\S{1,100})$/u
 
 /** Callers need `replay` of the topics that a job reads and writes, which each route asks for itself. */
 const REPLAYING = { config: { access: { scope: 'replay', of: 'asks' } as const } }
@@ -138,6 +144,8 @@ async function steerableJob(parts: JobsParts, request: Asked): Promise<ReplayJob
 
 async function listJobs({ jobs, nowMs }: JobsParts, request: Asked) {
   const { state, limit = String(PAGE_JOBS), cursor } = request.query
+  const several = Object.entries(request.query).find(([, value]) => typeof value !== 'string')
+  if (several !== undefined) throw new MillpondError('INPUT_INVALID', `${several[0].slice(0, 100)} is there several times`)
   const states = state?.split(',')
   const unknown = states?.find((one) => !STATES.includes(one))
   if (unknown !== undefined) throw new MillpondError('INPUT_INVALID', `state must be some of ${STATES.join(', ')}`)
@@ -157,7 +165,7 @@ async function listJobs({ jobs, nowMs }: JobsParts, request: Asked) {
 }
 
 function placeOf(cursor: string): JobPlace {
-  const [, createdMs, id] = /^(\d{1,15})\.(\S{1,100})$/u.exec(cursor) ?? []
+  const [, createdMs, id] = CURSOR.exec(cursor) ?? []
   if (id === undefined) throw new MillpondError('INPUT_INVALID', 'cursor must be what `next` of a page said')
   return { createdMs: Number(createdMs), id }
 }

@@ -8,6 +8,7 @@ import type { FailedRow } from '../../sink/inlet.ts'
 export const REST = {
   badRequest: 400,
   notFound: 404,
+  methodNotAllowed: 405,
   notAcceptable: 406,
   tooLarge: 413,
   mediaType: 415,
@@ -47,6 +48,7 @@ const CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   TOPIC_UNKNOWN: REST.topicUnknown,
   LANE_UNKNOWN: REST.partitionUnknown,
   NOT_FOUND: REST.notFound,
+  METHOD_NOT_ALLOWED: REST.methodNotAllowed,
   NOT_ACCEPTABLE: REST.notAcceptable,
   MEDIA_TYPE_UNSUPPORTED: REST.mediaType,
   BODY_TOO_LARGE: REST.tooLarge,
@@ -61,6 +63,7 @@ const CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
 /** What the proxy calls some errors, word for word: clients look for these. */
 const WORDS: Readonly<Record<number, string>> = {
   [REST.notFound]: 'HTTP 404 Not Found',
+  [REST.methodNotAllowed]: 'HTTP 405 Method Not Allowed',
   [REST.notAcceptable]: 'HTTP 406 Not Acceptable',
   [REST.mediaType]: 'HTTP 415 Unsupported Media Type',
   [REST.topicUnknown]: 'Topic not found.',

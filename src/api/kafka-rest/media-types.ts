@@ -1,7 +1,10 @@
-/** What keys and values of a request are. */
-export type EmbeddedFormat = 'binary' | 'json' | 'avro'
+/** What keys and values of a request can be. */
+export const EMBEDDED_FORMATS = ['binary', 'json', 'avro'] as const
 
-const EMBEDDED = /^application\/vnd\.kafka\.(?<format>binary|json|avro)\.v2\+json$/u
+/** What keys and values of a request are. */
+export type EmbeddedFormat = (typeof EMBEDDED_FORMATS)[number]
+
+const EMBEDDED = new RegExp(String.raw`^application/vnd\.kafka\.(?<format>${EMBEDDED_FORMATS.join('|')})\.v2\+json$`, 'u')
 
 /** The format that a content type names; undefined for one that is none of the proxy's. */
 export function embeddedFormat(contentType: string | undefined): EmbeddedFormat | undefined {
@@ -13,7 +16,7 @@ export function embeddedFormat(contentType: string | undefined): EmbeddedFormat 
 export const ANSWER_TYPE = 'application/vnd.kafka.v2+json'
 
 /** What answers can be called: they are the same JSON. */
-const OFFERED = [ANSWER_TYPE, 'application/vnd.kafka+json', 'application/json'] as const
+export const OFFERED = [ANSWER_TYPE, 'application/vnd.kafka+json', 'application/json'] as const
 
 /** The content type of an answer that a caller with this `Accept` takes and likes best; undefined where there is none. */
 export function answerType(accept: string | undefined): string | undefined {

@@ -22,6 +22,9 @@ const SINGLE = [
 const SEVERAL = ['lane', 'id', 'key', 'header', 'fields'] as const
 const NAMES = [...SINGLE, ...SEVERAL]
 
+/** What a query string may have. */
+export type QueryName = (typeof NAMES)[number]
+
 function invalid(path: string, why: string): MillpondError {
   return new MillpondError('INPUT_INVALID', `${path}: ${why}`, { details: { path } })
 }

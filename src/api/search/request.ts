@@ -48,11 +48,15 @@ const SELECTION = [
   'filter',
   'order',
 ] as const
+/** What says which messages are meant. */
+export type SelectionName = (typeof SELECTION)[number]
 const PRESENTATION = ['limit', 'cursor', 'format', 'fields', 'decode'] as const
+/** What says how they are given. */
+export type PresentationName = (typeof PRESENTATION)[number]
 const NAMES = [...SELECTION, ...PRESENTATION]
 
 /** What lines have; see docs/formats.md. */
-const FIELDS = ['topic', 'lane', 'position', 'timestamp', 'key', 'value', 'headers', 'id'] as const
+export const LINE_FIELDS = ['topic', 'lane', 'position', 'timestamp', 'key', 'value', 'headers', 'id'] as const
 
 function invalid(path: string, why: string): MillpondError {
   return new MillpondError('INPUT_INVALID', `${path}: ${why}`, { details: { path } })
@@ -207,7 +211,7 @@ function headerTest(value: unknown, path: string): FieldTest {
 
 function fieldsOf(json: unknown): readonly string[] | undefined {
   return listOf(json, 'fields')?.map((name, at) => {
-    if (FIELDS.some((one) => one === name)) return name as string
-    throw invalid(`fields[${at}]`, `is no field${meant(String(name), FIELDS)}`)
+    if (LINE_FIELDS.some((one) => one === name)) return name as string
+    throw invalid(`fields[${at}]`, `is no field${meant(String(name), LINE_FIELDS)}`)
   })
 }

@@ -7,7 +7,7 @@ import { linesOf } from './fields.ts'
 import { readableTopics, topicUnknown } from './snapshot.ts'
 
 /** A topic as the index knows it; where a name had several identities each is one. */
-interface TopicSummary {
+export interface TopicSummary {
   readonly topic: string
   readonly topicId: string
   readonly lanes: number

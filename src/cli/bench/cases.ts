@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { createLogger } from '../logger.ts'
+import { packageVersion } from '../version.ts'
 import { runArchive } from '../../archive.ts'
 import { ownArchiveParts } from '../../api/archiving.ts'
 import { suitHeapToStream } from '../../api/heap.ts'
@@ -153,7 +154,7 @@ function http(): BenchCase['run'] {
     const served = { ...config, http: { ...config.http, port: 0 } }
     const listening = Promise.withResolvers<string>()
     const logger = createLogger('error')
-    const serving = runService(served, { logger, onListening: listening.resolve }, stop.signal)
+    const serving = runService(served, { version: packageVersion(), logger, onListening: listening.resolve }, stop.signal)
     const url = await Promise.race([listening.promise, serving.then(() => '')])
     try {
       await start('load', ['--url', url, '--messages', String(Math.ceil(messages / 20))])

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { type Cli, defineCommand } from '../command.ts'
 import { wholeNumber } from '../parse.ts'
+import { packageVersion } from '../version.ts'
 
 interface ServeOptions {
   readonly port?: number
@@ -41,6 +42,6 @@ A first SIGINT or SIGTERM stops it gracefully: no more requests, what was taken 
       const onListening = (url: string): void => {
         void (cli.json ? cli.printJson({ url, pid: process.pid }) : cli.print(`listening at ${url}`))
       }
-      await runService(config, { logger: createLogger(config.log.level), onListening }, cli.signal)
+      await runService(config, { version: packageVersion(), logger: createLogger(config.log.level), onListening }, cli.signal)
     })
 }

@@ -24,6 +24,7 @@ import { openLog, localBroker } from '../../wiring/local.ts'
 import { openStore } from '../../wiring/store.ts'
 import { ingestFile } from '../ingest.ts'
 import { createLogger } from '../logger.ts'
+import { packageVersion } from '../version.ts'
 import { openArchive } from '../open.ts'
 import type { Comparison } from './compare.ts'
 
@@ -37,7 +38,11 @@ export async function sendByHttp(config: Config, messages: MessageBatch): Promis
   const stop = new AbortController()
   const listening = Promise.withResolvers<string>()
   const served = { ...config, http: { ...config.http, port: 0 } }
-  const serving = runService(served, { logger: createLogger('error'), onListening: listening.resolve }, stop.signal)
+  const serving = runService(
+    served,
+    { version: packageVersion(), logger: createLogger('error'), onListening: listening.resolve },
+    stop.signal,
+  )
   serving.catch(listening.reject)
   try {
     const url = `${await listening.promise}/topics/${TOPIC}/messages`

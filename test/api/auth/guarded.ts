@@ -23,7 +23,8 @@ export interface Guarded extends AsyncDisposable {
   readonly errors: { readonly error: MillpondError; readonly requestId: string }[]
 }
 
-const SEARCH_LIMITS = {
+/** Limits of its search. */
+export const SEARCH_LIMITS = {
   maxBytes: 1024 * 1024,
   maxMessages: 1000,
   maxPageMessages: 1000,
