@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { MillpondError } from '../errors.ts'
+import { isMillpondError, MillpondError } from '../errors.ts'
 import type { MessageFunction } from '../functions/function.ts'
 import type { FunctionFile } from '../replay/job.ts'
 
@@ -23,7 +23,12 @@ export async function describeFunction(path: string): Promise<FunctionFile> {
 export async function findFunction(folder: string, name: string): Promise<FunctionFile> {
   if (!/^[\w][\w.-]{0,200}$/u.test(name))
     throw invalid(name, 'a function is named by its file in the folder jobs.functions, like clean.ts')
-  return describeFunction(join(folder, name))
+  return describeFunction(join(folder, name)).catch((error: unknown) => {
+    if (!isMillpondError(error, 'FUNCTION_INVALID')) throw error
+    // Who calls over HTTP need not know where the folder is.
+    const message = error.message.replaceAll(`${resolve(folder)}${sep}`, '')
+    throw new MillpondError('FUNCTION_INVALID', message, { cause: error, details: { path: name } })
+  })
 }
 
 /**

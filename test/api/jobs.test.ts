@@ -98,9 +98,13 @@ describe('jobs over HTTP', () => {
     const { id } = await json(post('/jobs', { select: { topic: 'other' }, to: 'topic:again', function: 'half.mjs' }))
     await work()
     expect(await show(id)).toMatchObject({ state: 'done', counts: { read: 20, delivered: 10 } })
-    for (const name of ['../half.mjs', '/etc/passwd', '.hidden', 'missing.mjs']) {
+    await writeFile(join(folder, 'needs.mjs'), "import './gone.mjs'\nexport default (m) => m")
+    for (const name of ['../half.mjs', '/etc/passwd', '.hidden', 'missing.mjs', 'needs.mjs']) {
       const refused = await post('/jobs', { select: { topic: 'other' }, to: 'topic:again', function: name })
-      expect([refused.status, await json<object>(refused)]).toMatchObject([400, { error: { code: 'FUNCTION_INVALID' } }])
+      const answer = await json<object>(refused)
+      expect([refused.status, answer]).toMatchObject([400, { error: { code: 'FUNCTION_INVALID' } }])
+      // Where the folder is, is nobody's business.
+      expect(JSON.stringify(answer)).not.toContain(folder)
     }
   })
 
