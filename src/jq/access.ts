@@ -39,6 +39,7 @@ export function sliceOf(value: JqValue, from: JqValue | undefined, to: JqValue |
   if (Array.isArray(value)) {
     const bounds = boundsOf(value.length, from, to)
     if (bounds === undefined) return undefined
+    if (bounds.end - bounds.start === value.length && value.length > 0) return value
     spend((bounds.end - bounds.start) / 16)
     return value.slice(bounds.start, bounds.end) as readonly JqValue[]
   }
@@ -93,8 +94,9 @@ export function withKey(value: JqValue, key: JqValue, item: JqValue): JqValue {
 }
 
 function withItem(values: readonly JqValue[], key: number, item: JqValue): JqValue {
-  const at = Math.trunc(key < 0 ? key + values.length : key) || 0
-  if (at < 0) raise('Out of bounds negative array index')
+  const whole = Math.trunc(key)
+  const at = whole < 0 ? whole + values.length : whole
+  if (!(at >= 0)) raise('Out of bounds negative array index')
   if (at > MAX_INDEX) raise('Array index too large')
   spend(1 + Math.max(values.length / 16, at - values.length))
   const copy = [...values]

@@ -1,11 +1,12 @@
 import { spend } from './budget.ts'
 import { firstOf } from './change.ts'
-import { ASTRAY, type Code, type Emit, type Env, IDENTITY, type Path, constant, outputsOf, single } from './code.ts'
+import { type Code, type Emit, type Env, IDENTITY, type Path, constant, outputsOf, single } from './code.ts'
+import { compareValues } from './compare.ts'
 import { tryCode } from './compile-control.ts'
 import { mapped } from './compile-value.ts'
 import { eachItem, indexCode, iterateCode } from './compile-path.ts'
 import type { CodeFunctions } from './functions.ts'
-import { add } from './operators.ts'
+import { add, subtract } from './operators.ts'
 import { raise } from './raised.ts'
 import { type JqValue, isTruthy } from './value.ts'
 
@@ -67,11 +68,11 @@ export function selectCode(condition: Code): Code {
 
 function mapCode(change: Code): Code {
   const { one } = change
-  return single((input, env) => {
+  const mapped = (input: JqValue, path: Path | undefined, env: Env): JqValue => {
     const values: JqValue[] = []
-    eachItem(input, undefined, false, (item) => {
-      if (one === undefined) {
-        return change.each(item, undefined, env, (value) => {
+    eachItem(input, path, false, (item, itemPath) => {
+      if (one === undefined || path !== undefined) {
+        return change.each(item, itemPath, env, (value) => {
           values.push(value)
           return false
         })
@@ -81,7 +82,11 @@ function mapCode(change: Code): Code {
       return false
     })
     return values
-  })
+  }
+  return {
+    one: (input, env) => mapped(input, undefined, env),
+    each: (input, path, env, emit) => emit(mapped(input, path, env), path),
+  }
 }
 
 const firstCode = (of: Code): Code => ({
@@ -125,14 +130,18 @@ function numberOf(value: JqValue): number {
   return typeof value === 'number' ? value : raise('Range bounds must be numeric')
 }
 
-/** The first outputs; all of them for a number below zero. */
+/** The first outputs; all of them for what is less than zero, as null, false and true are. */
 const limitCode = (count: Code, of: Code): Code => ({
-  each: (input, path, env, emit) =>
-    count.each(input, undefined, env, (value) => {
-      const most = numberOf(value)
-      return most === 0 ? false : part(of, 0, most < 0 ? Infinity : Math.ceil(most), [input, path, env, emit])
-    }),
+  each: (input, path, env, emit) => count.each(input, undefined, env, (most) => limited(most, of, [input, path, env, emit])),
 })
+
+function limited(most: JqValue, of: Code, given: Parameters<Code['each']>): boolean {
+  const [input, path, env, emit] = given
+  if (compareValues(most, 0) < 0) return of.each(input, path, env, emit)
+  if (typeof most === 'number') return most > 0 && part(of, 0, Math.ceil(most), given)
+  // jq counts down from it with the first output there is: an error.
+  return of.each(input, path, env, () => isTruthy(subtract(most, 1)))
+}
 
 const skipCode = (count: Code, of: Code): Code => ({
   each: (input, path, env, emit) =>
@@ -143,9 +152,9 @@ const skipCode = (count: Code, of: Code): Code => ({
 const nthCode = (count: Code, of: Code): Code => ({
   each: (input, path, env, emit) =>
     count.each(input, undefined, env, (value) => {
-      if (numberOf(value) < 0) raise("nth doesn't support negative indices")
-      const first: Code = { each: (...given) => part(of, 0, numberOf(value) + 1, given) }
-      return lastCode(first).each(input, path, env, emit)
+      if (compareValues(value, 0) < 0) raise("nth doesn't support negative indices")
+      const most = add(value, 1)
+      return lastCode({ each: (...given) => limited(most, of, given) }).each(input, path, env, emit)
     }),
 })
 
@@ -240,7 +249,7 @@ function eachNumber([first, end, step]: readonly [number, number, number], path:
   if (step === 0) return false
   for (let value = first; step > 0 ? value < end : value > end; value += step) {
     spend(1)
-    if (emit(value, path && ASTRAY)) return true
+    if (emit(value, path)) return true
   }
   return false
 }

@@ -51,7 +51,7 @@ export const mathFunctions: ValueFunctions = {
     const exponent = exponentOf(x) + 1
     return [scaled(x, -exponent), exponent]
   }),
-  'modf/0': math((x) => [Number.isFinite(x) ? x - Math.trunc(x) : Number.isNaN(x) ? x : 0, Math.trunc(x)]),
+  'modf/0': math((x) => [Math.abs(x) === Infinity ? 0 / x : x % 1, Math.trunc(x)]),
   'pow/2': math((x, y) => (x === 1 || y === 0 ? 1 : x ** y)),
   'atan2/2': math((x, y) => Math.atan2(x, y)),
   'copysign/2': math((x, y) => (y < 0 || Object.is(y, -0) ? -Math.abs(x) : Math.abs(x))),

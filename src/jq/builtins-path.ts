@@ -3,7 +3,7 @@ import { spend } from './budget.ts'
 import { extreme, fromEntries, entriesOf } from './builtins-value.ts'
 import { selectCode } from './builtins-control.ts'
 import { eachPath, updated } from './change.ts'
-import { ASTRAY, type Code, type Env, IDENTITY, NO_ENV, ROOT, keysOf, outputsOf, several, single } from './code.ts'
+import { type Code, type Env, IDENTITY, NO_ENV, type Path, isAt, keysOf, outputsOf, rootPath, several, single } from './code.ts'
 import { RECURSE, iterateCode } from './compile-path.ts'
 import { equalValues, sortedBy } from './compare.ts'
 import { deletePaths } from './delete-paths.ts'
@@ -75,10 +75,15 @@ function pathsOf(of: Code, input: JqValue, env: Env): readonly JqValue[][] {
 }
 
 const pathCode = (of: Code): Code =>
-  several((input, env, emit) => of.each(input, ROOT, env, (value, path) => emit(keysOf(path, value))))
+  several((input, env, emit) => of.each(input, rootPath(input), env, (value, path) => emit(keysOf(path!, value))))
 
 function eachNestedPath(input: JqValue, take: (path: readonly JqValue[], value: JqValue) => boolean): boolean {
-  return RECURSE.each(input, ROOT, NO_ENV, (value, path) => (path === ROOT ? false : take(keysOf(path, value), value)))
+  return RECURSE.each(
+    input,
+    rootPath(input),
+    NO_ENV,
+    (value, path) => path!.up !== undefined && take(keysOf(path!, value), value),
+  )
 }
 
 const pathsWhere = (holds: (value: JqValue) => boolean): Code =>
@@ -88,10 +93,10 @@ const getpathCode = (path: Code): Code => ({
   each: (input, inputPath, env, emit) =>
     path.each(input, undefined, env, (keys) => {
       const value = atPath(input, keys)
-      if (inputPath === undefined || inputPath === ASTRAY) return emit(value, inputPath)
+      if (inputPath === undefined || !isAt(inputPath, input)) return emit(value, inputPath)
       return emit(
         value,
-        (keys as readonly JqValue[]).reduce((up, key) => ({ key, up }), inputPath),
+        (keys as readonly JqValue[]).reduce<Path>((up, key) => ({ key, up, value }), inputPath),
       )
     }),
   ...(path.one && {

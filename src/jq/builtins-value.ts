@@ -117,7 +117,10 @@ function flatten(items: readonly JqValue[], depth: JqValue): readonly JqValue[] 
 function transpose(input: JqValue): JqValue {
   const rows = itemsOf(input)
   const width = rows.reduce<number>((most, row) => Math.max(most, lengthOf(row)), 0)
-  if (!Array.isArray(input)) raise(rows.length === 0 ? 'Range bounds must be numeric' : 'Cannot index object with number')
+  if (!Array.isArray(input)) {
+    if (rows.length === 0) raise('Range bounds must be numeric')
+    if (width > 0) raise('Cannot index object with number')
+  }
   spend(width * rows.length)
   return Array.from({ length: Math.ceil(width) }, (_, column) => rows.map((row) => index(row, column)))
 }

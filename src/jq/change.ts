@@ -1,5 +1,5 @@
 import { atPath, withKeys, withPath } from './access.ts'
-import { type Code, type Env, ROOT, keysOf, several, single } from './code.ts'
+import { type Code, type Env, keysOf, rootPath, several, single } from './code.ts'
 import { deletePaths } from './delete-paths.ts'
 import { type Operation, add, divide, multiply, operations, subtract } from './operators.ts'
 import type { AssignOperator } from './syntax.ts'
@@ -43,8 +43,8 @@ export function firstOf(code: Code, input: JqValue, env: Env): JqValue | undefin
 
 /** Calls `take` for each path of the target. */
 export function eachPath(target: Code, input: JqValue, env: Env, take: (path: JqValue[]) => void): void {
-  target.each(input, ROOT, env, (value, path) => {
-    take(keysOf(path, value))
+  target.each(input, rootPath(input), env, (value, path) => {
+    take(keysOf(path!, value))
     return false
   })
 }

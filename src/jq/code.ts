@@ -17,14 +17,20 @@ export function outwards(env: Env, links: number): Env {
   return found
 }
 
-/** How a value was reached from the root, last key first. `ROOT` is the root itself, `ASTRAY` says that it is no part of the root. */
+/**
+ * The last part of the root that was reached: its keys, last one first, and what stands there. The root itself is reached by none. Code that
+ * makes values passes the path on as it is, as jq does; that a value is not what stands there is seen where the path goes on or ends.
+ */
 export interface Path {
   readonly key: JqValue
   readonly up: Path | undefined
+  readonly value: JqValue
 }
 
-export const ROOT: Path = { key: null, up: undefined }
-export const ASTRAY: Path = { key: null, up: undefined }
+export const rootPath = (value: JqValue): Path => ({ key: null, up: undefined, value })
+
+/** Whether a value is what stands at the path. */
+export const isAt = (path: Path, value: JqValue): boolean => Object.is(path.value, value)
 
 /** Takes one output; true says that no more are wanted, which whoever called passes on at once. */
 export type Emit = (value: JqValue, path: Path | undefined) => boolean
@@ -42,12 +48,12 @@ export interface Code {
 export type One = (input: JqValue, env: Env) => JqValue | undefined
 export type Each = (input: JqValue, path: Path | undefined, env: Env, emit: Emit) => boolean
 
-/** Code that makes at most one value, which is on no path unless it is the input itself. */
+/** Code that makes at most one value. */
 export const single = (one: One): Code => ({
   one,
   each: (input, path, env, emit) => {
     const value = one(input, env)
-    return value === undefined ? false : emit(value, pathOfValue(path, input, value))
+    return value === undefined ? false : emit(value, path)
   },
 })
 
@@ -67,32 +73,25 @@ export function direct(code: Code): Code {
 
 export const constant = (value: JqValue): Code => ({ ...single(() => value), constant: value })
 
-/** Code that makes any number of values, on no path unless they are the input itself. */
+/** Code that makes any number of values. */
 export const several = (each: (input: JqValue, env: Env, emit: (value: JqValue) => boolean) => boolean): Code => ({
-  each: (input, path, env, emit) => each(input, env, (value) => emit(value, pathOfValue(path, input, value))),
+  each: (input, path, env, emit) => each(input, env, (value) => emit(value, path)),
 })
 
 /** Code that gives its input. */
 export const IDENTITY: Code = { one: (input) => input, each: (input, path, _env, emit) => emit(input, path) }
 
-export function pathOfValue(path: Path | undefined, input: JqValue, value: JqValue): Path | undefined {
-  return path === undefined || value === input ? path : ASTRAY
+/** Raises where `container[key]` is asked for and the container is not what stands at the path. */
+export function checkKey(path: Path, key: JqValue, container: JqValue): void {
+  if (isAt(path, container)) return
+  raise(`Invalid path expression near attempt to access element ${shortened(key, 14)} of ${shortened(container, 29)}`)
 }
 
-/** The path of `container[key]`. */
-export function pathOfKey(path: Path | undefined, key: JqValue, container: JqValue): Path | undefined {
-  if (path === undefined) return undefined
-  if (path === ASTRAY) {
-    raise(`Invalid path expression near attempt to access element ${shortened(key, 14)} of ${shortened(container, 29)}`)
-  }
-  return { key, up: path }
-}
-
-/** A path's keys, first to last. Raises where the value that was reached is no part of the root. */
-export function keysOf(path: Path | undefined, value: JqValue): JqValue[] {
-  if (path === ASTRAY) raise(`Invalid path expression with result ${shortened(value, 29)}`)
+/** The keys of the path of a value, first to last. Raises where the value is no part of the root. */
+export function keysOf(path: Path, value: JqValue): JqValue[] {
+  if (!isAt(path, value)) raise(`Invalid path expression with result ${shortened(value, 29)}`)
   const keys: JqValue[] = []
-  for (let link = path; link !== undefined && link !== ROOT; link = link.up) keys.push(link.key)
+  for (let link = path; link.up !== undefined; link = link.up) keys.push(link.key)
   return keys.reverse()
 }
 
@@ -102,8 +101,13 @@ export function outputsOf(code: Code, input: JqValue, env: Env): JqValue[] {
     const value = code.one(input, env)
     return value === undefined ? [] : [value]
   }
+  return outputsAt(code, input, undefined, env)
+}
+
+/** Every output as an array, of an input at a path. */
+export function outputsAt(code: Code, input: JqValue, path: Path | undefined, env: Env): JqValue[] {
   const values: JqValue[] = []
-  code.each(input, undefined, env, (value) => {
+  code.each(input, path, env, (value) => {
     values.push(value)
     return false
   })

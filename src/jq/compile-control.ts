@@ -1,6 +1,6 @@
 import { callDepth, restoreDepth, spend } from './budget.ts'
 import { catching } from './catching.ts'
-import { ASTRAY, type Code, type Env, type Path, outwards, single } from './code.ts'
+import { type Code, type Env, type Path, outwards, single } from './code.ts'
 import type { Matcher } from './matcher.ts'
 import { isRaised } from './raised.ts'
 import { type JqValue, isTruthy } from './value.ts'
@@ -86,7 +86,7 @@ export function tryCode(body: Code, handler: Code | undefined): Code {
     each: (input, path, env, emit) => {
       const caught = catching((guarded) => body.each(input, path, env, guarded), emit)
       if (typeof caught === 'boolean') return caught
-      return handler === undefined ? false : handler.each(caught.raised, undefined, env, emit)
+      return handler === undefined ? false : handler.each(caught.raised, path, env, emit)
     },
   }
 }
@@ -149,51 +149,47 @@ export interface FoldCode {
   readonly update: Code
 }
 
-/** `reduce source as patterns (init; update)`: the last output of the update goes on; null where it has none. */
+/** `reduce source as patterns (init; update)`: the last output of the update goes on; null where it has none. Its path is that of the first value. */
 export function reduceCode(fold: FoldCode): Code {
   const { init } = fold
-  const run = (first: JqValue, firstPath: Path | undefined, input: JqValue, env: Env): readonly [JqValue, Path | undefined] => {
-    let [state, statePath] = [first, firstPath]
-    eachState(fold, { input, env }, (bound) => {
-      const [before, beforePath] = [state, statePath]
+  const run = (first: JqValue, firstPath: Path | undefined, input: JqValue, env: Env): JqValue => {
+    let state = first
+    eachState(fold, { input, path: firstPath, env }, (bound, path) => {
+      const before = state
       state = null
-      statePath = beforePath && ASTRAY
-      if (fold.update.one !== undefined && beforePath === undefined) {
+      if (fold.update.one !== undefined && path === undefined) {
         state = fold.update.one(before, bound) ?? null
         return false
       }
-      return fold.update.each(before, beforePath, bound, (value, path) => {
+      return fold.update.each(before, path, bound, (value) => {
         state = value
-        statePath = path
         return false
       })
     })
-    return [state, statePath]
+    return state
   }
   return {
     ...(init.one !== undefined && {
       one: (input: JqValue, env: Env) => {
         const first = init.one!(input, env)
-        return first === undefined ? undefined : run(first, undefined, input, env)[0]
+        return first === undefined ? undefined : run(first, undefined, input, env)
       },
     }),
     each: (input, path, env, emit) =>
-      init.each(input, path, env, (first, firstPath) => emit(...run(first, firstPath, input, env))),
+      init.each(input, path, env, (first, firstPath) => emit(run(first, firstPath, input, env), firstPath)),
   }
 }
 
-/** `foreach source as patterns (init; update; extract)`: every output of the update goes on and is extracted from. */
+/** `foreach source as patterns (init; update; extract)`: every output of the update goes on and is extracted from, on the path of the source. */
 export const foreachCode = (fold: FoldCode, extract: Code | undefined): Code => ({
   each: (input, path, env, emit) =>
     fold.init.each(input, path, env, (first, firstPath) => {
-      let [state, statePath] = [first, firstPath]
-      return eachState(fold, { input, env }, (bound) => {
-        const [before, beforePath] = [state, statePath]
+      let state = first
+      return eachState(fold, { input, path: firstPath, env }, (bound, sourcePath) => {
+        const before = state
         state = null
-        statePath = beforePath && ASTRAY
-        return fold.update.each(before, beforePath, bound, (value, valuePath) => {
+        return fold.update.each(before, sourcePath, bound, (value, valuePath) => {
           state = value
-          statePath = valuePath
           return extract === undefined ? emit(value, valuePath) : extract.each(value, valuePath, bound, emit)
         })
       })
@@ -202,11 +198,13 @@ export const foreachCode = (fold: FoldCode, extract: Code | undefined): Code => 
 
 function eachState(
   { source, matcher }: FoldCode,
-  { input, env }: { readonly input: JqValue; readonly env: Env },
-  take: (bound: Env) => boolean,
+  { input, path, env }: { readonly input: JqValue; readonly path: Path | undefined; readonly env: Env },
+  take: (bound: Env, path: Path | undefined) => boolean,
 ): boolean {
-  return source.each(input, undefined, env, (value) => {
+  const takeOff = (bound: Env) => take(bound, undefined)
+  return source.each(input, path, env, (value, valuePath) => {
     spend(1)
-    return matcher.each(value, env, () => false, take)
+    const taken = valuePath === undefined ? takeOff : (bound: Env) => take(bound, valuePath)
+    return matcher.each(value, env, () => false, taken)
   })
 }

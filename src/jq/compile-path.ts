@@ -1,6 +1,6 @@
 import { index, lookUp, sliceOf } from './access.ts'
 import { spend } from './budget.ts'
-import { ASTRAY, type Code, type Emit, IDENTITY, type One, type Path, constant, pathOfKey } from './code.ts'
+import { type Code, type Emit, IDENTITY, type One, type Path, checkKey, constant, isAt } from './code.ts'
 import { described, shortened } from './json-text.ts'
 import { raise } from './raised.ts'
 import { type JqObject, type JqValue, isInherited } from './value.ts'
@@ -15,9 +15,9 @@ export function indexCode(of: Code, key: Code, optional: boolean): Code {
     each: (input, path, env, emit) =>
       key.each(input, undefined, env, (at) =>
         of.each(input, path, env, (container, containerPath) => {
-          const next = pathOfKey(containerPath, at, container)
+          if (containerPath !== undefined) checkKey(containerPath, at, container)
           const value = find(container, at)
-          return value === undefined ? false : emit(value, next)
+          return value === undefined ? false : emit(value, containerPath && { key: at, up: containerPath, value })
         }),
       ),
   }
@@ -76,9 +76,10 @@ export function sliceCode(of: Code, from: Code | undefined, to: Code | undefined
       low.each(input, undefined, env, (start) =>
         high.each(input, undefined, env, (end) =>
           of.each(input, path, env, (container, containerPath) => {
-            const next = pathOfKey(containerPath, { start, end }, container)
+            const key = { start, end }
+            if (containerPath !== undefined) checkKey(containerPath, key, container)
             const value = find(container, start, end)
-            return value === undefined ? false : emit(value, next)
+            return value === undefined ? false : emit(value, containerPath && { key, up: containerPath, value })
           }),
         ),
       ),
@@ -107,18 +108,23 @@ export function iterateCode(of: Code, optional: boolean): Code {
 
 /** Calls `emit` for each item or value. */
 export function eachItem(container: JqValue, path: Path | undefined, optional: boolean, emit: Emit): boolean {
-  if (path === ASTRAY) raise(`Invalid path expression near attempt to iterate through ${shortened(container, 29)}`)
+  if (path !== undefined && !isAt(path, container))
+    raise(`Invalid path expression near attempt to iterate through ${shortened(container, 29)}`)
   if (Array.isArray(container)) {
     spend(container.length)
     for (let at = 0; at < container.length; at++) {
-      if (emit(container[at] as JqValue, path && { key: at, up: path })) return true
+      const value = container[at] as JqValue
+      if (emit(value, path && { key: at, up: path, value })) return true
     }
     return false
   }
   if (typeof container === 'object' && container !== null) {
     const keys = Object.keys(container)
     spend(keys.length)
-    for (const key of keys) if (emit((container as JqObject)[key]!, path && { key, up: path })) return true
+    for (const key of keys) {
+      const value = (container as JqObject)[key]!
+      if (emit(value, path && { key, up: path, value })) return true
+    }
     return false
   }
   return optional ? false : raise(`Cannot iterate over ${described(container)}`)

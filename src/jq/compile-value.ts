@@ -1,6 +1,6 @@
 import { index } from './access.ts'
 import { spend, spendText } from './budget.ts'
-import { type Code, type Env, type One, constant, outputsOf, several, single } from './code.ts'
+import { type Code, type Env, type One, constant, outputsAt, outputsOf, several, single } from './code.ts'
 import { described } from './json-text.ts'
 import { type Operation, operations } from './operators.ts'
 import { raise } from './raised.ts'
@@ -52,7 +52,10 @@ export const negateCode = (of: Code): Code => {
   if (typeof of.constant === 'number') return constant(-of.constant)
   const negated = (value: JqValue): JqValue =>
     typeof value === 'number' ? -value : raise(`${described(value)} cannot be negated`)
-  return mapped(of, negated)
+  return {
+    ...mapped(of, negated),
+    each: (input, path, env, emit) => of.each(input, path, env, (value, valuePath) => emit(negated(value), valuePath)),
+  }
 }
 
 /** Code that makes one value of each output. */
@@ -67,31 +70,39 @@ export function mapped(of: Code, change: (value: JqValue) => JqValue): Code {
 
 /** `left and right`, `left or right`: the right side is asked where the left one does not decide. */
 export function logicCode(decides: boolean, left: Code, right: Code): Code {
+  const each: Code['each'] = (input, path, env, emit) =>
+    left.each(input, path, env, (a, leftPath) =>
+      isTruthy(a) === decides
+        ? emit(decides, leftPath)
+        : right.each(input, leftPath, env, (b, rightPath) => emit(isTruthy(b), rightPath)),
+    )
   const [leftOne, rightOne] = [left.one, right.one]
   if (leftOne !== undefined && rightOne !== undefined) {
-    return single((input, env) => {
-      const a = leftOne(input, env)
-      if (a === undefined) return undefined
-      if (isTruthy(a) === decides) return decides
-      const b = rightOne(input, env)
-      return b === undefined ? undefined : isTruthy(b)
-    })
+    return {
+      each,
+      one: (input, env) => {
+        const a = leftOne(input, env)
+        if (a === undefined) return undefined
+        if (isTruthy(a) === decides) return decides
+        const b = rightOne(input, env)
+        return b === undefined ? undefined : isTruthy(b)
+      },
+    }
   }
-  return several((input, env, emit) =>
-    left.each(input, undefined, env, (a) =>
-      isTruthy(a) === decides ? emit(decides) : right.each(input, undefined, env, (b) => emit(isTruthy(b))),
-    ),
-  )
+  return { each }
 }
 
 /** `[items]`. */
 export function arrayCode(items: Code | undefined): Code {
   if (items === undefined) return constant([])
-  return single((input, env) => {
-    const values = outputsOf(items, input, env)
+  const made = (values: readonly JqValue[]): JqValue => {
     spend(1 + values.length / 4)
     return values
-  })
+  }
+  return {
+    one: (input, env) => made(outputsOf(items, input, env)),
+    each: (input, path, env, emit) => emit(made(path ? outputsAt(items, input, path, env) : outputsOf(items, input, env)), path),
+  }
 }
 
 export interface EntryCode {

@@ -49,7 +49,7 @@ function withoutItems(values: readonly JqValue[], keys: readonly JqValue[]): JqV
   const isGone = new Set<number>()
   for (const key of keys) {
     if (typeof key === 'number') {
-      isGone.add(Math.trunc(key < 0 ? key + values.length : key))
+      isGone.add(Math.trunc(key) + (key < 0 ? values.length : 0))
     } else if (isObject(key)) {
       const bounds = boundsOf(values.length, ownField(key, 'start'), ownField(key, 'end'))
       if (bounds === undefined) raise('Start and end indices of an array slice must be numbers')

@@ -251,6 +251,7 @@ function readClass(state: State): string {
     const rest = state.pattern.slice(state.at)
     if (rest === '') fail('premature end of char-class')
     if (rest.startsWith(']') && !isFirst) break
+    if (rest.startsWith(']') && !rest.includes(']', 1)) fail('empty char-class')
     items += readClassItem(state, rest)
   }
   state.at++
@@ -259,7 +260,8 @@ function readClass(state: State): string {
 
 function readClassItem(state: State, rest: string): string {
   const posix = /^\[:(\^?)(\w+):\]/u.exec(rest)
-  if (posix !== null && Object.hasOwn(POSIX, posix[2]!)) {
+  if (posix !== null) {
+    if (!Object.hasOwn(POSIX, posix[2]!)) fail('invalid POSIX bracket type')
     state.at += posix[0].length
     return `[${posix[1]!}${POSIX[posix[2]!]!}]`
   }
@@ -268,7 +270,7 @@ function readClassItem(state: State, rest: string): string {
   if (!next.startsWith('-') || next === '-]' || next.length < 2 || !isOneChar(from)) return from
   state.at++
   const to = readClassChar(state)
-  return isOneChar(to) ? `${from}-${to}` : from + literal('-') + to
+  return isOneChar(to) ? `${from}-${to}` : fail('char-class value at end of range')
 }
 
 const isOneChar = (text: string): boolean => !text.startsWith('[') && !/^\\[pP]/u.test(text)

@@ -175,6 +175,12 @@ function flagsOf(text: string): RegexFlags {
   }
 }
 
+/** What Oniguruma says where JavaScript says this. */
+const REASONS: Readonly<Record<string, string>> = {
+  'Range out of order in character class': 'empty range in char class',
+  'numbers out of order in {} quantifier': 'upper is smaller than lower in repeat range',
+}
+
 function compileRegex(pattern: string, given: RegexFlags): Compiled {
   const { text, flags } = withWholeOption(pattern, given)
   try {
@@ -187,7 +193,8 @@ function compileRegex(pattern: string, given: RegexFlags): Compiled {
     return { regex, flags, names, tree, bound, canBeEmpty: canBeEmpty(tree), program: undefined }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
-    return raise(`Regex failure: ${error.message.replace(/^.*: /u, '')}`)
+    const reason = error.message.replace(/^.*: /su, '')
+    return raise(`Regex failure: ${REASONS[reason] ?? reason}`)
   }
 }
 
