@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CompletedPart } from '@aws-sdk/client-s3'
 import { MillpondError } from '../../errors.ts'
 import { joinCrc32c } from '../../kernel/checksum.ts'
@@ -20,6 +21,8 @@ const MAX_PARTS = 10_000
 
 /** Nobody should wait longer to hear why a write failed. */
 const ABANDON_LIMIT_MS = 5000
+/** How long a store that is not slow is at work on a part after its request is gone. */
+const LATE_PART_MS = 300
 
 /** What uploads need of their store. */
 export interface UploadParts {
@@ -143,10 +146,16 @@ function createUpload(upload: Upload): PartUpload {
   const { parts, key } = upload
   const stored: StoredPart[] = []
   let count = 0
+  let isGivenUp = false
   const send = async (part: Pieces): Promise<void> => {
     const number = ++count
     if (number > MAX_PARTS) throw tooManyParts(key, parts.partBytes)
-    stored[number - 1] = await putPart(upload, number, part)
+    try {
+      stored[number - 1] = await putPart(upload, number, part)
+    } catch (error) {
+      isGivenUp = true
+      throw error
+    }
   }
   return {
     send,
@@ -156,7 +165,13 @@ function createUpload(upload: Upload): PartUpload {
       if (outcome === 'exists') await abandon(upload).catch(() => undefined)
       return outcome
     },
-    abandon: () => abandon(upload),
+    async abandon() {
+      await abandon(upload)
+      if (!isGivenUp) return
+      // A store may still be taking in a part whose request was given up, and keep it ("AbortMultipartUpload", Amazon S3 API reference, 2026-11).
+      await sleep(LATE_PART_MS)
+      await abandon(upload)
+    },
   }
 }
 

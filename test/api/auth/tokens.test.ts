@@ -82,7 +82,7 @@ describe('a token of the issuer', () => {
     expect(await check(token)).toBeDefined()
     expect(await check(token)).toBeDefined()
     expect(issuer.keysAsked()).toBe(1)
-    laterMs = 64_000
+    laterMs = 63_000
     expect(await check(token)).toBeDefined()
     laterMs = 66_000
     expect(await check(token)).toBeUndefined()
