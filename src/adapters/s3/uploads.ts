@@ -21,8 +21,9 @@ const MAX_PARTS = 10_000
 
 /** Nobody should wait longer to hear why a write failed. */
 const ABANDON_LIMIT_MS = 5000
-/** How long a store that is not slow is at work on a part after its request is gone. */
-const LATE_PART_MS = 300
+/** How long a store may be at work on a part after its request is gone: one that is not slow, and others. */
+const LATE_PART_MS = 250
+const LATEST_PART_MS = 1000
 
 /** What uploads need of their store. */
 export interface UploadParts {
@@ -162,15 +163,11 @@ function createUpload(upload: Upload): PartUpload {
     async finish(last) {
       await send(last)
       const outcome = await complete(upload, stored)
-      if (outcome === 'exists') await abandon(upload).catch(() => undefined)
+      if (outcome === 'exists') await abandon(upload, abandonLimit()).catch(() => undefined)
       return outcome
     },
     async abandon() {
-      await abandon(upload)
-      if (!isGivenUp) return
-      // A store may still be taking in a part whose request was given up, and keep it ("AbortMultipartUpload", Amazon S3 API reference, 2026-11).
-      await sleep(LATE_PART_MS)
-      await abandon(upload)
+      await (isGivenUp ? abandonAll(upload) : abandon(upload, abandonLimit()))
     },
   }
 }
@@ -274,14 +271,35 @@ function checksumOfParts({ checksum }: DigestRules, stored: readonly StoredPart[
  * Takes back what was sent; an upload that is over is no error. What is left where the store is away costs room until a rule of the bucket
  * removes it (AbortIncompleteMultipartUpload).
  */
-async function abandon({ parts: { s3, requests, settings }, key, id }: Upload): Promise<void> {
-  const act = async ({ signal }: RequestAttempt): Promise<void> => {
+async function abandon(
+  { parts: { s3, requests, settings }, key, id }: Upload,
+  limit: AbortSignal,
+): Promise<'taken back' | 'gone'> {
+  const act = async ({ signal }: RequestAttempt): Promise<'taken back' | 'gone'> => {
     try {
       const command = new s3.sdk.AbortMultipartUploadCommand({ ...settings.asked, Key: key, UploadId: id })
       await s3.client.send(command, { abortSignal: signal })
+      return 'taken back'
     } catch (error) {
-      if (!isUploadGone(error) && !isMissing(error)) throw error
+      if (isUploadGone(error) || isMissing(error)) return 'gone'
+      throw error
     }
   }
-  await requests.send({ kind: 'abort', key, act }, AbortSignal.timeout(ABANDON_LIMIT_MS))
+  return requests.send({ kind: 'abort', key, act }, limit)
 }
+
+/**
+ * The same where requests of parts were given up: a store may still be taking one in, and keep it ("AbortMultipartUpload", Amazon S3 API reference,
+ * 2026-11), so that it is asked again until it says that nothing is left.
+ */
+async function abandonAll(upload: Upload): Promise<void> {
+  const limit = abandonLimit()
+  const look = () => abandon(upload, limit).catch(() => 'kept' as const)
+  let outcome = await look()
+  for (let delayMs = LATE_PART_MS; outcome !== 'gone' && delayMs <= LATEST_PART_MS && !limit.aborted; delayMs *= 4) {
+    await sleep(delayMs)
+    outcome = await look()
+  }
+}
+
+const abandonLimit = (): AbortSignal => AbortSignal.timeout(ABANDON_LIMIT_MS)
