@@ -1,6 +1,7 @@
 /** Parts of look-up filters that were read lately, so that the next question does not read them again. */
 export interface SliceCache {
   get(name: string): Uint8Array | undefined
+  /** The bytes must not change any more. */
   put(name: string, bytes: Uint8Array): void
 }
 
@@ -25,8 +26,8 @@ export function createSliceCache(maxBytes: number = DEFAULT_BYTES): SliceCache {
     put(name, bytes) {
       if (bytes.byteLength > maxBytes) return
       drop(name)
-      // A copy: the bytes read may be a window on something larger.
-      slices.set(name, bytes.slice())
+      // A window on something larger would hold all of that.
+      slices.set(name, bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice())
       held += bytes.byteLength
       for (const oldest of slices.keys()) {
         if (held <= maxBytes) break
