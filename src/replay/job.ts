@@ -3,11 +3,13 @@ import type { QueryRecord } from './query-record.ts'
 import type { HeaderRemap } from './remap.ts'
 
 /**
- * `queued` waits to be run; `running` is run by somebody; `paused` waits until it is wanted again; `interrupted` was left by all who
+ * States of jobs: `queued` waits to be run; `running` is run by somebody; `paused` waits until it is wanted again; `interrupted` was left by all who
  * ran it, or its target went away, and goes on where it was; `failed` met what no repetition mends, and goes on once that is mended;
  * `done` and `cancelled` are final.
  */
-export type ReplayState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'cancelled' | 'interrupted'
+export const REPLAY_STATES = ['queued', 'running', 'paused', 'done', 'failed', 'cancelled', 'interrupted'] as const
+/** How it stands with a job: one of `REPLAY_STATES`. */
+export type ReplayState = (typeof REPLAY_STATES)[number]
 
 /** Where a replay goes, as it was asked for. Which fields a kind needs is checked where its sink is opened. */
 export interface ReplayTarget {
@@ -166,7 +168,9 @@ export interface JobAudit extends ReplayRequest {
 }
 
 /** How a job can end. */
-export type JobOutcome = 'done' | 'failed' | 'cancelled'
+export const JOB_OUTCOMES = ['done', 'failed', 'cancelled'] as const
+/** One of `JOB_OUTCOMES`. */
+export type JobOutcome = (typeof JOB_OUTCOMES)[number]
 
 /** No message yet. */
 export const NO_COUNTS: ReplayCounts = { read: 0, delivered: 0, failed: 0, bytes: 0 }

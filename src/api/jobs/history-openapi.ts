@@ -1,7 +1,7 @@
-import type { JobAudit } from '../../replay/job.ts'
+import { JOB_OUTCOMES, type JobAudit } from '../../replay/job.ts'
 import { type DescribedPart, jsonAnswer } from '../openapi/operation.ts'
 import { answerOf, COUNT, listOf, MOMENT, oneOf, orNull, ref, TEXT, told, WHOLE } from '../openapi/schema.ts'
-import { HISTORY_CURSOR, OUTCOMES } from './history.ts'
+import { HISTORY_CURSOR } from './history.ts'
 import { JOB_ERROR, JOB_ID, PLANNED, requestSchemas, STORE_ERRORS } from './openapi.ts'
 import { LIMIT, someOf } from './page-query.ts'
 
@@ -18,7 +18,7 @@ export const describedHistory: DescribedPart = {
         createdMs: MOMENT,
         startedMs: orNull(WHOLE),
         endedMs: MOMENT,
-        outcome: oneOf(...OUTCOMES),
+        outcome: oneOf(...JOB_OUTCOMES),
         planned: PLANNED,
         counts: ref('JobCounts'),
         error: JOB_ERROR,
@@ -33,7 +33,7 @@ export const describedHistory: DescribedPart = {
       summary: 'List how jobs ended, the newest ending first',
       description: 'Who asked for what, when, how many messages there were, and what became of it. These records are kept.',
       query: {
-        outcome: someOf(OUTCOMES),
+        outcome: someOf(JOB_OUTCOMES),
         job: JOB_ID,
         limit: LIMIT,
         cursor: { type: 'string', pattern: HISTORY_CURSOR.source, description: '`next` of the page before' },

@@ -1,13 +1,10 @@
 import { MillpondError } from '../../errors.ts'
-import type { JobAudit, JobOutcome } from '../../replay/job.ts'
+import { JOB_OUTCOMES, type JobAudit } from '../../replay/job.ts'
 import type { AuditPlace, JobStore } from '../../replay/jobs.ts'
 import type { Caller } from '../access.ts'
 import { maySee } from './access.ts'
 import { limitOf, onceEach, type PageQuery, wordsOf } from './page-query.ts'
 import { visiblePage } from './visible-page.ts'
-
-/** How jobs end. */
-export const OUTCOMES = ['done', 'failed', 'cancelled'] as const satisfies readonly JobOutcome[]
 
 /** A place in the history: when a job ended, how often it had before, and its id. */
 export const HISTORY_CURSOR = /^([0-9]{1,15})\.([0-9]{1,9})\.(\S{1,100})$/u
@@ -22,7 +19,7 @@ export async function listHistory(
   query: PageQuery,
 ): Promise<{ readonly history: readonly JobAudit[]; readonly next: string | null }> {
   const { job, outcome, cursor } = onceEach(query)
-  const outcomes = wordsOf('outcome', outcome, OUTCOMES)
+  const outcomes = wordsOf('outcome', outcome, JOB_OUTCOMES)
   const { rows, next } = await visiblePage<JobAudit, AuditPlace>({
     limit: limitOf(query),
     from: cursor === undefined ? undefined : placeOf(cursor),

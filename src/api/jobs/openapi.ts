@@ -1,12 +1,13 @@
-import type {
-  FunctionFile,
-  PlannedReplay,
-  ReplayCounts,
-  ReplayFailure,
-  ReplayJob,
-  ReplayOptions,
-  ReplaySummary,
-  ReplayTarget,
+import {
+  REPLAY_STATES,
+  type FunctionFile,
+  type PlannedReplay,
+  type ReplayCounts,
+  type ReplayFailure,
+  type ReplayJob,
+  type ReplayOptions,
+  type ReplaySummary,
+  type ReplayTarget,
 } from '../../replay/job.ts'
 import type { JobError, ReplayPart } from '../../replay/part.ts'
 import type { Refused } from '../../replay/refused.ts'
@@ -32,7 +33,7 @@ import {
 } from '../openapi/schema.ts'
 import { LIMIT, someOf } from './page-query.ts'
 import { jobSchemas } from './request.ts'
-import { CURSOR, STATES } from './routes.ts'
+import { CURSOR } from './routes.ts'
 
 const TAG = 'jobs'
 /** The id of a job. */
@@ -107,7 +108,7 @@ const POSITIONS = listOf({ oneOf: [WHOLE, { type: 'array', items: WHOLE, minItem
 
 const summary: Readonly<Record<keyof ReplaySummary, Schema>> = {
   id: TEXT,
-  state: oneOf(...STATES),
+  state: oneOf(...REPLAY_STATES),
   ...requestSchemas,
   createdMs: MOMENT,
   startedMs: told(orNull(WHOLE), 'when the first worker was ready to deliver'),
@@ -231,7 +232,7 @@ export const describedJobs: DescribedPart = {
       tag: TAG,
       summary: 'List jobs, the newest first',
       query: {
-        state: someOf(STATES),
+        state: someOf(REPLAY_STATES),
         limit: LIMIT,
         cursor: { type: 'string', pattern: CURSOR.source, description: '`next` of the page before' },
       },

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MillpondError } from '../../errors.ts'
 import type { SegmentIndex } from '../../index/segment-index.ts'
-import type { FunctionFile, JobWish, ReplayJob, ReplayState, ReplaySummary } from '../../replay/job.ts'
+import { type FunctionFile, type JobWish, REPLAY_STATES, type ReplayJob, type ReplaySummary } from '../../replay/job.ts'
 import { publicJob } from '../../replay/job.ts'
 import type { JobPlace, JobStore } from '../../replay/jobs.ts'
 import { type PlanParts, planReplay } from '../../replay/plan.ts'
@@ -38,16 +38,6 @@ interface JobRoute {
 type Asked = FastifyRequest<JobRoute>
 
 const JSON_TYPE = 'application/json; charset=utf-8'
-/** States of jobs. */
-export const STATES = [
-  'queued',
-  'running',
-  'paused',
-  'done',
-  'failed',
-  'cancelled',
-  'interrupted',
-] as const satisfies readonly ReplayState[]
 const WISHES: Readonly<Record<string, JobWish>> = { pause: 'pause', resume: 'run', cancel: 'cancel' }
 /** Progress that is watched at once. */
 const MAX_WATCHERS = 200
@@ -146,7 +136,7 @@ async function steerableJob(parts: JobsParts, request: Asked): Promise<ReplayJob
 
 async function listJobs({ jobs, nowMs }: JobsParts, request: Asked) {
   const { state, cursor } = onceEach(request.query)
-  const states = wordsOf('state', state, STATES)
+  const states = wordsOf('state', state, REPLAY_STATES)
   const caller = callerOf(request)
   const { rows, next } = await visiblePage<ReplaySummary, JobPlace>({
     limit: limitOf(request.query),

@@ -1,5 +1,13 @@
 import { type Command, Option } from 'commander'
-import type { JobOutcome, JobWish, ReplayJob, ReplayState, ReplaySummary } from '../../replay/job.ts'
+import {
+  JOB_OUTCOMES,
+  type JobOutcome,
+  type JobWish,
+  REPLAY_STATES,
+  type ReplayJob,
+  type ReplayState,
+  type ReplaySummary,
+} from '../../replay/job.ts'
 import { publicJob } from '../../replay/job.ts'
 import type { JobStore } from '../../replay/jobs.ts'
 import { MillpondError } from '../../errors.ts'
@@ -33,16 +41,6 @@ export function jobsCommand(cli: Cli): Command {
     .addCommand(historyCommand(cli))
 }
 
-const STATES = [
-  'queued',
-  'running',
-  'paused',
-  'done',
-  'failed',
-  'cancelled',
-  'interrupted',
-] as const satisfies readonly ReplayState[]
-
 interface ListOptions {
   readonly state?: readonly ReplayState[]
   readonly limit?: number
@@ -58,7 +56,7 @@ function listCommand(cli: Cli): Command {
     ],
   })
     .addOption(
-      new Option('--state <state>', 'only these; may be given several times').argParser(several(oneOf('--state', STATES))),
+      new Option('--state <state>', 'only these; may be given several times').argParser(several(oneOf('--state', REPLAY_STATES))),
     )
     .addOption(
       new Option('--limit <count>', 'so many at the most; 100 unless given').argParser(wholeNumber('--limit', 1, 100_000)),
@@ -180,8 +178,6 @@ function cancelCommand(cli: Cli): Command {
     })
 }
 
-const OUTCOMES = ['done', 'failed', 'cancelled'] as const satisfies readonly JobOutcome[]
-
 interface HistoryOptions {
   readonly limit?: number
   readonly job?: string
@@ -199,7 +195,7 @@ function historyCommand(cli: Cli): Command {
   })
     .addOption(
       new Option('--outcome <outcome>', 'only these; may be given several times').argParser(
-        several(oneOf('--outcome', OUTCOMES)),
+        several(oneOf('--outcome', JOB_OUTCOMES)),
       ),
     )
     .addOption(new Option('--job <job>', 'only this job'))
