@@ -200,8 +200,15 @@ function addDescription(
 ): void {
   let text: string | undefined
   server.get('/openapi.json', { config: { access: 'anyone' } }, (_request, reply) => {
-    const described = describedParts(limits, search?.limits)
-    text ??= JSON.stringify(describeInterface({ version, routes: routesOf(server), parts: described, ways, openProbes }))
+    text ??= JSON.stringify(
+      describeInterface({
+        version,
+        routes: routesOf(server),
+        parts: describedParts(limits, search?.limits),
+        ways,
+        openProbes,
+      }),
+    )
     void reply.type(JSON_TYPE).send(text)
   })
 }

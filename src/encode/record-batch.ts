@@ -2,10 +2,11 @@ import { type MessageBatch, sliceBatch } from '../batch/batch.ts'
 import type { MessageMarks } from '../batch/mark.ts'
 import { MillpondError } from '../errors.ts'
 import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
-import { markRecords, type RecordMarks, type TranscodedRecords, transcodeRecords } from '../kernel/record-transcode.ts'
+import { markBytes, markRecords, type RecordMarks, type TranscodedRecords, transcodeRecords } from '../kernel/record-transcode.ts'
 import { encodeRecords } from '../kernel/record-write.ts'
+import { Output } from '../values/avro/output.ts'
 import type { AvroRecords } from './block.ts'
-import { packRecords } from './record-codec.ts'
+import { formOf, isThreaded, packRecords } from './record-codec.ts'
 import {
   ATTRIBUTES_AT,
   BASE_SEQUENCE_AT,
@@ -82,14 +83,8 @@ export async function writeRecordBatch(
     })
   }
   const baseTimestamp = rows.timestamps[0]!
-  const writing = { baseOffset, keepOffsets, baseTimestamp }
-  let bytes: Uint8Array
-  if (codec === 'gzip' || codec === 'zstd') {
-    const records = encodeRecords(rows, { ...writing, form: 'plain', headBytes: 0 })
-    bytes = behindHeader(await packRecords(codec, records, options.level))
-  } else {
-    bytes = encodeRecords(rows, { ...writing, form: codec === 'none' ? 'plain' : codec, headBytes: HEADER_BYTES })
-  }
+  const records = encodeRecords(rows, { baseOffset, keepOffsets, baseTimestamp, ...packingOf(codec) })
+  const bytes = await packed(records, options)
   const times = { first: baseTimestamp, most: latest(rows) }
   return withHeader(bytes, { baseOffset, lastDelta, count: rows.count, times, codec }, options)
 }
@@ -164,10 +159,19 @@ interface Span {
   readonly lastPosition: number
 }
 
-/** How the kernel writes records for this codec: threads of Node's compress what it does not. */
+/** How the kernel writes records for this codec: with room for the header, unless threads of Node's are to compress them. */
+const packingOf = (codec: RecordCodec) => ({ form: formOf(codec), headBytes: isThreaded(codec) ? 0 : HEADER_BYTES })
+
+/** What the kernel wrote by `packingOf`, compressed, behind room for the header. */
+async function packed(
+  records: Uint8Array,
+  { codec, level }: Pick<WriteRecordBatchOptions, 'codec' | 'level'>,
+): Promise<Uint8Array> {
+  return isThreaded(codec) ? behindHeader(await packRecords(codec, records, level)) : records
+}
+
 const transcodingOf = (codec: RecordCodec, marks: MessageMarks | undefined) => ({
-  form: codec === 'gzip' || codec === 'zstd' || codec === 'none' ? ('plain' as const) : codec,
-  headBytes: codec === 'gzip' || codec === 'zstd' ? 0 : HEADER_BYTES,
+  ...packingOf(codec),
   ...(marks === undefined ? {} : { marks: recordMarks(marks) }),
 })
 
@@ -182,33 +186,28 @@ function checkSpan(
 }
 
 async function finish(records: TranscodedRecords, { count }: Span, options: TranscodeOptions): Promise<Uint8Array> {
-  const { codec, level } = options
   const times = { first: records.firstTimestamp, most: records.maxTimestamp }
-  const isThreaded = codec === 'gzip' || codec === 'zstd'
-  const bytes = isThreaded ? behindHeader(await packRecords(codec, records.bytes, level)) : records.bytes
-  return withHeader(bytes, { baseOffset: 0, lastDelta: count - 1, count, times, codec }, options)
+  const header = { baseOffset: 0, lastDelta: count - 1, count, times, codec: options.codec }
+  return withHeader(await packed(records.bytes, options), header, options)
 }
 
+const encoder = new TextEncoder()
 const knownMarks = new WeakMap<MessageMarks, RecordMarks>()
 
-/** The marks as a record has them. */
-export function recordMarks(marks: MessageMarks): RecordMarks {
+/** The marks as a record has them: lengths of fields are written as Avro writes its own. */
+function recordMarks(marks: MessageMarks): RecordMarks {
   const known = knownMarks.get(marks)
   if (known !== undefined) return known
-  const texts = [...marks.headers.flatMap(({ name, value }) => [name, value]), marks.positionName]
-  const fields = texts.map((text) => Buffer.from(text)).flatMap((bytes) => [signedVarint(bytes.byteLength), bytes])
-  const made = { headers: marks.headers.length + 1, bytes: Buffer.concat(fields) }
+  const output = new Output()
+  for (const { name, value } of marks.headers) for (const text of [name, value]) output.writeSized(encoder.encode(text))
+  output.writeSized(encoder.encode(marks.positionName))
+  const made = { headers: marks.headers.length + 1, bytes: output.written() }
   knownMarks.set(marks, made)
   return made
 }
 
-/** A length as Kafka's records have it: zig-zag, 7 bits a byte, lowest first. */
-function signedVarint(length: number): Buffer {
-  const bytes: number[] = []
-  let rest = length * 2
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest & 127) | 128)
-  return Buffer.from([...bytes, rest])
-}
+/** Bytes that marks make a record longer by, at the most. */
+export const mostMarkBytes = (marks: MessageMarks): number => markBytes(recordMarks(marks))
 
 function behindHeader(packed: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + packed.byteLength)

@@ -11,10 +11,18 @@ import {
   zstdDecompressSync,
 } from 'node:zlib'
 import { MillpondError, wrapError } from '../errors.ts'
+import type { RecordForm } from '../kernel/record-write.ts'
+import type { RecordCodec } from './record-header.ts'
 import { MAX_RECORDS_BYTES } from '../kernel/record-read.ts'
 
 /** Codecs of record batches that Node has, on libuv's threads where that pays; the kernel has the others. */
 export type ThreadedCodec = 'gzip' | 'zstd'
+
+/** Whether Node packs records in this codec. */
+export const isThreaded = (codec: RecordCodec): codec is ThreadedCodec => codec === 'gzip' || codec === 'zstd'
+
+/** As what the kernel reads and writes records: in its own codecs as they are, for all others before they are packed. */
+export const formOf = (codec: RecordCodec): RecordForm => (isThreaded(codec) || codec === 'none' ? 'plain' : codec)
 
 /** What Node gives under the option `info`, which its types leave out: `bytesWritten` is how much of the input was read. */
 interface Unpacked {

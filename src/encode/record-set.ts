@@ -4,7 +4,7 @@ import { MillpondError } from '../errors.ts'
 import { crc32c, joinCrc32c } from '../kernel/checksum.ts'
 import { UNSAFE_INTEGER } from '../kernel/fault.ts'
 import { readRecordParts, type RecordPart, type RecordVisitor, visitRecordParts } from '../kernel/record-read.ts'
-import { unpackRecords } from './record-codec.ts'
+import { formOf, isThreaded, unpackRecords } from './record-codec.ts'
 import {
   APPEND_TIME,
   ATTRIBUTES_AT,
@@ -227,10 +227,8 @@ async function recordPart(set: Uint8Array, info: RecordBatchInfo): Promise<Recor
     const details = { baseOffset, timestamp, fault: UNSAFE_INTEGER }
     throw corrupt(`the batch at offset ${baseOffset} has the timestamp ${timestamp}, no safe integer`, details)
   }
-  const isThreaded = codec === 'gzip' || codec === 'zstd'
-  const bytes = isThreaded ? await unpackBatch(codec, stored, info) : stored
-  const form = isThreaded || codec === 'none' ? 'plain' : codec
-  return { form, bytes, count, baseOffset, lastOffset, timestamp, isAppendTime }
+  const bytes = isThreaded(codec) ? await unpackBatch(codec, stored, info) : stored
+  return { form: formOf(codec), bytes, count, baseOffset, lastOffset, timestamp, isAppendTime }
 }
 
 async function unpackBatch(

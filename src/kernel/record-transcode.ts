@@ -86,13 +86,15 @@ export function markRecords(visit: (visitor: RecordVisitor) => void, transcoding
   return marked
 }
 
+/** Bytes that a record is longer by with these marks, at the most. */
+export const markBytes = ({ headers, bytes }: RecordMarks): number => (headers === 0 ? 0 : bytes.byteLength + POSITION_BYTES)
+
 /** Room for what `writeRows` writes of so many messages, whose records take so many bytes. */
 function outputRoom(
   { count, bytes }: { readonly count: number; readonly bytes: number },
   { form, marks = NO_MARKS }: Transcoding,
 ): number {
-  const markBytes = marks.headers === 0 ? 0 : marks.bytes.byteLength + POSITION_BYTES
-  const records = bytes + count * (RECORD_GROWTH_BYTES + markBytes)
+  const records = bytes + count * (RECORD_GROWTH_BYTES + markBytes(marks))
   return marks.bytes.byteLength + records + packedRoom(form, records) + 3 * SLACK_BYTES
 }
 

@@ -67,16 +67,15 @@ export async function deliverStored(lane: LaneDelivery, selected: SelectedStored
   const { sink, target, signal, onStep } = lane
   const { stored, count, nextPosition } = selected
   signal.throwIfAborted()
-  let broken: { readonly error: unknown }
+  let broken: { readonly error: unknown } | undefined
   try {
     const { delivered, failed } = await sink.writeStored!(target, stored, signal)
     const counts = { read: count, delivered, failed: failed.length, bytes: storedBytes(selected) }
     await onStep({ nextPosition, counts, failures: failuresOf(target, failed) })
-    for (const { bytes } of stored) free(bytes)
-    return
   } catch (error) {
     broken = { error }
   }
+  if (broken === undefined) return stored.forEach(({ bytes }) => free(bytes))
   await deliver(lane, joinBatches(await Promise.all(stored.map(decodeStored))), nextPosition, broken)
 }
 

@@ -1,4 +1,5 @@
 import { MillpondError } from '../errors.ts'
+import { sameLane } from '../index/lane-order.ts'
 import type { LaneId } from '../source/lane.ts'
 import { retryKey } from './job-key.ts'
 import type { NewJob, ReplayFailure, ReplayJob } from './job.ts'
@@ -90,7 +91,7 @@ function partsOfNames(job: ReplayJob, id: string, known: RetryParts): RetryParts
   const lanes = Map.groupBy(job.failures, (failure) => JSON.stringify(laneOf(job, failure)))
   for (const [name, failures] of lanes) {
     const lane = JSON.parse(name) as LaneId
-    const there = known.parts.filter((part) => isSame(part.lane, lane))
+    const there = known.parts.filter((part) => sameLane(part.lane, lane))
     const missing = failures.filter(({ position }) => !there.some(({ only }) => holdsPosition(only!, position)))
     const only = [...new Set(missing.map(({ position }) => position))].toSorted((a, b) => a - b)
     if (only.length === 0) continue
@@ -106,8 +107,6 @@ const hullOf = (positions: Positions) => ({
   fromPosition: rangeOf(positions[0]!)[0],
   toPosition: rangeOf(positions.at(-1)!)[1],
 })
-
-const isSame = (a: LaneId, b: LaneId): boolean => a.topic === b.topic && a.topicId === b.topicId && a.lane === b.lane
 
 /** The lane of a failure; records of older versions do not say which topic of that name it was of. */
 function laneOf({ parts }: ReplayJob, { topic, topicId, lane, position }: ReplayFailure): LaneId {

@@ -60,7 +60,7 @@ export interface ReplaySchedule extends ScheduleRule {
 export const DEFAULT_DELAY_MS = 15 * 60_000
 const TROUBLE_REST_MS = 60_000
 /** What schedules may be called. */
-export const NAME = /^[\w][\w.-]{0,99}$/u
+export const SCHEDULE_NAME = /^[\w][\w.-]{0,99}$/u
 /** Five fields, or a word like @daily: what else croner takes (seconds, single moments) is none of ours. */
 const CRON = /^(?:@[a-z]+|\S+(?:\s+\S+){4})$/iu
 
@@ -113,7 +113,7 @@ function isZone(name: string): boolean {
 
 /** Checks what was asked for. @throws MillpondError `INPUT_INVALID` with the path of what is wrong. */
 export function checkRule(name: string, rule: ScheduleRule, request: ReplayRequest): void {
-  if (!NAME.test(name)) throw invalid('name', 'must be 1 to 100 letters, digits, dots, dashes or underscores')
+  if (!SCHEDULE_NAME.test(name)) throw invalid('name', 'must be 1 to 100 letters, digits, dots, dashes or underscores')
   if (!isZone(rule.zone))
     throw invalid('zone', `must be a time zone like Europe/Berlin or UTC, not ${JSON.stringify(rule.zone.slice(0, 80))}`)
   if (nextFire(rule, 0) === undefined) throw invalid('cron', `${rule.cron} never comes`)

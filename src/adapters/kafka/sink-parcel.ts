@@ -9,8 +9,8 @@ import type { RecordBatchInfo } from '../../encode/record-set.ts'
 import {
   isProducible,
   markRecordBatch,
+  mostMarkBytes,
   rebaseRecordBatch,
-  recordMarks,
   rowsThatFit,
   transcodeRecordBatch,
   writeRecordBatch,
@@ -69,7 +69,7 @@ const REPEATED_MARK_BYTES = 24
 /** About the length of these records; marks, which are nearly the same for all, only count as much as they take once they are compressed. */
 function recordsBytes({ bytes, count, marks }: AvroRecords, codec: RecordCodec): number {
   if (marks === undefined) return bytes.byteLength
-  return bytes.byteLength + count * (codec === 'none' ? recordMarks(marks).bytes.byteLength + 17 : REPEATED_MARK_BYTES)
+  return bytes.byteLength + count * (codec === 'none' ? mostMarkBytes(marks) : REPEATED_MARK_BYTES)
 }
 
 /** The messages as parcels of at most `maxBytes` before compression; a larger message is one by itself. */

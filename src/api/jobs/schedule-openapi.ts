@@ -1,5 +1,5 @@
 import { DURATION_PATTERN } from '../../config/units.ts'
-import { NAME } from '../../replay/schedule.ts'
+import { SCHEDULE_NAME } from '../../replay/schedule.ts'
 import { BODY_ERRORS, type DescribedPart, JSON_CONTENT, jsonAnswer, type Operation } from '../openapi/operation.ts'
 import {
   answerOf,
@@ -27,7 +27,7 @@ const missed = oneOf('all', 'latest')
 const schemas: Readonly<Record<string, Schema>> = {
   ScheduleRequest: requestOf(
     {
-      name: { type: 'string', pattern: NAME.source, description: 'no two schedules have the same' },
+      name: { type: 'string', pattern: SCHEDULE_NAME.source, description: 'no two schedules have the same' },
       cron: {
         type: 'string',
         format: 'cron',
